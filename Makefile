@@ -1,0 +1,88 @@
+# `make` lists the targets. Needs Python 3.11 or later and nothing else.
+
+VENV := .venv
+BIN := $(VENV)/bin
+DEFAULT := $(VENV)/.installed-default
+ALL := $(VENV)/.installed-all
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+# The first interpreter that is new enough; `make PYTHON=/path/to/python` takes another.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$name && break; done)
+
+# Threads on purpose: one a process unless the caller says otherwise, and none that spins.
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= PASSIVE
+# No model hub is asked for anything.
+export HF_HUB_OFFLINE ?= 1
+# What is computed stays in the project.
+export NEXTCALL_CACHE_DIR ?= $(CURDIR)/data/cache
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check lint format lab serve bench notebooks report install install-all clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(DEFAULT)  ## Build the AWS catalogue, train, evaluate and report; from nothing, no torch
+	@$(BIN)/nextcall demo
+
+test: $(ALL)  ## Install everything from nothing, then run every check
+	@$(MAKE) --no-print-directory check
+
+check: lint  ## Run every check: form, types, layers, dependencies, notebooks, tests, coverage
+	$(BIN)/python -m pytest --numprocesses 2 --cov
+
+lint: $(ALL)  ## Run the checks that run no test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+
+format: $(ALL)  ## Format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lab: $(DEFAULT)  ## Open JupyterLab on the notebooks
+	$(BIN)/jupyter lab notebooks
+
+serve: $(DEFAULT)  ## Serve the model of the demo on port 8000
+	$(BIN)/nextcall serve --model data/models/aws --catalog data/catalogs/aws.parquet
+
+bench: $(ALL)  ## Measure speed and memory beside peers; each benchmark writes its JSON
+	@for script in benchmarks/*.py; do echo "$$script" && $(BIN)/python $$script || exit 1; done
+
+notebooks: $(DEFAULT)  ## Write the twin of every notebooks/NAME.py
+	@$(BIN)/python -c 'from pathlib import Path; from nextcall.runs.notebook import write_twin; \
+		[print(write_twin(path)) for path in sorted(Path("notebooks").glob("*.py"))]'
+
+report: $(DEFAULT)  ## Write the index of the reports and the README's table of results
+	$(BIN)/nextcall report --readme
+
+install: $(DEFAULT)  ## Make .venv with what the demo needs
+install-all: $(ALL)  ## Make .venv with every extra
+
+clean:  ## Remove what the checks leave behind; .venv, data and reports stay
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* build
+	find src tests benchmarks notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@test -n "$(PYTHON)" || { echo "error: python3 must be 3.11 or later; name one with make PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "error: $(PYTHON) must be Python 3.11 or later." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(DEFAULT): pyproject.toml constraints.txt | $(VENV)/.created
+	@echo "Installing the pinned libraries into $(VENV): about 1.1 GB, a few minutes, once ..."
+	@$(PIP) --editable .
+	@touch $@
+
+# torch alone first, so that nothing that needs it picks another build of it.
+$(ALL): pyproject.toml constraints.txt | $(VENV)/.created
+	@echo "Installing the pinned libraries with torch and the tools into $(VENV): several minutes, once ..."
+	@$(PIP) torch
+	@$(PIP) --editable '.[all]'
+	@touch $(DEFAULT) $@
