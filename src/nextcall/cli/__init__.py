@@ -1,0 +1,1 @@
+"""The command `nextcall`: every verb a user needs, each a few lines over a room."""
