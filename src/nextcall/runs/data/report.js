@@ -20,10 +20,12 @@
     frame.append(table);
     const rows = [...table.tBodies].flatMap((body) => [...body.rows]);
     for (const row of rows) {
+      // Counted from the right: an index that spans rows leaves later rows fewer cells on the left.
       for (const cell of row.cells) {
         const text = cell.textContent.trim();
         if (/^(nan|[-+]?[\d.,]+(e[-+]?\d+)?\s?%?)?$/i.test(text)) continue;
-        for (const other of table.rows) other.cells[cell.cellIndex]?.classList.add("words");
+        const back = row.cells.length - cell.cellIndex;
+        for (const other of table.rows) other.cells[other.cells.length - back]?.classList.add("words");
       }
     }
   }
