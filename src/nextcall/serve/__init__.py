@@ -1,0 +1,1 @@
+"""A small HTTP service over one loaded ranker."""

@@ -1,0 +1,200 @@
+"""What the service answers; a field whose source does not exist is null, never made up."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nextcall.serve.problems import Problem
+
+FallbackMethod = Literal["none", "prompt_only", "fused_retrieval"]
+"""How the answer came about: the ranker knew earlier calls, it had the prompt alone, or there was
+no ranker."""
+
+ProcessingMethod = Literal["lambdamart", "fused_retrieval"]
+
+
+class _Answered(BaseModel):
+    # A field may be called model_...; NaN and infinity become null.
+    model_config = ConfigDict(frozen=True, protected_namespaces=(), ser_json_inf_nan="null")
+
+
+class Prediction(_Answered):
+    """One operation that may come next."""
+
+    api_call: str = Field(examples=["GET /users/{id}"])
+    operation_id: str
+    method: str | None = Field(description="Null for a function.")
+    description: str
+    parameters: Mapping[str, str] = Field(examples=[{"id": "path, string, required"}])
+    confidence: float | None = Field(
+        description="Calibrated probability that this is right; null without a trained ranker."
+    )
+    rank: int
+
+
+class FullPrediction(Prediction):
+    """The same with all that is known of it."""
+
+    ml_ranking_score: float | None
+    semantic_similarity: float = Field(description="Cosine of prompt and operation text.")
+    ml_features: Mapping[str, float | None] | None
+    reasoning: str
+    ai_provider: str | None
+    cold_start_prediction: bool = Field(description="No known call came before, or no ranker.")
+    safety_validated: bool | None
+
+
+class Metadata(_Answered):
+    """How the answer came about."""
+
+    model_version: str | None
+    processing_method: ProcessingMethod
+    fallback_method: FallbackMethod
+
+
+class ColdStartAnalysis(_Answered):
+    """What was known of the calls so far."""
+
+    has_history: bool
+    history_events_used: int = Field(description="Events that belong to a known operation.")
+    fallback_method: FallbackMethod
+    pattern_recognition_confidence: float | None = Field(
+        description="Probability of the first answer's action after the calls, by the workflow "
+        "that the ranker learned; null without a known call."
+    )
+
+
+class SafetyValidation(_Answered):
+    """Null throughout: this version has no guard."""
+
+    input_validated: bool | None = None
+    output_filtered: bool | None = None
+    blocked_predictions: int | None = None
+    filtered_by_safety: int | None = None
+    security_checks_passed: bool | None = None
+    guardrails_version: str | None = None
+
+
+class CostAwareRouting(_Answered):
+    """Null throughout: this version calls no language model."""
+
+    model_tier: str | None = None
+    model_name: str | None = None
+    estimated_cost_usd: float | None = None
+    daily_budget_usd: float | None = None
+    budget_utilization: float | None = None
+    cost_optimization_enabled: bool | None = None
+
+
+class PerformanceMetrics(_Answered):
+    """Where the time went, and the memory of the process."""
+
+    llm_latency_ms: float | None = None
+    ml_scoring_latency_ms: float | None = Field(
+        description="Candidates, features and trees; null without a trained ranker."
+    )
+    safety_filtering_latency_ms: float | None = None
+    cache_hit: bool | None = None
+    memory_usage_mb: float
+
+
+class FullMetadata(Metadata):
+    """The same with all that is known."""
+
+    ai_provider: str | None
+    semantic_similarity_enabled: bool
+    ml_ranking_enabled: bool
+    candidates_generated: int
+    candidates_ranked: int = Field(description="Candidates that the trained ranker ordered.")
+    k_plus_buffer: int | None = Field(description="Null without a language model.")
+    context_events_used: int = Field(description="Events of the history that were looked at.")
+    total_endpoints_considered: int
+    filtered_endpoints_used: int | None
+    cold_start_analysis: ColdStartAnalysis
+    safety_validation: SafetyValidation
+    cost_aware_routing: CostAwareRouting
+    performance_metrics: PerformanceMetrics
+
+
+class Answer(_Answered):
+    """The answer to one request, in short."""
+
+    prediction_id: str
+    predictions: list[Prediction]
+    confidence_scores: list[float | None]
+    metadata: Metadata
+    processing_time_ms: float
+
+
+class FullAnswer(_Answered):
+    """The answer to one request with ``detail=full``."""
+
+    prediction_id: str
+    predictions: list[FullPrediction]
+    confidence_scores: list[float | None]
+    metadata: FullMetadata
+    processing_time_ms: float
+
+
+class BatchItem(_Answered):
+    """What became of one request of a batch: an answer or a problem, the other is null."""
+
+    answer: Answer | FullAnswer | None = None
+    problem: Problem | None = None
+
+
+class BatchAnswer(_Answered):
+    """One item a request, in the order of the requests."""
+
+    results: list[BatchItem]
+    succeeded: int
+    failed: int
+    processing_time_ms: float
+
+
+class RankerHealth(_Answered):
+    """The trained ranker, or why there is none."""
+
+    status: Literal["ok", "fallback"]
+    reason: str | None = Field(description="Why fused retrieval answers in its place.")
+    model_version: str | None
+    trained_at: str | None
+    trained_on: str | None = Field(description="Name of the catalogue that it was trained on.")
+    trained_on_this_catalog: bool | None
+
+
+class CatalogHealth(_Answered):
+    """The catalogue that is ranked."""
+
+    status: Literal["ok"] = "ok"
+    name: str
+    operations: int
+    services: int
+    content_hash: str
+
+
+class EmbedderHealth(_Answered):
+    """The encoder of prompts."""
+
+    status: Literal["ok"] = "ok"
+    name: str
+    dimensions: int
+
+
+class Components(_Answered):
+    """Each part that an answer needs."""
+
+    ranker: RankerHealth
+    catalog: CatalogHealth
+    embedder: EmbedderHealth
+
+
+class Health(_Answered):
+    """Whether the service answers, and with what."""
+
+    status: Literal["ok", "degraded"] = Field(description="degraded: without a trained ranker.")
+    version: str
+    uptime_seconds: float
+    memory_usage_mb: float
+    components: Components

@@ -1,0 +1,87 @@
+"""The application, built from its parts by one function."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio.to_thread
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from nextcall import __version__
+from nextcall.serve.body_limit import BodyLimit
+from nextcall.serve.errors import add_error_handlers
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.routes.health import health_routes
+from nextcall.serve.routes.pages import STATIC, page_assets, page_routes
+from nextcall.serve.routes.predictions import prediction_routes
+from nextcall.serve.schemas import Limits, PredictRequest
+from nextcall.serve.settings import Settings, require_authentication
+
+_TITLE = "nextcall"
+_SUMMARY = "Given a prompt and the calls so far, which API call comes next?"
+
+
+def create_app(predictor: Predictor, *, settings: Settings) -> FastAPI:
+    """Build the service over one loaded predictor.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Answers; shared by all threads.
+    settings : Settings
+        Limits of requests, and how many are computed side by side.
+
+    Raises
+    ------
+    ValueError
+        Where the settings ask for production, which this version cannot keep safe.
+    """
+    require_authentication(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = settings.threads
+        yield
+
+    app = FastAPI(
+        title=_TITLE,
+        summary=_SUMMARY,
+        version=__version__,
+        docs_url=None,  # pages.py serves both without another host
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    limits = Limits(
+        prompt_characters=settings.max_prompt_characters,
+        history=settings.max_history_received,
+        predictions=settings.max_predictions,
+        default_predictions=settings.default_predictions,
+    )
+    app.include_router(prediction_routes(predictor, limits=limits, max_batch=settings.max_batch))
+    app.include_router(health_routes(predictor))
+    app.include_router(page_routes(_TITLE))
+    app.mount(f"/{STATIC}", page_assets(), name=STATIC)
+    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    add_error_handlers(app)
+    app.openapi = lambda: _description(app, limits)  # type: ignore[method-assign]  # the documented way
+    return app
+
+
+def _description(app: FastAPI, limits: Limits) -> dict[str, Any]:
+    """Describe the API, with the limits that are set and the bodies that the routes parse."""
+    description = get_openapi(
+        title=app.title, summary=app.summary, version=app.version, routes=app.routes
+    )
+    _, models = models_json_schema(
+        [(PredictRequest, "validation")], ref_template="#/components/schemas/{model}"
+    )
+    request = models["$defs"]["PredictRequest"]
+    request["required"].remove("max_predictions")  # its default is a setting
+    fields = request["properties"]
+    fields["prompt"]["maxLength"] = limits.prompt_characters
+    fields["history"]["maxItems"] = limits.history
+    fields["max_predictions"].update(maximum=limits.predictions, default=limits.default_predictions)
+    description["components"]["schemas"].update(models["$defs"])
+    return description

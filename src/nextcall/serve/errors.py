@@ -1,0 +1,50 @@
+"""What becomes of an error inside the application: every refusal has the form of `Problem`."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from nextcall.serve.problems import Problem, RefusedError, invalid, json_response, problem
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Give every refusal of `app` the form of `Problem`."""
+
+    @app.exception_handler(RefusedError)
+    async def refused(_: Request, error: RefusedError) -> Response:
+        return json_response(error.refusal, status=error.status)
+
+    @app.exception_handler(RequestValidationError)
+    async def failed_validation(_: Request, error: RequestValidationError) -> Response:
+        return json_response(invalid(error.errors()), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+
+    @app.exception_handler(HTTPException)
+    async def not_served(request: Request, error: HTTPException) -> Response:
+        response = json_response(_not_served(request, error), status=error.status_code)
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, __: Exception) -> Response:
+        # The server logs the traceback; whoever asked learns nothing of the inside.
+        refusal = Problem(error="Internal error")
+        return json_response(refusal, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _not_served(request: Request, error: HTTPException) -> Problem:
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        rule = "Should be a path of this service; /docs lists them"
+        return problem("Not found", field="path", rule=rule, got=request.url.path)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "")
+        rule = f"Should be {allowed} at this path"
+        return problem("Method not allowed", field="method", rule=rule, got=request.method)
+    return Problem(error=str(error.detail))

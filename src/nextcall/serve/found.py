@@ -1,0 +1,103 @@
+"""One operation that may come next, and how it is written in an answer."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextcall.catalog import Operation
+from nextcall.ranking.feature_table import FEATURE_NAMES
+from nextcall.ranking.ranker import Ranked
+from nextcall.serve.answers import FullPrediction, Prediction
+
+_DESCRIPTION_CHARACTERS: Final = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One answer of the ranker, or of retrieval alone."""
+
+    operation: Operation
+    rank: int
+    """From 1."""
+    similarity: float
+    """Cosine of prompt and operation text."""
+    score: float | None = None
+    """The trees' score; None without a ranker, as the next two."""
+    confidence: float | None = None
+    features: NDArray[np.float32] | None = None
+
+    @classmethod
+    def of_ranked(cls, one: Ranked) -> Self:
+        """Take what the ranker says."""
+        return cls(
+            operation=one.operation,
+            rank=one.rank,
+            similarity=one.similarity,
+            score=one.score,
+            confidence=one.confidence,
+            features=one.features,
+        )
+
+
+def short_prediction(found: Found) -> Prediction:
+    """Write an answer in short."""
+    operation = found.operation
+    return Prediction(
+        api_call=operation.api_call,
+        operation_id=operation.operation_id,
+        method=operation.method,
+        description=_shortened(operation.summary or operation.description),
+        parameters=parameter_hints(operation),
+        confidence=found.confidence,
+        rank=found.rank,
+    )
+
+
+def full_prediction(found: Found, reason: str, *, is_cold: bool) -> FullPrediction:
+    """Write an answer with all that is known of it."""
+    features = None
+    if found.features is not None:
+        values = zip(FEATURE_NAMES, found.features, strict=True)
+        features = {name: number(value) for name, value in values}
+    return FullPrediction(
+        **dict(short_prediction(found)),
+        ml_ranking_score=found.score,
+        semantic_similarity=found.similarity,
+        ml_features=features,
+        reasoning=reason,
+        ai_provider=None,
+        cold_start_prediction=is_cold,
+        safety_validated=None,
+    )
+
+
+def parameter_hints(operation: Operation) -> dict[str, str]:
+    """Say of each parameter where it goes, its type and whether it must be given.
+
+    Examples
+    --------
+    >>> from nextcall.catalog import Parameter, describe_operation
+    >>> user = Parameter(name="id", location="path", type="string", required=True)
+    >>> parameter_hints(describe_operation(operation_id="getUser", parameters=[user]))
+    {'id': 'path, string, required'}
+    """
+    hints: dict[str, str] = {}
+    for parameter in operation.parameters:
+        need = "required" if parameter.required else "optional"
+        hint = ", ".join(part for part in (parameter.location, parameter.type, need) if part)
+        earlier = hints.get(parameter.name)  # the same name may go to two places
+        hints[parameter.name] = hint if earlier is None else f"{earlier}; {hint}"
+    return hints
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _DESCRIPTION_CHARACTERS:
+        return text
+    return f"{text[: _DESCRIPTION_CHARACTERS - 3]}..."
+
+
+def number(value: np.float32 | float) -> float | None:
+    """Give a value, None where it is not known."""
+    return None if np.isnan(value) else float(value)

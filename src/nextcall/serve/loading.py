@@ -1,0 +1,29 @@
+"""From settings to something that answers: catalogue, index, ranker, each from its file."""
+
+from nextcall.catalog.load import load_catalog
+from nextcall.progress import Progress, silent
+from nextcall.ranking.model_files import ModelError, load_ranker
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.settings import Settings
+from nextcall.training.opening import open_index
+
+
+def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predictor:
+    """Load what `settings` name; vectors come from the cache folder, or are left there.
+
+    Where the model is missing or damaged, the predictor answers by fused retrieval and says why.
+
+    Raises
+    ------
+    CatalogError, OSError
+        Where the catalogue cannot be read.
+    """
+    catalog = load_catalog(settings.catalog)
+    index = open_index(catalog, cache=settings.cache_dir, progress=progress)
+    try:
+        ranker, card = load_ranker(settings.model)
+    except ModelError as error:
+        # The reason is shown to whoever asks for /health, who need not know the folders above.
+        reason = str(error).replace(str(settings.model), settings.model.name)
+        return Predictor(index, fallback_reason=reason, max_history=settings.max_history)
+    return Predictor(index, ranker=ranker, card=card, max_history=settings.max_history)

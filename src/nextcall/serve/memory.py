@@ -1,0 +1,27 @@
+"""How much memory this process holds."""
+
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import Final
+
+_STATM: Final = Path("/proc/self/statm")
+_MEGABYTE: Final = 1024 * 1024
+
+
+def memory_usage_mb(statm: Path = _STATM) -> float:
+    """Give the resident memory in MiB; the highest so far where the system tells no more.
+
+    Examples
+    --------
+    >>> memory_usage_mb() > 1
+    True
+    """
+    try:
+        pages = int(statm.read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+        return round(highest * unit / _MEGABYTE, 1)
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / _MEGABYTE, 1)

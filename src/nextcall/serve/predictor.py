@@ -1,0 +1,223 @@
+"""From a request to an answer: the one place between HTTP and the ranker."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextcall.catalog.paths import CallMatcher
+from nextcall.ranking.candidates import N_CANDIDATES, retrieve
+from nextcall.ranking.feature_table import FEATURE_NAMES
+from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.model_files import ModelCard
+from nextcall.ranking.ranker import CallRanker
+from nextcall.serve.answers import (
+    Answer,
+    ColdStartAnalysis,
+    CostAwareRouting,
+    FallbackMethod,
+    FullAnswer,
+    FullMetadata,
+    Metadata,
+    PerformanceMetrics,
+    ProcessingMethod,
+    SafetyValidation,
+)
+from nextcall.serve.found import Found, full_prediction, number, short_prediction
+from nextcall.serve.memory import memory_usage_mb
+from nextcall.serve.reasons import WITHOUT_RANKER, reasoning
+from nextcall.serve.schemas import HistoryEvent, PredictRequest
+from nextcall.sessions import Call
+
+_WORKFLOW_PROBABILITY: Final = FEATURE_NAMES.index("trigram_prob")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """All that an answer is made of."""
+
+    found: Sequence[Found]
+    events: int
+    known_events: int
+    scoring_ms: float | None
+    start: float
+    """Reading of `time.perf_counter` when the request came."""
+
+
+class Predictor:
+    """Answers requests over one catalogue, from many threads at once.
+
+    Parameters
+    ----------
+    index : CatalogIndex
+    ranker : CallRanker, optional
+        Where none is given, the fusion of keyword and meaning search answers, without confidence.
+    card : ModelCard, optional
+        What the ranker was made of.
+    fallback_reason : str, optional
+        Why there is no ranker.
+    max_history : int
+        Newest calls of a history that are used; 1 to 100.
+    """
+
+    def __init__(
+        self,
+        index: CatalogIndex,
+        *,
+        ranker: CallRanker | None = None,
+        card: ModelCard | None = None,
+        fallback_reason: str | None = None,
+        max_history: int = 100,
+    ) -> None:
+        self.index = index
+        self.ranker = ranker
+        self.card = card
+        self.fallback_reason = fallback_reason
+        self.max_history = max_history
+        self.model_version = None if ranker is None else _model_version(ranker, card)
+        self._matcher = CallMatcher(index.catalog)
+
+    def warm(self) -> None:
+        """Answer once, so that everything that loads when it is first needed is loaded."""
+        first = HistoryEvent(api_call=self.index.catalog.operations[0].operation_id)
+        request = PredictRequest(prompt="list everything", history=[first], max_predictions=1)
+        self.predict_fully(request)
+
+    def predict(self, request: PredictRequest, *, now: datetime | None = None) -> Answer:
+        """Answer in short; `now` is the time of the question, the present where none is given."""
+        outcome = self._rank(request, now)
+        return Answer(
+            prediction_id=str(uuid4()),
+            predictions=[short_prediction(found) for found in outcome.found],
+            confidence_scores=[found.confidence for found in outcome.found],
+            metadata=Metadata(
+                model_version=self.model_version,
+                processing_method=self._method,
+                fallback_method=self._fallback(outcome),
+            ),
+            processing_time_ms=_milliseconds(time.perf_counter() - outcome.start),
+        )
+
+    def predict_fully(self, request: PredictRequest, *, now: datetime | None = None) -> FullAnswer:
+        """Answer with all that is known; says why each operation stands where it stands."""
+        outcome = self._rank(request, now)
+        reasons = self._reasons(outcome.found)
+        cold = self._fallback(outcome) != "none"
+        return FullAnswer(
+            prediction_id=str(uuid4()),
+            predictions=[
+                full_prediction(found, reason, is_cold=cold)
+                for found, reason in zip(outcome.found, reasons, strict=True)
+            ],
+            confidence_scores=[found.confidence for found in outcome.found],
+            metadata=self._metadata(outcome),
+            processing_time_ms=_milliseconds(time.perf_counter() - outcome.start),
+        )
+
+    @property
+    def _method(self) -> ProcessingMethod:
+        return "fused_retrieval" if self.ranker is None else "lambdamart"
+
+    def _fallback(self, outcome: _Outcome) -> FallbackMethod:
+        if self.ranker is None:
+            return "fused_retrieval"
+        return "none" if outcome.known_events else "prompt_only"
+
+    def _rank(self, request: PredictRequest, now: datetime | None) -> _Outcome:
+        start = time.perf_counter()
+        events = request.history[-self.max_history :]
+        history = [self._call(event) for event in events]
+        vector = self.index.embedder.encode([request.prompt])[0]
+        scoring = time.perf_counter()
+        if self.ranker is None:
+            found = self._retrieved(request, history, vector)
+        else:
+            ranked = self.ranker.rank(
+                self.index,
+                request.prompt,
+                history,
+                k=request.max_predictions,
+                vector=vector,
+                now=now or datetime.now(UTC),
+            )
+            found = [Found.of_ranked(one) for one in ranked]
+        end = time.perf_counter()
+        return _Outcome(
+            found=found,
+            events=len(history),
+            known_events=sum(call.operation_id in self.index.catalog for call in history),
+            scoring_ms=None if self.ranker is None else _milliseconds(end - scoring),
+            start=start,
+        )
+
+    def _retrieved(
+        self, request: PredictRequest, history: Sequence[Call], vector: NDArray[np.float32]
+    ) -> list[Found]:
+        rows = retrieve(self.index, request.prompt, history, vector=vector).rows
+        return [
+            Found(
+                operation=self.index.catalog.operations[row],
+                rank=place + 1,
+                similarity=float(self.index.text_vectors[row] @ vector),
+            )
+            for place, row in enumerate(rows[: request.max_predictions])
+        ]
+
+    def _call(self, event: HistoryEvent) -> Call:
+        """Resolve a call; an unknown one stays what it is and counts as a call of the session."""
+        operation = self._matcher.match(event.api_call, method=event.method)
+        known = event.api_call if operation is None else operation.operation_id
+        return Call(operation_id=known, time=event.timestamp)
+
+    def _reasons(self, found: Sequence[Found]) -> list[str]:
+        rows = [one.features for one in found if one.features is not None]
+        if self.ranker is None or not rows:
+            return [WITHOUT_RANKER] * len(found)
+        added = self.ranker.trees_.contributions(np.stack(rows))
+        return [reasoning(FEATURE_NAMES, row) for row in added]
+
+    def _metadata(self, outcome: _Outcome) -> FullMetadata:
+        candidates = min(N_CANDIDATES, len(self.index))
+        best = outcome.found[0].features
+        pattern = best[_WORKFLOW_PROBABILITY] if best is not None else np.nan
+        return FullMetadata(
+            model_version=self.model_version,
+            processing_method=self._method,
+            fallback_method=self._fallback(outcome),
+            ai_provider=None,
+            semantic_similarity_enabled=True,
+            ml_ranking_enabled=self.ranker is not None,
+            candidates_generated=candidates,
+            candidates_ranked=0 if self.ranker is None else candidates,
+            k_plus_buffer=None,
+            context_events_used=outcome.events,
+            total_endpoints_considered=len(self.index),
+            filtered_endpoints_used=None,
+            cold_start_analysis=ColdStartAnalysis(
+                has_history=outcome.events > 0,
+                history_events_used=outcome.known_events,
+                fallback_method=self._fallback(outcome),
+                pattern_recognition_confidence=number(pattern),
+            ),
+            safety_validation=SafetyValidation(),
+            cost_aware_routing=CostAwareRouting(),
+            performance_metrics=PerformanceMetrics(
+                ml_scoring_latency_ms=outcome.scoring_ms, memory_usage_mb=memory_usage_mb()
+            ),
+        )
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def _model_version(ranker: CallRanker, card: ModelCard | None) -> str:
+    """Name of the catalogue, day of the training, start of the trees' hash."""
+    digest = hashlib.sha256(ranker.trees_.to_text().encode()).hexdigest()[:8]
+    return digest if card is None else f"{card.catalog}-{card.trained_at[:10]}-{digest}"

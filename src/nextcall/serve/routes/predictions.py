@@ -1,0 +1,120 @@
+"""Routes that predict."""
+
+import time
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from nextcall.serve.answers import Answer, BatchAnswer, BatchItem, FullAnswer
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.problems import Problem, RefusedError, invalid, json_response, problem
+from nextcall.serve.schemas import Limits, PredictRequest
+
+Detail = Annotated[
+    Literal["short", "full"],
+    Query(description="full: scores, features, reasons, timings and all other fields."),
+]
+
+
+async def _read_body(request: Request) -> bytes:
+    return await request.body()
+
+
+# Read on the loop, then parsed and answered on a thread.
+Body = Annotated[bytes, Depends(_read_body)]
+
+
+def prediction_routes(predictor: Predictor, *, limits: Limits, max_batch: int) -> APIRouter:
+    """Make ``POST /predict`` and ``POST /predict/batch``."""
+    router = APIRouter(tags=["predictions"])
+
+    @router.post(
+        "/predict",
+        responses={200: {"model": Answer | FullAnswer}, **_REFUSALS},
+        openapi_extra=_body_schema({"$ref": "#/components/schemas/PredictRequest"}),
+    )
+    def predict(body: Body, detail: Detail = "short") -> Response:
+        """Rank the operations of the catalogue by how likely each is the next call."""
+        request = _checked(_parsed(body), limits)
+        if isinstance(request, Problem):
+            raise RefusedError(request)
+        return json_response(_answer(predictor, request, detail))
+
+    @router.post(
+        "/predict/batch",
+        responses={200: {"model": BatchAnswer}, **_REFUSALS},
+        openapi_extra=_body_schema(
+            {
+                "type": "array",
+                "items": {"$ref": "#/components/schemas/PredictRequest"},
+                "minItems": 1,
+                "maxItems": max_batch,
+            }
+        ),
+    )
+    def predict_batch(body: Body, detail: Detail = "short") -> Response:
+        """Answer up to 100 requests; one that fails validation does not keep the others back."""
+        start = time.perf_counter()
+        asked = _parsed(body)
+        if not isinstance(asked, list):
+            raise _refused("body", "Should be a list of requests", asked)
+        if not 1 <= len(asked) <= max_batch:
+            rule = f"Should hold 1 to {max_batch} requests"
+            raise _refused("body", rule, f"{len(asked)} requests")
+        results = []
+        for values in asked:
+            request = _checked(values, limits)
+            if isinstance(request, Problem):
+                results.append(BatchItem(problem=request))
+            else:
+                results.append(BatchItem(answer=_answer(predictor, request, detail)))
+        failed = sum(item.problem is not None for item in results)
+        return json_response(
+            BatchAnswer(
+                results=results,
+                succeeded=len(results) - failed,
+                failed=failed,
+                processing_time_ms=round((time.perf_counter() - start) * 1000, 3),
+            )
+        )
+
+    return router
+
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    413: {"model": Problem, "description": "The body is too large."},
+    422: {"model": Problem, "description": "Which field breaks which rule, and what came."},
+}
+
+
+def _body_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _answer(predictor: Predictor, request: PredictRequest, detail: str) -> Answer | FullAnswer:
+    if detail == "full":
+        return predictor.predict_fully(request)
+    return predictor.predict(request)
+
+
+def _parsed(body: bytes) -> object:
+    """Read JSON; NaN, lone surrogates and very deep values are none."""
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise _refused("body", f"Should be JSON: {error}", f"{len(body)} bytes") from error
+
+
+def _checked(values: object, limits: Limits) -> PredictRequest | Problem:
+    try:
+        return PredictRequest.model_validate(values, context=limits)
+    except ValidationError as error:
+        return invalid(error.errors(include_url=False, include_context=False))
+
+
+def _refused(field: str, rule: str, got: object) -> RefusedError:
+    return RefusedError(problem("Request failed validation", field=field, rule=rule, got=got))

@@ -1,0 +1,59 @@
+"""Runs the application: one process, one loop, a socket that was bound before the work began."""
+
+import gc
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take an address, before anything is loaded; nobody can connect until the service runs.
+
+    Raises
+    ------
+    ValueError
+        Where the address cannot be taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    taken = socket.socket(family, socket.SOCK_STREAM)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind((host, port))
+    except OSError as error:
+        taken.close()
+        raise ValueError(
+            f"host and port must be free to listen on, got {host} and {port}: {error.strerror}."
+        ) from error
+    return taken
+
+
+def address(listening: socket.socket) -> str:
+    """Give the address that a browser opens."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def loading_for_good() -> Iterator[None]:
+    """Load what stays until the end: the garbage collector neither runs now nor looks at it later.
+
+    A catalogue is hundreds of thousands of objects, and every full collection would visit them all:
+    half a second of the start, and a pause of each tenth of a second later.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def run(app: ASGIApp, listening: socket.socket) -> None:
+    """Serve until a signal ends it; requests that are under way are answered first."""
+    config = uvicorn.Config(
+        app, loop="uvloop", http="httptools", lifespan="on", log_level="warning", access_log=False
+    )
+    uvicorn.Server(config).run(sockets=[listening])

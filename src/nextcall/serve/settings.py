@@ -1,0 +1,136 @@
+"""What the service is told by its environment: read once, checked, then passed on."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nextcall.locations import cache_dir, data_dir
+
+
+class Settings(BaseSettings):
+    """Every setting of the service; the variable of a field is ``NEXTCALL_`` and its name.
+
+    The environment wins over the file ``.env`` of the working folder, what is given by name wins
+    over both.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="NEXTCALL_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",  # .env may hold what other programs read
+        frozen=True,
+    )
+
+    environment: Literal["development", "production"] = Field(
+        "development",
+        description="development needs no key and answers this machine only; production needs keys",
+    )
+    host: str = Field(
+        default_factory=lambda values: _default_host(str(values["environment"])),
+        description="address to listen on; 127.0.0.1 in development, 0.0.0.0 in production",
+    )
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    data_dir: Path = Field(
+        default_factory=data_dir, description="folder of catalogues and models; data"
+    )
+    cache_dir: Path = Field(
+        default_factory=cache_dir,
+        description="folder of what can be computed again; the user's cache folder",
+    )
+    model: Path = Field(
+        default_factory=lambda values: values["data_dir"] / "models" / "aws",
+        description="folder of a trained ranker; models/aws in the data folder",
+    )
+    catalog: Path = Field(
+        default_factory=lambda values: values["data_dir"] / "catalogs" / "aws.parquet",
+        description="catalogue that is ranked; catalogs/aws.parquet in the data folder",
+    )
+    max_prompt_characters: int = Field(4096, ge=1, description="longest prompt, in characters")
+    max_history: int = Field(
+        100, ge=1, le=100, description="newest calls of a history that are used"
+    )
+    max_history_received: int = Field(
+        10_000, ge=1, description="calls that a history may hold; more are refused"
+    )
+    max_predictions: int = Field(20, ge=1, le=100, description="most answers that may be asked for")
+    default_predictions: int = Field(3, ge=1, description="answers where no number is asked for")
+    max_batch: int = Field(100, ge=1, description="most requests of one batch")
+    max_body_bytes: int = Field(
+        10 * 1024 * 1024, ge=1024, description="largest body of a request, in bytes"
+    )
+    threads: int = Field(4, ge=1, le=64, description="requests that are computed side by side")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.environment == "development" and not _is_loopback(self.host):
+            raise ValueError(
+                "host must be a loopback address such as 127.0.0.1 in development, where no key "
+                f"is asked for, got {self.host!r}."
+            )
+        if self.default_predictions > self.max_predictions:
+            raise ValueError(
+                f"default_predictions must be at most max_predictions ({self.max_predictions}), "
+                f"got {self.default_predictions}."
+            )
+        return self
+
+
+def load_settings(**given: object) -> Settings:
+    """Read the settings from the environment, ``.env`` and what is given; None counts as not given.
+
+    Raises
+    ------
+    ValueError
+        Where a setting breaks its rule; the message names each by its variable.
+
+    Examples
+    --------
+    >>> load_settings(port=8080, host=None).port
+    8080
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
+    except ValidationError as error:
+        raise ValueError("; ".join(_complaint(one) for one in error.errors())) from error
+
+
+def require_authentication(settings: Settings) -> None:
+    """Refuse to serve in production, which must ask for keys, while there is nothing that does.
+
+    Raises
+    ------
+    ValueError
+        Where the environment is production.
+    """
+    if settings.environment == "production":
+        raise ValueError(
+            "NEXTCALL_ENVIRONMENT must be 'development', got 'production': production refuses to "
+            "run without authentication, and this version has none. Run it on a loopback address "
+            "behind a proxy that authenticates."
+        )
+
+
+def _default_host(environment: str) -> str:
+    return "0.0.0.0" if environment == "production" else "127.0.0.1"  # noqa: S104  # production asks for keys
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _complaint(error: Mapping[str, Any]) -> str:
+    if not error["loc"]:
+        return str(error["ctx"]["error"])
+    variable = f"NEXTCALL_{'_'.join(map(str, error['loc']))}".upper()
+    return f"{variable}: {error['msg']}, got {error['input']!r}."

@@ -1,0 +1,60 @@
+"""From files to answers, whatever lies in the model's folder."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nextcall.catalog import CatalogError
+from nextcall.serve.loading import load_predictor
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.schemas import PredictRequest
+from nextcall.serve.settings import Settings
+
+
+def test_a_whole_model_is_used(predictor: Predictor) -> None:
+    assert predictor.ranker is not None
+    assert predictor.fallback_reason is None
+    assert predictor.card is not None
+    assert predictor.card.catalog_hash == predictor.index.catalog.content_hash
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "changed", "no json", "other features"])
+def test_a_damaged_model_is_told_and_not_used(
+    predictor: Predictor, settings: Settings, tmp_path: Path, damage: str
+) -> None:
+    assert predictor.ranker is not None
+    model = tmp_path / "model"
+    if damage != "missing":
+        shutil.copytree(settings.model, model)
+        values = model / "ranker.json"
+        trees = next(model.glob("trees-*.txt"))
+        if damage == "truncated":
+            trees.write_bytes(trees.read_bytes()[:1000])
+        elif damage == "changed":
+            content = json.loads(values.read_text())
+            content["calibration"]["weights"][0] += 1
+            values.write_text(json.dumps(content))
+        elif damage == "no json":
+            values.write_bytes(b"\x00\xff")
+        else:
+            values.write_text("[]")
+    loaded = load_predictor(settings.model_copy(update={"model": model, "max_history": 7}))
+    assert (loaded.ranker, loaded.card) == (None, None)
+    assert loaded.max_history == 7
+    assert loaded.fallback_reason is not None
+    assert loaded.fallback_reason.startswith("model")
+    assert str(tmp_path) not in loaded.fallback_reason
+    answer = loaded.predict(PredictRequest(prompt="list queues", max_predictions=3))
+    assert len(answer.predictions) == 3
+
+
+def test_a_catalogue_is_needed(settings: Settings, tmp_path: Path) -> None:
+    missing = settings.model_copy(update={"catalog": tmp_path / "none.parquet"})
+    with pytest.raises(FileNotFoundError, match=r"none\.parquet"):
+        load_predictor(missing)
+    other = tmp_path / "other.parquet"
+    other.write_text("no catalogue")
+    with pytest.raises(CatalogError, match=r"other\.parquet"):
+        load_predictor(settings.model_copy(update={"catalog": other}))

@@ -1,0 +1,157 @@
+"""The service as a process of its own, asked over a real connection."""
+
+import gc
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from nextcall.cli.serve import serve
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.schemas import PredictRequest
+from nextcall.serve.server import address, bind, loading_for_good
+from nextcall.serve.settings import Settings
+
+COMMAND = "from nextcall.cli.main import main; main()"
+SECRET = "Slartibartfast"  # noqa: S105  # a word of a prompt that must appear nowhere
+
+
+@pytest.fixture
+def process(predictor: Predictor, settings: Settings) -> Iterator[subprocess.Popen[str]]:
+    """Start the command on a free port; the catalogue and the model lie where it is told."""
+    assert predictor.ranker is not None
+    started = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, "serve", "--port", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "NEXTCALL_MODEL": str(settings.model),
+            "NEXTCALL_CATALOG": str(settings.catalog),
+            "NEXTCALL_CACHE_DIR": str(settings.cache_dir),
+        },
+    )
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.communicate()
+
+
+def test_the_command_answers_over_http(
+    process: subprocess.Popen[str], predictor: Predictor, settings: Settings
+) -> None:
+    assert process.stderr is not None
+    said = ""
+    while (found := re.search(r"at (http://127\.0\.0\.1:\d+) ", said)) is None:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    assert "warning" not in said
+    assert process.stderr.readline().startswith("DEVELOPMENT MODE: no key is asked for")
+    transport = httpx.HTTPTransport(retries=8)  # the port is bound a moment before it listens
+    with httpx.Client(base_url=found[1], transport=transport, timeout=30) as asking:
+        answer = asking.post("/predict", json={"prompt": f"list the queues of {SECRET}"})
+        assert answer.status_code == 200
+        here = predictor.predict(
+            PredictRequest(prompt=f"list the queues of {SECRET}", max_predictions=3)
+        )
+        assert [one["operation_id"] for one in answer.json()["predictions"]] == [
+            one.operation_id for one in here.predictions
+        ]
+        health = asking.get("/health").json()
+        assert (health["status"], health["components"]["catalog"]["name"]) == ("ok", "aws")
+
+        def without_end() -> Iterator[bytes]:
+            for _ in range(settings.max_body_bytes // 65536 + 2):
+                yield b" " * 65536
+
+        assert asking.post("/predict", content=without_end()).status_code == 413
+        assert asking.get("/health").status_code == 200
+    with socket.create_connection(("127.0.0.1", int(found[1].rpartition(":")[2]))) as raw:
+        raw.sendall(b"POST /predict HTTP/1.1\r\nContent-Length: many\r\n\r\n")
+        assert b" 400 " in raw.recv(1024)
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert SECRET not in rest
+    assert "Traceback" not in rest
+
+
+def test_without_a_model_it_warns_and_serves(
+    predictor: Predictor,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert predictor.ranker is not None  # the catalogue and its vectors are there
+    monkeypatch.setenv("NEXTCALL_CACHE_DIR", str(settings.cache_dir))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    with closing(bind("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    answers: list[httpx.Response] = []
+
+    def ask_and_interrupt() -> None:
+        try:
+            transport = httpx.HTTPTransport(retries=10)
+            with httpx.Client(transport=transport, timeout=30) as asking:
+                url = f"http://127.0.0.1:{port}/predict"
+                answers.append(asking.post(url, json={"prompt": "list the queues"}))
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    other = threading.Thread(target=ask_and_interrupt)
+    other.start()
+    with pytest.raises(KeyboardInterrupt):
+        serve(model=tmp_path / "none", catalog=settings.catalog, port=port)
+    other.join()
+    (answer,) = answers
+    assert answer.json()["metadata"]["fallback_method"] == "fused_retrieval"
+    gc.unfreeze()  # the process of the tests lives on
+    said = capsys.readouterr().err
+    assert f"warning: no trained ranker in {tmp_path / 'none'}, fused retrieval answers" in said
+
+
+def test_what_is_loaded_for_good_is_never_collected_again() -> None:
+    before = gc.get_freeze_count()
+    with loading_for_good():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before
+    gc.unfreeze()
+
+
+def test_an_address_is_taken_once() -> None:
+    with closing(bind("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert address(taken) == f"http://127.0.0.1:{port}"
+        taken.listen()
+        with pytest.raises(ValueError, match=rf"free to listen on, got 127\.0\.0\.1 and {port}: "):
+            bind("127.0.0.1", port)
+
+
+def test_an_address_may_be_of_version_6() -> None:
+    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists():
+        pytest.skip("this machine has no IPv6")
+    try:
+        taken = bind("::1", 0)
+    except ValueError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
+    with closing(taken):
+        assert address(taken) == f"http://[::1]:{taken.getsockname()[1]}"
+
+
+def test_an_unknown_host_is_told() -> None:
+    with pytest.raises(ValueError, match=r"free to listen on, got no\.such\.host\.invalid and 1: "):
+        bind("no.such.host.invalid", 1)
