@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ from nextcall.catalog.catalog import Catalog, CatalogError
 from nextcall.catalog.operation import Operation, Parameter, describe_operation
 from nextcall.progress import Progress, silent
 
+_NOTE = re.compile(r"<(note|important)>.*?</\1>", re.DOTALL)
 _LOCATIONS = {"uri": "path", "querystring": "query", "header": "header", "headers": "header"}
 _JSON_TYPES = {
     "structure": "object", "map": "object", "list": "array", "blob": "string",
@@ -77,10 +79,22 @@ def _operations(service: str, model: dict[str, Any]) -> Iterable[Operation]:
             path=operation["http"]["requestUri"],
             service=service,
             tags=(full_name,),
-            description=operation.get("documentation", ""),
+            description=_notes_last(operation.get("documentation", "")),
             parameters=_parameters(operation.get("input"), shapes),
             source="botocore",
         )
+
+
+def _notes_last(documentation: str) -> str:
+    """Put notes behind the text: what an operation does comes first, warnings after.
+
+    Examples
+    --------
+    >>> _notes_last("<note><p>Not for all.</p></note><p>Gets it.</p>")
+    '<p>Gets it.</p> <note><p>Not for all.</p></note>'
+    """
+    notes = [match[0] for match in _NOTE.finditer(documentation)]
+    return " ".join([_NOTE.sub("", documentation), *notes]).strip()
 
 
 def _parameters(reference: dict[str, Any] | None, shapes: dict[str, Any]) -> tuple[Parameter, ...]:
