@@ -1,0 +1,1 @@
+"""Candidates, features, the learned ranker, its metrics and its comparison with baselines."""

@@ -1,0 +1,132 @@
+"""From scores to probabilities: how likely each candidate is a right answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, logsumexp
+
+_EPSILON: Final = 1e-6
+_RIDGE: Final = 1e-3  # keeps the fit finite where a few queries are separable
+_N_INPUTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A logistic model of "this candidate is a right answer", over its place among the others.
+
+    Its inputs are, for each candidate, the log-odds of its share in a softmax of the scores, its
+    distance to the best other one, the score itself, and whether calls came before. Platt's
+    scaling is the case with the first alone.
+
+    References
+    ----------
+    Platt (1999), Advances in Large Margin Classifiers; Kull, Silva Filho & Flach (2017), AISTATS.
+    """
+
+    weights: tuple[float, ...]
+    """One for each input and a constant, in the order of `_inputs`."""
+
+    @classmethod
+    def fit(
+        cls,
+        scores: NDArray[np.float64],
+        relevant: NDArray[np.bool_],
+        has_history: NDArray[np.bool_],
+    ) -> Self:
+        """Fit on queries that the trees were not grown on.
+
+        The best candidate of each query weighs as much as all its others together, for its
+        probability is the one that is acted on.
+
+        Parameters
+        ----------
+        scores : array of shape (n_queries, n_candidates)
+            Best first; ``-inf`` where a query has fewer candidates.
+        relevant : array of shape (n_queries, n_candidates)
+        has_history : array of shape (n_queries,)
+
+        Raises
+        ------
+        ValueError
+            Where there is no query.
+        """
+        if len(scores) == 0:
+            raise ValueError("scores must hold at least one query, got none.")
+        depth = min(scores.shape[1], 10)
+        inputs = np.stack([_inputs(s, h)[:depth] for s, h in zip(scores, has_history, strict=True)])
+        known = np.isfinite(scores[:, :depth])
+        weight = np.where(np.arange(depth) == 0, 1.0, 1.0 / max(depth - 1, 1)) * known
+        x = np.nan_to_num(inputs.reshape(-1, _N_INPUTS), neginf=0.0)
+        y = relevant[:, :depth].reshape(-1).astype(np.float64)
+        w = weight.reshape(-1) / weight.sum()
+
+        def loss(beta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            margin = x @ beta
+            value = float(w @ (np.logaddexp(0.0, margin) - y * margin)) + _RIDGE * float(
+                beta @ beta
+            )
+            return value, x.T @ (w * (expit(margin) - y)) + 2 * _RIDGE * beta
+
+        found = minimize(loss, np.zeros(_N_INPUTS), jac=True, method="L-BFGS-B")
+        return cls(tuple(float(value) for value in found.x))
+
+    def confidence(self, scores: NDArray[np.float64], *, has_history: bool) -> NDArray[np.float64]:
+        """Give the probability of each candidate of one query; never rising down the ranking.
+
+        Parameters
+        ----------
+        scores : array of shape (n_candidates,)
+            Best first.
+
+        Returns
+        -------
+        array of shape (n_candidates,)
+        """
+        margin = _inputs(scores, has_history) @ np.asarray(self.weights)
+        probability: NDArray[np.float64] = np.minimum.accumulate(expit(margin))
+        return probability
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON values."""
+        return {"weights": list(self.weights)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` gave.
+
+        Raises
+        ------
+        ValueError
+            Where the values are not of that form.
+        """
+        weights = values.get("weights")
+        if (
+            not isinstance(weights, list)
+            or len(weights) != _N_INPUTS
+            or not all(isinstance(weight, int | float) and isfinite(weight) for weight in weights)
+        ):
+            raise ValueError(f"calibration must hold {_N_INPUTS} weights, got {weights!r}.")
+        return cls(tuple(float(weight) for weight in weights))
+
+
+def _inputs(scores: NDArray[np.float64], has_history: bool) -> NDArray[np.float64]:  # noqa: FBT001  # a column
+    """Columns: log-odds of the softmax share, gap to the best other, score, history, constant."""
+    log_share = scores - logsumexp(scores)
+    share = np.clip(np.exp(log_share), _EPSILON, 1 - _EPSILON)
+    best = scores[0]
+    runner_up = scores[1] if len(scores) > 1 and np.isfinite(scores[1]) else scores[0]
+    other = np.where(np.arange(len(scores)) == 0, runner_up, best)
+    return np.column_stack(
+        [
+            np.log(share) - np.log1p(-share),
+            scores - other,
+            scores,
+            np.full(len(scores), float(has_history)),
+            np.ones(len(scores)),
+        ]
+    )

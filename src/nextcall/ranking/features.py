@@ -1,0 +1,193 @@
+"""Features of every candidate of a query, computed for all of them at once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nextcall.ranking.candidates import RETRIEVERS, Retrieved
+from nextcall.ranking.feature_table import FEATURES
+from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.lexical_index import BM25_FIELDS
+from nextcall.ranking.workflow import WorkflowPrior
+from nextcall.sessions import Call
+
+_COLUMN: Final = {feature.name: column for column, feature in enumerate(FEATURES)}
+_NEED_HISTORY: Final = tuple(feature.name for feature in FEATURES if feature.needs_history)
+_HISTORY: Final = 100  # the newest calls that are used
+_RECENT: Final = 10
+_UNKNOWN: Final = np.float32(np.nan)
+
+
+def compute_features(
+    index: CatalogIndex,
+    retrieved: Retrieved,
+    history: Sequence[Call],
+    prior: WorkflowPrior,
+    *,
+    now: datetime | None = None,
+) -> NDArray[np.float32]:
+    """Compute the features of `FEATURES` for the candidates of one query.
+
+    Returns
+    -------
+    array of shape (n_candidates, n_features)
+        Columns in the order of `FEATURES`; NaN where a value is not known.
+    """
+    rows = retrieved.rows
+    values = np.zeros((len(rows), len(FEATURES)), dtype=np.float32)
+    _retrieval(values, index, retrieved)
+    _words(values, index, retrieved)
+    _services(values, index, retrieved)
+    _static(values, index, rows)
+    _history_features(values, index, retrieved, history[-_HISTORY:], prior, now)
+    return values
+
+
+def _put(values: NDArray[np.float32], name: str, column: ArrayLike) -> None:
+    values[:, _COLUMN[name]] = column
+
+
+def _retrieval(values: NDArray[np.float32], index: CatalogIndex, retrieved: Retrieved) -> None:
+    rows = retrieved.rows
+    dense = retrieved.scores["dense"][rows]
+    _put(values, "dense_similarity", dense)
+    _put(values, "dense_similarity_gap", retrieved.best["dense"] - dense)
+    text = index.text_vectors[rows] @ retrieved.vector
+    _put(values, "prompt_similarity", text)
+    _put(values, "prompt_similarity_gap", text.max() - text)
+    label = index.label_vectors[rows] @ retrieved.vector
+    _put(values, "label_similarity", label)
+    _put(values, "label_similarity_gap", label.max() - label)
+    for name in BM25_FIELDS:
+        score = retrieved.scores[name][rows]
+        best = max(retrieved.best[name], 1e-6)
+        _put(
+            values,
+            f"bm25_{name}",
+            score / retrieved.terms.n_words if retrieved.terms.n_words else 0.0,
+        )
+        _put(values, f"bm25_{name}_share", score / best)
+    for name in RETRIEVERS:
+        _put(values, f"rank_{name}", retrieved.ranks[name])
+    fused = retrieved.fused
+    _put(values, "rank_fused", np.arange(len(rows), dtype=np.float32))
+    _put(values, "fused_share", fused / max(float(fused[0]), 1e-9))
+
+
+def _words(values: NDArray[np.float32], index: CatalogIndex, retrieved: Retrieved) -> None:
+    prompt, rows = retrieved.terms, retrieved.rows
+    weights = index.lexical.weights
+    for field in ("name", "resource", "service", "text", "parameters"):
+        terms = index.lexical.terms[field]
+        ids = terms.ids[rows]
+        shared = (weights[ids] * prompt.flags[ids]).sum(axis=1)
+        _put(values, f"{field}_covers_prompt", shared / prompt.weight)
+        own = np.maximum(terms.weight[rows], 1e-6)
+        name = "resource_match" if field == "resource" else f"prompt_covers_{field}"
+        if name in _COLUMN:
+            _put(values, name, shared / own)
+        if field == "name":
+            _put(values, "name_unmatched", own - shared)
+    bigrams = index.lexical.terms["bigrams"]
+    matched = prompt.bigram_flags[bigrams.ids[rows]].sum(axis=1)
+    _put(values, "name_bigrams", matched)
+    _put(values, "name_bigram_share", matched / np.maximum(bigrams.weight[rows], 1.0))
+    statics = index.statics
+    known = prompt.action >= 0
+    _put(
+        values, "action_verb_match", (statics.action[rows] == prompt.action) if known else _UNKNOWN
+    )
+    _put(
+        values, "verb_match", (statics.verb[rows] == prompt.verb) if prompt.verb >= 0 else _UNKNOWN
+    )
+    _put(values, "plural_match", 1.0 - np.abs(statics.plural[rows] - np.float32(prompt.plural)))
+    _put(values, "prompt_action", prompt.action)
+    _put(values, "prompt_words", prompt.n_words)
+
+
+def _services(values: NDArray[np.float32], index: CatalogIndex, retrieved: Retrieved) -> None:
+    """What the candidates say together about the service that is meant."""
+    service = index.statics.service[retrieved.rows]
+    _, code = np.unique(service, return_inverse=True)
+    mass = 1.0 / (np.arange(len(code)) + 5.0)
+    votes = np.bincount(code, weights=mass)
+    share = votes / votes.sum()
+    _put(values, "service_vote", share[code])
+    _put(values, "service_vote_gap", share.max() - share[code])
+    dense = retrieved.scores["dense"][retrieved.rows]
+    best = np.full(len(votes), -1.0, dtype=np.float32)
+    np.maximum.at(best, code, dense)
+    _put(values, "service_best_similarity", best[code])
+    _put(values, "similarity_within_service", best[code] - dense)
+    position = np.zeros(len(code), dtype=np.float32)
+    order = np.argsort(code, kind="stable")
+    starts = np.searchsorted(code[order], np.arange(len(votes)))
+    position[order] = np.arange(len(code)) - starts[code[order]]
+    _put(values, "rank_within_service", position)
+
+
+def _static(values: NDArray[np.float32], index: CatalogIndex, rows: NDArray[np.int64]) -> None:
+    statics = index.statics
+    _put(values, "endpoint_type", statics.action[rows])
+    _put(values, "n_parameters", statics.n_parameters[rows])
+    _put(values, "n_required", statics.n_required[rows])
+    _put(values, "n_name_words", statics.n_words[rows])
+    _put(values, "description_length", statics.description_length[rows])
+    _put(values, "deprecated", statics.deprecated[rows])
+    _put(values, "service_size", index.service_sizes[statics.service[rows]])
+    _put(values, "name_twins", index.name_twins[rows])
+
+
+def _history_features(
+    values: NDArray[np.float32],
+    index: CatalogIndex,
+    retrieved: Retrieved,
+    history: Sequence[Call],
+    prior: WorkflowPrior,
+    now: datetime | None,
+) -> None:
+    rows, statics = retrieved.rows, index.statics
+    _put(values, "session_length", len(history))
+    last_time = history[-1].time if history else None
+    gap = (now - last_time).total_seconds() if now and last_time else None
+    _put(values, "time_since_last", _UNKNOWN if gap is None else np.log1p(max(gap, 0.0)))
+    called = index.positions([call.operation_id for call in history])
+    if len(called) == 0:
+        for name in _NEED_HISTORY:
+            _put(values, name, _UNKNOWN)
+        return
+    last = called[-1]
+    _put(values, "last_endpoint_type", statics.action[last])
+    resource = index.lexical.terms["resource"]
+    ids = resource.ids[rows]
+    flags = np.zeros(resource.pad + 1, dtype=np.bool_)
+    flags[resource.ids[last]] = True
+    flags[resource.pad] = False
+    shared = (index.lexical.weights[ids] * flags[ids]).sum(axis=1)
+    union = np.maximum(resource.weight[rows] + resource.weight[last] - shared, 1e-6)
+    _put(values, "last_resource", shared / union)
+    flags[resource.ids[called[-_RECENT:]].ravel()] = True
+    flags[resource.pad] = False
+    recent = (index.lexical.weights[ids] * flags[ids]).sum(axis=1)
+    _put(values, "history_resource", recent / np.maximum(resource.weight[rows], 1e-6))
+    service = statics.service
+    _put(values, "last_service", service[rows] == service[last])
+    calls_of_service = np.bincount(service[called], minlength=len(index.services))
+    _put(values, "same_service_share", calls_of_service[service[rows]] / len(called))
+    times = np.bincount(called, minlength=len(index))[rows]
+    _put(values, "times_called", times)
+    _put(values, "called_last", rows == last)
+    same = statics.resource[called][None, :] == statics.resource[rows][:, None]
+    _put(values, "same_resource_share", same.mean(axis=1))
+    vectors = index.vectors[rows]
+    _put(values, "last_similarity", vectors @ index.vectors[last])
+    _put(values, "history_similarity", vectors @ index.vectors[called[-_RECENT:]].mean(axis=0))
+    relation = prior.relations(statics, last, rows)
+    bigram, trigram = prior.probabilities(statics, called)
+    action = statics.action[rows].astype(np.int64)
+    _put(values, "bigram_prob", bigram[action, relation])
+    _put(values, "trigram_prob", trigram[action, relation])
+    _put(values, "workflow_distance", prior.distance[statics.action[last], action] + (relation > 0))

@@ -1,0 +1,257 @@
+"""What is known of one catalogue: vectors, BM25, terms of fields; built once, then only read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextcall.catalog import Catalog, Operation
+from nextcall.catalog.actions import ACTIONS, verb_action
+from nextcall.catalog.text import singular
+from nextcall.embedding.embedder import Embedder
+from nextcall.embedding.store import encode_cached
+from nextcall.progress import Progress, silent
+from nextcall.ranking.lexical_index import (
+    DOCUMENT_CHARACTERS,
+    LexicalIndex,
+    service_label,
+)
+from nextcall.ranking.lexicon import prompt_words, stem, stems
+
+
+def operation_text(operation: Operation) -> str:
+    """Text of an operation that is embedded and that the plain BM25 baseline searches.
+
+    Examples
+    --------
+    >>> from nextcall.catalog import describe_operation
+    >>> operation_text(describe_operation(
+    ...     operation_id="s3:CreateBucket", service="s3", description="Creates a new bucket."))
+    's3: create bucket. Creates a new bucket.'
+    """
+    start = operation.description[:DOCUMENT_CHARACTERS]
+    return f"{service_label(operation)}: {' '.join(operation.words)}. {start}"
+
+
+def label_text(operation: Operation) -> str:
+    """Name of an operation with its service: what is embedded beside the fuller text.
+
+    Examples
+    --------
+    >>> from nextcall.catalog import describe_operation
+    >>> label_text(describe_operation(operation_id="s3:CreateBucket", service="s3"))
+    'create bucket s3'
+    """
+    return " ".join((*operation.words, operation.service))
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTerms:
+    """A prompt as a catalogue sees it."""
+
+    ids: NDArray[np.int32]
+    """Distinct known terms, shape (n_known,)."""
+    flags: NDArray[np.bool_]
+    """Whether each term of the vocabulary stands in the prompt, shape (n_terms + 1,)."""
+    bigram_flags: NDArray[np.bool_]
+    """The same of pairs of neighbouring terms, shape (n_bigrams + 1,)."""
+    weight: float
+    """Sum of the weights of all distinct terms, unknown ones at the highest weight."""
+    verb: int
+    """Id of the prompt's verb, -1 where it has none."""
+    action: int
+    """Code of the action that the verb stands for, -1 where there is none."""
+    plural: float
+    """1 where the words after the verb speak of many things, 0 of one, 0.5 where neither shows."""
+    n_words: int
+
+
+class CatalogIndex:
+    """Everything about a catalogue that no query changes.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    embedder : Embedder
+        Encodes the operations now and each prompt later.
+    cache : Path, optional
+        Folder where vectors are kept, keyed by their content; nothing is kept where none is given.
+    document_embedder : Embedder, optional
+        Encodes the operations where that shall differ from prompts, in length or workers; it must
+        be the same model.
+    progress : Progress
+        Shows the encoding.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        embedder: Embedder,
+        *,
+        document_embedder: Embedder | None = None,
+        cache: Path | None = None,
+        progress: Progress = silent,
+    ) -> None:
+        self.catalog = catalog
+        self.embedder = embedder
+
+        self._cache = cache
+        self._prompts: dict[str, NDArray[np.float32]] = {}
+        encoder = document_embedder or embedder
+        texts = [operation_text(operation) for operation in catalog]
+        labels = [label_text(operation) for operation in catalog]
+        self.text_vectors = self._encode(encoder, texts, progress)
+        self.label_vectors = self._encode(encoder, labels, progress)
+        both = self.text_vectors + self.label_vectors
+        self.vectors = both / np.linalg.norm(both, axis=1, keepdims=True)
+        self.lexical = (
+            LexicalIndex.build(catalog) if cache is None else LexicalIndex.cached(catalog, cache)
+        )
+        self.statics = _statics(catalog, self.lexical.vocabulary)
+
+    def __len__(self) -> int:
+        return len(self.catalog)
+
+    @cached_property
+    def services(self) -> dict[str, int]:
+        """Code of each service."""
+        return {name: code for code, name in enumerate(self.catalog.services)}
+
+    @cached_property
+    def service_sizes(self) -> NDArray[np.float32]:
+        """Operations of each service, by its code."""
+        return np.bincount(self.statics.service).astype(np.float32)
+
+    @cached_property
+    def name_twins(self) -> NDArray[np.float32]:
+        """Other operations with the very same name terms, shape (n_operations,)."""
+        _, inverse, counts = np.unique(
+            np.sort(self.lexical.terms["name"].ids, axis=1),
+            axis=0,
+            return_inverse=True,
+            return_counts=True,
+        )
+        return (counts[inverse.ravel()] - 1).astype(np.float32)
+
+    def positions(self, operation_ids: Sequence[str]) -> NDArray[np.int64]:
+        """Rows of the operations that the catalogue knows; others are left out."""
+        known = (self.catalog.positions.get(name) for name in operation_ids)
+        return np.array([row for row in known if row is not None], dtype=np.int64)
+
+    def encode_prompts(
+        self, prompts: Sequence[str], *, progress: Progress = silent
+    ) -> NDArray[np.float32]:
+        """Encode prompts, shape (n_prompts, dimensions); each is encoded once in an index's life.
+
+        They are kept on disk too where the index keeps vectors.
+        """
+        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._prompts]
+        if new:
+            vectors = self._encode(self.embedder, new, progress)
+            self._prompts.update(zip(new, vectors, strict=True))
+        rows = [self._prompts[prompt] for prompt in prompts]
+        return np.array(rows, dtype=np.float32).reshape(len(rows), self.embedder.dimensions)
+
+    def _encode(
+        self, embedder: Embedder, texts: list[str], progress: Progress
+    ) -> NDArray[np.float32]:
+        if self._cache is None:
+            return embedder.encode(texts, progress=progress)
+        return encode_cached(embedder, texts, directory=self._cache, progress=progress)
+
+    def prompt_terms(self, prompt: str) -> PromptTerms:
+        """Look a prompt's words up in the vocabulary."""
+        words = prompt_words(prompt)
+        kept = stems(words)
+        distinct = dict.fromkeys(kept)
+        ids = [
+            self.lexical.vocabulary[term] for term in distinct if term in self.lexical.vocabulary
+        ]
+        n_terms = len(self.lexical.vocabulary)
+        flags = np.zeros(n_terms + 1, dtype=np.bool_)
+        flags[ids] = True
+        bigram_flags = np.zeros(len(self.lexical.bigrams) + 1, dtype=np.bool_)
+        row = [self.lexical.vocabulary.get(term, -1) for term in kept]
+        pairs = [self.lexical.bigrams[p] for p in pairwise(row) if p in self.lexical.bigrams]
+        bigram_flags[pairs] = True
+        rarest = float(self.lexical.weights.max())
+        weight = float(self.lexical.weights[ids].sum()) + rarest * (len(distinct) - len(ids))
+        verb_at = next((i for i, word in enumerate(words) if verb_action(word)), None)
+        verb = action = -1
+        if verb_at is not None:
+            verb = self.lexical.vocabulary.get(stem(words[verb_at]), -1)
+            action = ACTIONS.index(verb_action(words[verb_at]) or "other")
+        return PromptTerms(
+            ids=np.array(ids, dtype=np.int32),
+            flags=flags,
+            bigram_flags=bigram_flags,
+            weight=max(weight, 1e-6),
+            verb=verb,
+            action=action,
+            plural=_plural(words[verb_at + 1 :] if verb_at is not None else words),
+            n_words=len(kept),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Statics:
+    """Facts of every operation, each an array of shape (n_operations,)."""
+
+    action: NDArray[np.int8]
+    service: NDArray[np.int32]
+    resource: NDArray[np.int32]
+    verb: NDArray[np.int32]
+    plural: NDArray[np.float32]
+    n_parameters: NDArray[np.float32]
+    n_required: NDArray[np.float32]
+    n_words: NDArray[np.float32]
+    description_length: NDArray[np.float32]
+    deprecated: NDArray[np.float32]
+
+
+def _plural(words: Sequence[str]) -> float:
+    for word in words:
+        if word in {"a", "an", "one", "single", "specific"}:
+            return 0.0
+        if (
+            word in {"all", "multiple", "several", "many", "every", "various"}
+            or singular(word) != word
+        ):
+            return 1.0
+    return 0.5
+
+
+def _statics(catalog: Catalog, vocabulary: Mapping[str, int]) -> Statics:
+    services = {name: code for code, name in enumerate(catalog.services)}
+    resources = {name: code for code, name in enumerate(sorted({o.resource for o in catalog}))}
+    verbs = [next((w for w in o.words[:3] if verb_action(w)), "") for o in catalog]
+
+    def floats(values: Sequence[float]) -> NDArray[np.float32]:
+        return np.array(values, dtype=np.float32)
+
+    return Statics(
+        action=np.array([ACTIONS.index(o.action) for o in catalog], dtype=np.int8),
+        service=np.array([services[o.service] for o in catalog], dtype=np.int32),
+        resource=np.array([resources[o.resource] for o in catalog], dtype=np.int32),
+        verb=np.array([vocabulary.get(stem(verb), -2) for verb in verbs], dtype=np.int32),
+        plural=floats(
+            [1.0 if o.words and singular(o.words[-1]) != o.words[-1] else 0.0 for o in catalog]
+        ),
+        n_parameters=floats([len(o.parameters) for o in catalog]),
+        n_required=floats([sum(p.required for p in o.parameters) for o in catalog]),
+        n_words=floats([len(o.words) for o in catalog]),
+        description_length=floats([len(o.description) for o in catalog]),
+        deprecated=floats(
+            [
+                float(
+                    "deprecated" in o.description[:300].lower()
+                    or "no longer" in o.description[:300].lower()
+                )
+                for o in catalog
+            ]
+        ),
+    )

@@ -1,0 +1,183 @@
+"""Words of a whole catalogue: one vocabulary, BM25 and terms of fields; kept as plain arrays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, Self
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextcall.catalog import Catalog, Operation
+from nextcall.catalog.text import identifier_words
+from nextcall.files import atomic_path
+from nextcall.ranking.lexicon import Bm25, Terms, pad_terms, prompt_words, stems
+
+DOCUMENT_CHARACTERS: Final = 200
+"""Characters of the documentation that are embedded and searched beside the name."""
+
+FIELDS: Final = ("name", "resource", "service", "text", "parameters")
+"""Fields whose terms are compared with a prompt's."""
+
+BM25_FIELDS: Final = ("text", "name", "full")
+"""Documents that BM25 searches: the text that is embedded too, the name, and everything."""
+
+_VERSION: Final = 1  # of what is computed here; a file of another version is not read
+_WIDTHS: Final = {"name": 14, "resource": 8, "service": 10, "text": 48, "parameters": 32}
+_BIGRAMS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalIndex:
+    """What the words of a catalogue's operations are, and how rare."""
+
+    vocabulary: Mapping[str, int]
+    """Id of each stem."""
+    weights: NDArray[np.float32]
+    """Inverse document frequency of each term, shape (n_terms + 1,); 0 for the padding."""
+    terms: Mapping[str, Terms]
+    """Distinct terms of each of `FIELDS`, and pairs of neighbouring name terms as ``bigrams``."""
+    bigrams: Mapping[tuple[int, int], int]
+    """Id of each pair of neighbouring name terms."""
+    bm25: Mapping[str, Bm25]
+    """By each of `BM25_FIELDS`."""
+
+    @classmethod
+    def build(cls, catalog: Catalog) -> Self:
+        """Read every word of a catalogue; about 3 CPU seconds for 18,000 operations."""
+        fields = [_fields(operation) for operation in catalog]
+        vocabulary: dict[str, int] = {}
+        for field in fields:
+            for term in field["full"]:
+                vocabulary.setdefault(term, len(vocabulary))
+        ids = {
+            name: [[vocabulary[term] for term in field[name]] for field in fields]
+            for name in (*FIELDS, "full")
+        }
+        weights = _inverse_document_frequency(ids["full"], len(vocabulary))
+        terms = {name: pad_terms(ids[name], weights, width=_WIDTHS[name]) for name in FIELDS}
+        bigrams: dict[tuple[int, int], int] = {}
+        pairs = [
+            [bigrams.setdefault(pair, len(bigrams)) for pair in pairwise(row)]
+            for row in ids["name"]
+        ]
+        ones = np.append(np.ones(len(bigrams), dtype=np.float32), np.float32(0))
+        terms["bigrams"] = pad_terms(pairs, ones, width=_BIGRAMS)
+        named = zip(ids["name"], ids["service"], strict=True)
+        documents = {
+            "text": ids["text"],
+            "name": [[*name, *name, *service] for name, service in named],
+            "full": ids["full"],
+        }
+        bm25 = {name: Bm25.build(documents[name], n_terms=len(vocabulary)) for name in BM25_FIELDS}
+        return cls(vocabulary, weights, terms, bigrams, bm25)
+
+    @classmethod
+    def cached(cls, catalog: Catalog, directory: Path) -> Self:
+        """Read what an earlier call for the same content left in a folder, or build and keep it."""
+        path = directory / f"lexical-{_VERSION}-{catalog.content_hash}.npz"
+        kept = cls._load(path)
+        if kept is not None:
+            return kept
+        built = cls.build(catalog)
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **built.arrays())  # type: ignore[arg-type]  # arrays by name
+        return built
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Give everything as plain arrays, by name."""
+        words = "\n".join(self.vocabulary).encode()
+        arrays: dict[str, NDArray[np.generic]] = {
+            "vocabulary": np.frombuffer(words, dtype=np.uint8),
+            "weights": self.weights,
+            "bigrams": np.array(list(self.bigrams), dtype=np.int32).reshape(-1, 2),
+        }
+        for name, terms in self.terms.items():
+            arrays |= {f"terms.{name}.ids": terms.ids, f"terms.{name}.weight": terms.weight}
+        for name, bm25 in self.bm25.items():
+            arrays |= {
+                f"bm25.{name}.data": bm25.data,
+                f"bm25.{name}.rows": bm25.rows,
+                f"bm25.{name}.starts": bm25.starts,
+            }
+        return arrays
+
+    @classmethod
+    def _load(cls, path: Path) -> Self | None:
+        """Read a kept file; None where there is none that is whole."""
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                return cls._of_arrays({name: archive[name] for name in archive.files})
+        # What zipfile and numpy raise where a byte has changed; such a file is built anew.
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile):
+            return None
+
+    @classmethod
+    def _of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        text = arrays["vocabulary"].tobytes().decode()
+        words = text.split("\n") if text else []
+        bigrams = [(int(first), int(second)) for first, second in arrays["bigrams"]]
+        pads = {name: len(words) for name in FIELDS} | {"bigrams": len(bigrams)}
+        n_operations = len(arrays["terms.name.ids"])
+        return cls(
+            vocabulary={word: term for term, word in enumerate(words)},
+            weights=arrays["weights"],
+            terms={
+                name: Terms(arrays[f"terms.{name}.ids"], arrays[f"terms.{name}.weight"], pad)
+                for name, pad in pads.items()
+            },
+            bigrams={pair: row for row, pair in enumerate(bigrams)},
+            bm25={
+                name: Bm25(
+                    arrays[f"bm25.{name}.data"],
+                    arrays[f"bm25.{name}.rows"],
+                    arrays[f"bm25.{name}.starts"],
+                    n_operations,
+                )
+                for name in BM25_FIELDS
+            },
+        )
+
+
+def service_label(operation: Operation) -> str:
+    """Say what an operation belongs to: its tags and its service, each once.
+
+    Examples
+    --------
+    >>> from nextcall.catalog import describe_operation
+    >>> service_label(describe_operation(
+    ...     operation_id="sqs:SendMessage", service="sqs", tags=("Amazon Simple Queue Service",)))
+    'Amazon Simple Queue Service sqs'
+    """
+    return " ".join(dict.fromkeys((*operation.tags, operation.service)))
+
+
+def _fields(operation: Operation) -> dict[str, list[str]]:
+    name = stems(operation.words)
+    resource = stems(operation.resource.split())
+    service = stems(prompt_words(service_label(operation)))
+    head = stems(prompt_words(operation.description[:DOCUMENT_CHARACTERS]))
+    tail = stems(prompt_words(operation.description[DOCUMENT_CHARACTERS:]))
+    summary = stems(prompt_words(operation.summary))
+    parameters = stems(word for p in operation.parameters for word in identifier_words(p.name))
+    return {
+        "name": name,
+        "resource": resource,
+        "service": service,
+        "text": [*service, *name, *head],
+        "parameters": parameters,
+        "full": [*service, *name, *resource, *summary, *head, *tail, *parameters],
+    }
+
+
+def _inverse_document_frequency(
+    documents: Sequence[Sequence[int]], n_terms: int
+) -> NDArray[np.float32]:
+    counts = np.bincount(
+        np.fromiter((term for d in documents for term in set(d)), dtype=np.int64),
+        minlength=n_terms,
+    )
+    weights = np.log1p((len(documents) - counts + 0.5) / (counts + 0.5))
+    return np.append(weights, 0.0).astype(np.float32)

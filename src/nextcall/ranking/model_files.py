@@ -1,0 +1,154 @@
+"""A ranker on disk: LightGBM's text and one JSON file; nothing that runs when it is read."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from nextcall.files import atomic_path
+from nextcall.ranking.boosting import BoostingSettings, Trees
+from nextcall.ranking.calibration import Calibration
+from nextcall.ranking.feature_table import FEATURE_NAMES
+from nextcall.ranking.ranker import CallRanker
+from nextcall.ranking.workflow import WorkflowPrior
+
+_FORMAT: Final = "nextcall.ranker.1"
+_FILE: Final = "ranker.json"
+_PACKAGES: Final = ("nextcall", "lightgbm", "numpy")
+
+
+class ModelError(ValueError):
+    """A folder holds no ranker that can be used; the message says which file and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """What a ranker was made of and how good it was."""
+
+    catalog: str
+    """Name of the catalogue that it was trained on."""
+    catalog_hash: str
+    """Content hash of that catalogue."""
+    embedder: str
+    """Name of the embedder whose similarities it knows."""
+    trained_at: str
+    """ISO 8601, UTC."""
+    seed: int
+    n_queries: int
+    """Training queries."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Held-out figures, by name."""
+    versions: Mapping[str, str] = field(
+        default_factory=lambda: {package: version(package) for package in _PACKAGES}
+    )
+    """Versions of the packages that trained it."""
+
+
+def save_ranker(ranker: CallRanker, directory: Path, *, card: ModelCard) -> None:
+    """Write a fitted ranker; a model that lies there stays usable until the new one is whole.
+
+    Raises
+    ------
+    ValueError
+        Where the ranker was not fitted.
+    """
+    if not hasattr(ranker, "trees_"):
+        raise ValueError("ranker must be fitted before it is saved.")
+    text = ranker.trees_.to_text()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    trees = directory / f"trees-{digest[:12]}.txt"
+    with atomic_path(trees) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    values = {
+        "format": _FORMAT,
+        "trees": {"file": trees.name, "sha256": digest},
+        "feature_names": list(ranker.trees_.feature_names),
+        "settings": asdict(ranker.settings),
+        "hard_negatives": ranker.hard_negatives,
+        "random_negatives": ranker.random_negatives,
+        "calibration": ranker.calibration_.to_dict(),
+        "prior": ranker.prior_.to_dict(),
+        "card": {**asdict(card), "metrics": dict(card.metrics), "versions": dict(card.versions)},
+    }
+    values["sha256"] = _digest(values)
+    with atomic_path(directory / _FILE) as temporary:
+        temporary.write_text(json.dumps(values, indent=1, sort_keys=True), encoding="utf-8")
+    for old in directory.glob("trees-*.txt"):
+        if old != trees:
+            old.unlink()
+
+
+def load_ranker(directory: Path) -> tuple[CallRanker, ModelCard]:
+    """Read what `save_ranker` wrote.
+
+    Raises
+    ------
+    ModelError
+        Where the folder holds no ranker, a damaged one, or one of another format.
+    """
+    path = directory / _FILE
+    values = _read_values(path)
+    _require(
+        values.get("format") == _FORMAT,
+        path,
+        f"format must be {_FORMAT!r}, got {values.get('format')!r}",
+    )
+    stated = values.pop("sha256", None)
+    _require(
+        stated == _digest(values), path, "its content does not match its own sha256: it is damaged"
+    )
+    try:
+        return _rebuild(values, directory)
+    except ModelError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path}: holds no whole ranker: {error!r}.") from error
+
+
+def _rebuild(values: Mapping[str, Any], directory: Path) -> tuple[CallRanker, ModelCard]:
+    """Make a ranker of what the file says and of the trees beside it."""
+    names = tuple(values["feature_names"])
+    _require(
+        names == FEATURE_NAMES,
+        directory / _FILE,
+        "its features are not those of this version: train it again",
+    )
+    trees_path = directory / Path(values["trees"]["file"]).name
+    try:
+        text = trees_path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{trees_path}: cannot be read: {error}.") from error
+    intact = hashlib.sha256(text.encode()).hexdigest() == values["trees"]["sha256"]
+    _require(intact, trees_path, f"does not match the sha256 in {_FILE}: it is damaged")
+    ranker = CallRanker(
+        settings=BoostingSettings(**values["settings"]),
+        hard_negatives=values["hard_negatives"],
+        random_negatives=values["random_negatives"],
+    )
+    ranker.trees_ = Trees.from_text(text)
+    ranker.prior_ = WorkflowPrior.from_dict(values["prior"])
+    ranker.calibration_ = Calibration.from_dict(values["calibration"])
+    return ranker, ModelCard(**values["card"])
+
+
+def _read_values(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{path.parent}: must hold a ranker ({path.name}), found none.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: must be JSON: {error}.") from error
+    _require(isinstance(values, dict), path, "must hold a JSON object")
+    return dict(values)
+
+
+def _require(condition: bool, path: Path, rule: str) -> None:  # noqa: FBT001  # a condition
+    if not condition:
+        raise ModelError(f"{path}: {rule}.")
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,236 @@
+"""The ranker: what was learned, free of any catalogue."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nextcall.catalog import Operation
+from nextcall.progress import Progress, silent
+from nextcall.ranking.boosting import BoostingSettings, Trees, train_trees
+from nextcall.ranking.calibration import Calibration
+from nextcall.ranking.candidates import Retrieved, retrieve
+from nextcall.ranking.feature_table import FEATURE_NAMES
+from nextcall.ranking.features import compute_features
+from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.rows import QueryRows, query_rows
+from nextcall.ranking.workflow import WorkflowPrior
+from nextcall.sessions import Call, Query
+
+_HISTORY: Final = 100
+_SIMILARITY: Final = FEATURE_NAMES.index("prompt_similarity")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """One answer of the ranker."""
+
+    operation: Operation
+    rank: int
+    """From 1."""
+    score: float
+    """The trees' score: orders the candidates of one query, means nothing across queries."""
+    confidence: float
+    """Probability that this operation is a right answer, in [0, 1]."""
+    similarity: float
+    """Cosine of prompt and operation text, as a retriever sees it."""
+    features: NDArray[np.float32] = field(repr=False)
+    """In the order of the feature table, shape (n_features,)."""
+
+
+class CallRanker:
+    """Rank the operations of any catalogue by how likely each is the next call.
+
+    Retrieval proposes 100 candidates, features describe them, LambdaMART orders them, and a
+    calibration turns scores into probabilities. No feature names an operation, so a ranker that
+    was fitted on one catalogue ranks any other.
+
+    Parameters
+    ----------
+    settings : BoostingSettings
+        How the trees are grown.
+    hard_negatives, random_negatives : int
+        Wrong candidates of each training query: the first of the fusion, and some of the others.
+
+    Attributes
+    ----------
+    trees_ : Trees
+    prior_ : WorkflowPrior
+    calibration_ : Calibration
+    """
+
+    trees_: Trees
+    prior_: WorkflowPrior
+    calibration_: Calibration
+
+    def __init__(
+        self,
+        *,
+        settings: BoostingSettings | None = None,
+        hard_negatives: int = 25,
+        random_negatives: int = 15,
+    ) -> None:
+        self.settings = settings or BoostingSettings()
+        self.hard_negatives = hard_negatives
+        self.random_negatives = random_negatives
+
+    def fit(
+        self,
+        index: CatalogIndex,
+        queries: Sequence[Query],
+        *,
+        validation: Sequence[Query],
+        rng: np.random.Generator,
+        prior: WorkflowPrior | None = None,
+        progress: Progress = silent,
+    ) -> Self:
+        """Learn from queries whose answers are known.
+
+        Parameters
+        ----------
+        validation : sequence of Query
+            Other queries, best of other services: they decide how many trees are kept, and the
+            calibration is fitted on them.
+        prior : WorkflowPrior, optional
+            Transitions between abstract calls; uniform where none is given.
+        """
+        known = prior or WorkflowPrior.uniform()
+        rows = query_rows(index, queries, known, progress=progress)
+        held_out = query_rows(index, validation, known, progress=progress)
+        return self.fit_rows(rows, validation=held_out, prior=known, rng=rng)
+
+    def fit_rows(
+        self,
+        rows: QueryRows,
+        *,
+        validation: QueryRows,
+        prior: WorkflowPrior,
+        rng: np.random.Generator,
+    ) -> Self:
+        """Learn as `fit` does, from rows that were computed before with the same prior."""
+        self.trees_ = train_trees(
+            rows.sample(hard=self.hard_negatives, random=self.random_negatives, rng=rng),
+            settings=self.settings,
+            validation=validation.sample(
+                hard=self.hard_negatives, random=self.random_negatives, rng=rng
+            ),
+            rng=rng,
+        )
+        self.prior_ = prior
+        self.calibration_ = self._calibrate(validation)
+        return self
+
+    def _calibrate(self, rows: QueryRows) -> Calibration:
+        width = max(len(y) for y in rows.relevance)
+        scores = np.full((len(rows), width), -np.inf)
+        relevant = np.zeros((len(rows), width), dtype=np.bool_)
+        for i, (x, y) in enumerate(zip(rows.features, rows.relevance, strict=True)):
+            values = self.trees_.predict(x)
+            order = _best_first(values)
+            scores[i, : len(y)] = values[order]
+            relevant[i, : len(y)] = y[order] > 0
+        has_history = np.array([len(query.history) > 0 for query in rows.queries])
+        return Calibration.fit(scores, relevant, has_history)
+
+    def rank(
+        self,
+        index: CatalogIndex,
+        prompt: str,
+        history: Sequence[Call] = (),
+        *,
+        k: int = 5,
+        vector: NDArray[np.float32] | None = None,
+        now: datetime | None = None,
+    ) -> list[Ranked]:
+        """Rank a catalogue's operations for a prompt after some calls.
+
+        Parameters
+        ----------
+        history : sequence of Call
+            Oldest first; the newest 100 are used, unknown operations are passed over.
+        k : int
+            Answers that come back, at least 1; fewer where there are fewer candidates.
+        vector : array of shape (dimensions,), optional
+            The prompt's vector where the caller has it already.
+        now : datetime, optional
+            When the question is asked, UTC; tells how long ago the last call was.
+
+        Returns
+        -------
+        list of Ranked
+            Best first.
+        """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}.")
+        recent = history[-_HISTORY:]
+        found = retrieve(index, prompt, recent, vector=vector)
+        features = compute_features(index, found, recent, self.prior_, now=now)
+        scores = self.trees_.predict(features)
+        known = index.positions([call.operation_id for call in recent])
+        return self._ranked(index, found, features, scores, has_history=len(known) > 0, k=k)
+
+    def _ranked(
+        self,
+        index: CatalogIndex,
+        found: Retrieved,
+        features: NDArray[np.float32],
+        scores: NDArray[np.float64],
+        *,
+        has_history: bool,
+        k: int,
+    ) -> list[Ranked]:
+        order = _best_first(scores)
+        confidence = self.calibration_.confidence(scores[order], has_history=has_history)
+        return [
+            Ranked(
+                operation=index.catalog.operations[found.rows[row]],
+                rank=place + 1,
+                score=float(scores[row]),
+                confidence=float(confidence[place]),
+                similarity=float(features[row, _SIMILARITY]),
+                features=features[row],
+            )
+            for place, row in enumerate(order[:k])
+        ]
+
+    def explain(
+        self, index: CatalogIndex, prompt: str, history: Sequence[Call] = (), *, k: int = 5
+    ) -> pd.DataFrame:
+        """Say what each feature added to the scores of the first `k` answers (TreeSHAP).
+
+        Returns
+        -------
+        DataFrame
+            One row an answer and feature: ``rank, operation_id, feature, value, contribution``,
+            the largest contributions of an answer first; a row ``(base)`` holds the constant, so
+            that an answer's contributions sum to its score.
+        """
+        answers = self.rank(index, prompt, history, k=k)
+        matrix = np.stack([answer.features for answer in answers])
+        contributions = self.trees_.contributions(matrix)
+        names = [*FEATURE_NAMES, "(base)"]
+        frames = []
+        for answer, added in zip(answers, contributions, strict=True):
+            order = np.argsort(-np.abs(added), kind="stable")
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "rank": answer.rank,
+                        "operation_id": answer.operation.operation_id,
+                        "feature": [names[i] for i in order],
+                        "value": np.append(answer.features, np.nan)[order],
+                        "contribution": added[order],
+                    }
+                )
+            )
+        return pd.concat(frames, ignore_index=True)
+
+
+def _best_first(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Order scores, best first; ties stay in the order of the fusion."""
+    order: NDArray[np.int64] = np.argsort(-scores, kind="stable")
+    return order
