@@ -1,0 +1,1 @@
+"""The recipe: prompts and sessions in, a trained, calibrated, saved ranker out."""

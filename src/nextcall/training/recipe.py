@@ -1,0 +1,234 @@
+"""The recipe: from prompts and sessions to a trained, calibrated ranker."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextcall.catalog import Catalog
+from nextcall.progress import Progress, silent
+from nextcall.ranking.boosting import BoostingSettings
+from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.ranker import CallRanker
+from nextcall.ranking.rows import QueryRows, query_rows
+from nextcall.ranking.workflow import WorkflowPrior
+from nextcall.sessions import Query, Session
+from nextcall.sessions.awscli_examples import with_history
+from nextcall.sessions.queries import next_call_queries
+from nextcall.sessions.splits import group_folds
+from nextcall.sessions.table import sessions_from_frame
+from nextcall.synth.simulate import simulate
+from nextcall.training.folds import N_PARTS
+
+_FEWEST_OPERATIONS = 20  # a catalogue too small to walk through teaches no transitions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that decides what is learned, but the data."""
+
+    boosting: BoostingSettings = field(
+        default_factory=lambda: BoostingSettings(
+            trees=200, learning_rate=0.08, feature_fraction=0.5
+        )
+    )
+    hard_negatives: int = 25
+    random_negatives: int = 15
+    history_calls: int = 2
+    """Earlier calls of the copy that each prompt without a history gets; 0 makes no copies."""
+    sessions: int = 2_000
+    """Simulated sessions over the services with prompts; 0 simulates none."""
+    prior_sessions: int = 2_000
+    """Simulated sessions from which transitions between abstract calls are learned."""
+    queries_per_session: int = 2
+    """Calls of each simulated session that are asked for in training."""
+
+    def ranker(self) -> CallRanker:
+        """Make the ranker that is still to be fitted."""
+        return CallRanker(
+            settings=self.boosting,
+            hard_negatives=self.hard_negatives,
+            random_negatives=self.random_negatives,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """Rows of every kind of query, each with the part that it belongs to."""
+
+    rows: Mapping[str, QueryRows]
+    """``prompts`` (as given), ``after_calls`` (the same after calls of the service), ``sessions``
+    (simulated)."""
+    parts: Mapping[str, NDArray[np.int64]]
+    """Part of each query of `rows`."""
+    titled: NDArray[np.bool_]
+    """Whether each query of ``sessions`` asks with a real prompt."""
+    prior: WorkflowPrior
+
+    def training_rows(self, parts: Sequence[int]) -> QueryRows:
+        """Join all rows of some parts; simulated queries only where the prompt is a real one.
+
+        A prompt made from the operation's own summary would teach that words always match.
+        """
+        chosen = []
+        for name, rows in self.rows.items():
+            inside = np.isin(self.parts[name], parts)
+            if name == "sessions":
+                inside &= self.titled
+            chosen.append(rows.select(np.flatnonzero(inside)))
+        joined = chosen[0]
+        for rows in chosen[1:]:
+            joined += rows
+        return joined
+
+    def fit(
+        self, recipe: Recipe, *, training: Sequence[int], validation: Sequence[int], seed: int
+    ) -> CallRanker:
+        """Fit a ranker on some parts; others decide its size and calibrate it."""
+        return recipe.ranker().fit_rows(
+            self.training_rows(training),
+            validation=self.training_rows(validation),
+            prior=self.prior,
+            rng=np.random.default_rng(seed),
+        )
+
+
+def prepare(
+    index: CatalogIndex,
+    queries: Sequence[Query],
+    *,
+    recipe: Recipe,
+    rng: np.random.Generator,
+    part_of: Mapping[str, int] | None = None,
+    observed: Sequence[Session] = (),
+    progress: Progress = silent,
+) -> Material:
+    """Make all that training and evaluation need, once for all folds.
+
+    Nothing crosses parts: the calls before a prompt are of the prompt's own service, and sessions
+    are simulated inside each part. Transitions are learned from observed sessions where there are
+    some, else from sessions over services that have no prompt and are never tested on.
+
+    Parameters
+    ----------
+    queries : sequence of Query
+        Prompts with their answers; those without a history get a copy after some calls.
+    part_of : mapping of str to int, optional
+        Part of each service of the catalogue; negative for those that no query is about. Without
+        it parts are made of whole sessions, and none are simulated: that needs services apart.
+    observed : sequence of Session
+        Real sessions, which teach transitions in place of simulated ones.
+
+    Raises
+    ------
+    ValueError
+        Where there is no query, or one whose answer the catalogue does not know.
+    """
+    if not queries:
+        raise ValueError("queries must hold at least one query, got none.")
+    catalog = index.catalog
+    augment, walk, pick, share = rng.spawn(4)
+    prior = _prior(index, part_of or {}, observed=observed, recipe=recipe, rng=walk)
+    part_of_session = None if part_of else _session_parts(queries, rng=share)
+
+    def parts_of(some: Sequence[Query]) -> NDArray[np.int64]:
+        if part_of_session is not None:
+            return np.array([part_of_session[_session_of(query)] for query in some])
+        return np.array([(part_of or {})[catalog[q.relevant[0]].service] for q in some])
+
+    found = {"prompts": list(queries)}
+    if recipe.history_calls and part_of:
+        bare = [query for query in queries if not query.history]
+        found["after_calls"] = with_history(
+            bare, catalog, n_calls=recipe.history_calls, rng=augment
+        )
+    titles = _titles(queries)
+    if recipe.sessions and part_of:
+        found["sessions"] = _simulated(
+            catalog, part_of, titles, recipe=recipe, rng=walk, pick=pick, progress=progress
+        )
+    return Material(
+        rows={
+            name: query_rows(index, some, prior, progress=progress) for name, some in found.items()
+        },
+        parts={name: parts_of(some) for name, some in found.items()},
+        titled=np.array(
+            [q.relevant[0] in titles for q in found.get("sessions", [])], dtype=np.bool_
+        ),
+        prior=prior,
+    )
+
+
+def _session_parts(queries: Sequence[Query], *, rng: np.random.Generator) -> dict[str, int]:
+    sessions = [_session_of(query) for query in queries]
+    n_parts = min(N_PARTS, len(set(sessions)))
+    if n_parts < 2:
+        raise ValueError("queries must be of at least two sessions, so that one can validate.")
+    folds = group_folds(sessions, n_parts, rng=rng)
+    return dict(zip(sessions, folds.tolist(), strict=True))
+
+
+def _session_of(query: Query) -> str:
+    return query.session_id or query.query_id
+
+
+def _titles(queries: Sequence[Query]) -> dict[str, list[str]]:
+    titles: dict[str, list[str]] = defaultdict(list)
+    for query in queries:
+        for operation_id in query.relevant:
+            titles[operation_id].append(query.prompt)
+    return dict(titles)
+
+
+def _prior(
+    index: CatalogIndex,
+    part_of: Mapping[str, int],
+    *,
+    observed: Sequence[Session],
+    recipe: Recipe,
+    rng: np.random.Generator,
+) -> WorkflowPrior:
+    if observed:
+        return WorkflowPrior.fit(index, observed)
+    catalog = index.catalog
+    free = [o.operation_id for o in catalog if part_of.get(o.service, -1) < 0]
+    if len(free) < _FEWEST_OPERATIONS:
+        free = [o.operation_id for o in catalog]
+    if not recipe.prior_sessions or len(free) < _FEWEST_OPERATIONS:
+        return WorkflowPrior.uniform()
+    walked = simulate(catalog.subset(free, name="free"), n_sessions=recipe.prior_sessions, rng=rng)
+    return WorkflowPrior.fit(index, sessions_from_frame(walked.sessions))
+
+
+def _simulated(
+    catalog: Catalog,
+    part_of: Mapping[str, int],
+    titles: Mapping[str, Sequence[str]],
+    *,
+    recipe: Recipe,
+    rng: np.random.Generator,
+    pick: np.random.Generator,
+    progress: Progress,
+) -> list[Query]:
+    """Simulate sessions inside each part, and ask for some of their calls."""
+    parts = sorted({part_of[name] for name in catalog.services if part_of[name] >= 0})
+    queries: list[Query] = []
+    for part in progress(parts, description="Simulating sessions", total=len(parts)):
+        inside = [o.operation_id for o in catalog if part_of[o.service] == part]
+        walked = simulate(
+            catalog.subset(inside, name=f"part {part}"),
+            n_sessions=max(recipe.sessions // len(parts), 1),
+            prompts=titles,
+            rng=rng,
+        )
+        for session in sessions_from_frame(walked.sessions):
+            # Every part counts its sessions from 0.
+            named = replace(session, session_id=f"part{part}-{session.session_id}")
+            asked = next_call_queries([named], source=f"part {part}")
+            chosen = pick.choice(
+                len(asked), min(recipe.queries_per_session, len(asked)), replace=False
+            )
+            queries.extend(asked[i] for i in np.sort(chosen))
+    return queries

@@ -1,0 +1,94 @@
+"""Train one ranker for use: the recipe, its validation figures, and what the model card says."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+
+from nextcall.progress import Progress, silent
+from nextcall.ranking.evaluation import calibration_error, score_ranker
+from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.model_files import ModelCard
+from nextcall.ranking.ranker import CallRanker
+from nextcall.ranking.rows import check_answers
+from nextcall.sessions import Query, Session
+from nextcall.training.folds import N_PARTS, NO_PART, service_families, share_out_services
+from nextcall.training.recipe import Material, Recipe, prepare
+
+_VALIDATION_PART = 1
+
+
+def train_ranker(
+    index: CatalogIndex,
+    queries: Sequence[Query],
+    *,
+    recipe: Recipe,
+    seed: int,
+    observed: Sequence[Session] = (),
+    progress: Progress = silent,
+) -> tuple[CallRanker, ModelCard]:
+    """Train on queries over one catalogue; a tenth of them validates and calibrates.
+
+    Where the queries are about enough families of services the parts are families, and prompts get
+    copies after calls and simulated sessions beside them; else the parts are whole sessions.
+
+    Raises
+    ------
+    ValueError
+        As `check_answers`, or where there are too few queries to hold a part back.
+    """
+    check_answers(index, queries)
+    catalog = index.catalog
+    asked = [catalog[query.relevant[0]].service for query in queries]
+    families = service_families(catalog.services)
+    part_of: Mapping[str, int] | None = None
+    if len({families[service] for service in asked}) >= N_PARTS:
+        part_of = share_out_services(catalog.services, asked)
+    material = prepare(
+        index,
+        queries,
+        recipe=recipe,
+        rng=np.random.default_rng(seed),
+        part_of=part_of,
+        observed=observed,
+        progress=progress,
+    )
+    return fit_for_use(index, material, recipe=recipe, seed=seed)
+
+
+def fit_for_use(
+    index: CatalogIndex,
+    material: Material,
+    *,
+    recipe: Recipe,
+    seed: int,
+    metrics: Mapping[str, float] | None = None,
+) -> tuple[CallRanker, ModelCard]:
+    """Fit on all parts but one, which validates and calibrates, and say how good it is there.
+
+    Parameters
+    ----------
+    metrics : mapping of str to float, optional
+        More held-out figures for the card, from cross-validation say.
+    """
+    present = sorted({int(p) for parts in material.parts.values() for p in parts if p != NO_PART})
+    validation = present[min(_VALIDATION_PART, len(present) - 1)]
+    training = [part for part in present if part != validation]
+    ranker = material.fit(recipe, training=training, validation=[validation], seed=seed)
+    held_out = score_ranker(ranker, material.training_rows([validation]), index)
+    figures = {
+        "validation.ndcg@10": float(held_out["ndcg@10"].mean()),
+        "validation.hit@1": float(held_out["hit@1"].mean()),
+        "validation.calibration_error": calibration_error(held_out),
+        **(metrics or {}),
+    }
+    card = ModelCard(
+        catalog=index.catalog.name,
+        catalog_hash=index.catalog.content_hash,
+        embedder=index.embedder.name,
+        trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        seed=seed,
+        n_queries=len(material.training_rows(training)),
+        metrics=figures,
+    )
+    return ranker, card

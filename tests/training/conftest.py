@@ -1,0 +1,68 @@
+"""Fourteen real services with their real prompts, one of them with none, indexed once."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nextcall.catalog import Catalog
+from nextcall.catalog.aws import read_aws
+from nextcall.embedding.onnx import OnnxEmbedder
+from nextcall.ranking.boosting import BoostingSettings
+from nextcall.ranking.index import CatalogIndex
+from nextcall.sessions import Query
+from nextcall.sessions.awscli_examples import read_awscli_examples
+from nextcall.training.folds import share_out_services
+from nextcall.training.recipe import Material, Recipe, prepare
+
+ASKED_SERVICES = (
+    *("acm", "cloud9", "codeguru-reviewer", "ecr-public", "elb", "medical-imaging", "mediastore"),
+    *("networkmonitor", "oam", "route53profiles", "secretsmanager", "sqs", "sts"),
+)
+FREE_SERVICE = "mq"  # no prompt is about it
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    folder = tmp_path_factory.mktemp("botocore")
+    spec = find_spec("botocore")
+    assert spec is not None
+    assert spec.origin is not None
+    for service in (*ASKED_SERVICES, FREE_SERVICE):
+        (folder / service).symlink_to(Path(spec.origin).parent / "data" / service)
+    return read_aws(data=folder)
+
+
+@pytest.fixture(scope="session")
+def index(aws: Catalog, tmp_path_factory: pytest.TempPathFactory) -> CatalogIndex:
+    return CatalogIndex(aws, OnnxEmbedder(max_tokens=32), cache=tmp_path_factory.mktemp("vectors"))
+
+
+@pytest.fixture(scope="session")
+def prompts(aws: Catalog) -> list[Query]:
+    return read_awscli_examples(aws)
+
+
+@pytest.fixture(scope="session")
+def recipe() -> Recipe:
+    return Recipe(
+        boosting=BoostingSettings(trees=12, leaves=7),
+        hard_negatives=10,
+        random_negatives=5,
+        sessions=60,
+        prior_sessions=80,
+    )
+
+
+@pytest.fixture(scope="session")
+def part_of(aws: Catalog, prompts: list[Query]) -> dict[str, int]:
+    return share_out_services(aws.services, [aws[q.relevant[0]].service for q in prompts])
+
+
+@pytest.fixture(scope="session")
+def material(
+    index: CatalogIndex, prompts: list[Query], recipe: Recipe, part_of: dict[str, int]
+) -> Material:
+    rng = np.random.default_rng(5)
+    return prepare(index, prompts, recipe=recipe, rng=rng, part_of=part_of)
