@@ -21,7 +21,7 @@ export NEXTCALL_CACHE_DIR ?= $(CURDIR)/data/cache
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint format lab serve bench notebooks report install install-all clean
+.PHONY: help demo test check lint format lab serve bench notebooks features report install install-all clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ bench: $(ALL)  ## Measure speed and memory beside peers; each benchmark writes i
 notebooks: $(DEFAULT)  ## Write the twin of every notebooks/NAME.py
 	@$(BIN)/python -c 'from pathlib import Path; from nextcall.runs.notebook import write_twin; \
 		[print(write_twin(path)) for path in sorted(Path("notebooks").glob("*.py"))]'
+
+features: $(DEFAULT)  ## Write docs/features.md from the table in the code
+	@$(BIN)/python -c 'from pathlib import Path; from nextcall.ranking.feature_table import features_markdown; \
+		Path("docs/features.md").write_text(features_markdown(), encoding="utf-8")'
 
 report: $(DEFAULT)  ## Write the index of the reports and the README's table of results
 	$(BIN)/nextcall report --readme

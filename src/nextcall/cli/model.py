@@ -1,0 +1,216 @@
+"""Verbs of the ranker: train, evaluate, predict, rank."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from nextcall.ranking.index import CatalogIndex
+    from nextcall.ranking.ranker import CallRanker
+
+_MODEL_HELP = "Folder of a trained ranker; the demo's where none is given."
+_CATALOG_HELP = "A built catalogue (.parquet) or catalog.jsonl; the demo's where none is given."
+
+Model = Annotated[Path | None, typer.Option("--model", help=_MODEL_HELP)]
+CatalogFile = Annotated[Path | None, typer.Option("--catalog", help=_CATALOG_HELP)]
+Queries = Annotated[Path, typer.Option("--queries", help="Queries, one JSON object a line.")]
+
+
+def train(
+    catalog: Annotated[Path, typer.Option("--catalog", help="Catalogue that is called.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder of the trained ranker.")],
+    queries: Annotated[
+        Path | None, typer.Option("--queries", help="Prompts with their answers (.jsonl).")
+    ] = None,
+    sessions: Annotated[
+        Path | None, typer.Option("--sessions", help="Observed sessions (.parquet or .jsonl).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+    trees: Annotated[int, typer.Option(min=1, help="The most trees that are grown.")] = 200,
+    simulated: Annotated[
+        int, typer.Option(min=0, help="Simulated sessions beside what is given.")
+    ] = 2_000,
+) -> None:
+    """Train a ranker on prompts, on sessions, or on both."""
+    from dataclasses import replace
+
+    from nextcall.catalog.load import load_catalog
+    from nextcall.cli.console import note, print_table, progress
+    from nextcall.locations import cache_dir
+    from nextcall.ranking.model_files import save_ranker
+    from nextcall.sessions.jsonl import read_queries
+    from nextcall.sessions.queries import next_call_queries, observed_sessions
+    from nextcall.sessions.table import load_sessions, sessions_from_frame
+    from nextcall.training.opening import open_index
+    from nextcall.training.recipe import Recipe
+    from nextcall.training.train import train_ranker
+
+    if queries is None and sessions is None:
+        raise ValueError("--queries or --sessions must be given, got neither.")
+    asked = read_queries(queries) if queries else []
+    observed = sessions_from_frame(load_sessions(sessions)) if sessions else []
+    index = open_index(load_catalog(catalog), cache=cache_dir(), progress=progress)
+    recipe = Recipe()
+    recipe = replace(recipe, boosting=replace(recipe.boosting, trees=trees), sessions=simulated)
+    ranker, card = train_ranker(
+        index,
+        [*asked, *next_call_queries(observed)],
+        recipe=recipe,
+        seed=seed,
+        observed=[*observed, *observed_sessions(asked)],
+        progress=progress,
+    )
+    save_ranker(ranker, output, card=card)
+    print_table(("figure", "value"), sorted(card.metrics.items()))
+    note(f"{card.n_queries:,} training queries, {ranker.trees_.n_trees} trees: {output}")
+
+
+def evaluate(
+    queries: Queries,
+    model: Model = None,
+    catalog: CatalogFile = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Scores of every query and system (.csv).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
+) -> None:
+    """Score a ranker and every baseline on the same queries."""
+    import numpy as np
+    import pandas as pd
+
+    from nextcall.cli.console import print_frame, progress
+    from nextcall.files import atomic_path
+    from nextcall.ranking.baselines import popularity
+    from nextcall.ranking.evaluation import (
+        calibration_error,
+        compare_systems,
+        score_baselines,
+        score_ranker,
+        summarise,
+    )
+    from nextcall.ranking.rows import query_rows
+    from nextcall.sessions.jsonl import read_queries
+
+    ranker, index = _open(model, catalog)
+    asked = read_queries(queries)
+    rows = query_rows(index, asked, ranker.prior_, progress=progress)
+    own = score_ranker(ranker, rows, index)
+    baselines = score_baselines(index, asked, popular=popularity(index, []), progress=progress)
+    scores = pd.concat([baselines, own], ignore_index=True)
+    rng = np.random.default_rng(seed)
+    metrics = ("ndcg@1", "ndcg@5", "ndcg@10", "recall@5", "mrr", "map")
+    summary = summarise(scores, rng=rng, metrics=metrics)
+    shown = [
+        "system",
+        "ndcg@10",
+        "ndcg@10.low",
+        "ndcg@10.high",
+        *(m for m in metrics if m != "ndcg@10"),
+    ]
+    print_frame(summary[[*shown, "n_queries"]])
+    print_frame(compare_systems(scores, rng=rng))
+    print_frame(pd.DataFrame({"expected calibration error": [calibration_error(own)]}))
+    if output is not None:
+        with atomic_path(output) as temporary:
+            scores.to_csv(temporary, index=False)
+
+
+def predict(
+    prompt: Annotated[str, typer.Argument(help="What the user wants.")],
+    history: Annotated[
+        list[str] | None, typer.Option("--history", help="An earlier call; repeat, oldest first.")
+    ] = None,
+    k: Annotated[int, typer.Option("--k", min=1, help="Answers.")] = 5,
+    model: Model = None,
+    catalog: CatalogFile = None,
+    why: Annotated[bool, typer.Option("--why", help="Show what each feature added.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+) -> None:
+    """Rank the operations of a catalogue for a prompt."""
+    import json
+
+    from nextcall.catalog.paths import CallMatcher
+    from nextcall.cli.console import note, print_frame, print_table
+    from nextcall.sessions import calls_of
+
+    if not prompt.strip():
+        raise ValueError("prompt must not be blank.")
+    ranker, index = _open(model, catalog)
+    matcher = CallMatcher(index.catalog)
+    known = []
+    for name in history or []:
+        operation = matcher.match(name)
+        if operation is None:
+            note(f"warning: --history {name!r} is no call of the catalogue and is passed over.")
+        else:
+            known.append(operation.operation_id)
+    answers = ranker.rank(index, prompt, calls_of(known), k=k)
+    if as_json:
+        for answer in answers:
+            line = {
+                "rank": answer.rank,
+                "operation_id": answer.operation.operation_id,
+                "api_call": answer.operation.api_call,
+                "confidence": round(answer.confidence, 4),
+                "score": round(answer.score, 4),
+            }
+            typer.echo(json.dumps(line))
+        return
+    print_table(
+        ("rank", "operation", "confidence", "similarity", "summary"),
+        [
+            (a.rank, a.operation.operation_id, a.confidence, a.similarity, a.operation.summary[:60])
+            for a in answers
+        ],
+    )
+    if why:
+        reasons = ranker.explain(index, prompt, calls_of(known), k=1)
+        print_frame(reasons.head(10)[["feature", "value", "contribution"]])
+
+
+def rank(
+    queries: Queries,
+    output: Annotated[Path, typer.Option("--output", help="Rankings, one JSON object a line.")],
+    model: Model = None,
+    catalog: CatalogFile = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Operations of each ranking.")] = 20,
+) -> None:
+    """Rank for many queries and write the rankings."""
+    from nextcall.cli.console import note, progress
+    from nextcall.sessions.jsonl import Prediction, read_queries, write_predictions
+
+    ranker, index = _open(model, catalog)
+    asked = read_queries(queries)
+    vectors = index.encode_prompts([query.prompt for query in asked], progress=progress)
+    predictions = []
+    pairs = zip(asked, vectors, strict=True)
+    for query, vector in progress(pairs, description="Ranking", total=len(asked)):
+        answers = ranker.rank(index, query.prompt, query.history, k=top, vector=vector)
+        predictions.append(
+            Prediction(
+                query_id=query.query_id,
+                ranking=tuple(answer.operation.operation_id for answer in answers),
+                confidence=tuple(round(answer.confidence, 6) for answer in answers),
+            )
+        )
+    write_predictions(predictions, output)
+    note(f"{len(predictions):,} rankings: {output}")
+
+
+def _open(model: Path | None, catalog: Path | None) -> "tuple[CallRanker, CatalogIndex]":
+    """Load a ranker and index a catalogue; the demo's where none is given."""
+    from nextcall.catalog.load import load_catalog
+    from nextcall.cli.console import progress
+    from nextcall.locations import cache_dir, data_dir
+    from nextcall.ranking.model_files import load_ranker
+    from nextcall.training.opening import open_index
+
+    folder = model or data_dir() / "models" / "aws"
+    if model is None and not folder.exists():
+        raise ValueError(f"{folder}: no ranker there; give --model, or run `nextcall demo` first.")
+    file = catalog or data_dir() / "catalogs" / "aws.parquet"
+    if catalog is None and not file.exists():
+        raise ValueError(f"{file}: no catalogue there; give --catalog, or run `nextcall demo`.")
+    ranker, _ = load_ranker(folder)
+    return ranker, open_index(load_catalog(file), cache=cache_dir(), progress=progress)

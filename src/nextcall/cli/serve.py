@@ -1,0 +1,56 @@
+"""The verb `serve`: answer over HTTP."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nextcall.cli.console import note, progress
+
+
+def serve(
+    *,
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of a trained ranker. Default: data/models/aws.")
+    ] = None,
+    catalog: Annotated[
+        Path | None,
+        typer.Option(help="Catalogue to rank. Default: data/catalogs/aws.parquet."),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; loopback only in development.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on, 0 for a free one. Default: 8000.")
+    ] = None,
+) -> None:
+    """Answer over HTTP which call comes next."""
+    # Read when the libraries load: requests run side by side, each on one thread.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    from nextcall.serve.settings import load_settings, require_authentication  # fast --help
+
+    settings = load_settings(model=model, catalog=catalog, host=host, port=port)
+    require_authentication(settings)
+    from nextcall.serve.server import address, bind, loading_for_good, run
+
+    with bind(settings.host, settings.port) as listening:
+        with loading_for_good():
+            from nextcall.serve.app import create_app  # a second that bad input need not wait for
+            from nextcall.serve.loading import load_predictor
+
+            predictor = load_predictor(settings, progress=progress)
+            predictor.warm()
+        if predictor.fallback_reason is not None:
+            note(
+                f"warning: no trained ranker in {settings.model}, fused retrieval answers "
+                f"({predictor.fallback_reason})"
+            )
+        app = create_app(predictor, settings=settings)
+        note(
+            f"Serving {predictor.index.catalog.name} ({len(predictor.index):,} operations) at "
+            f"{address(listening)} (documentation: {address(listening)}/docs).\n"
+            "DEVELOPMENT MODE: no key is asked for; only this machine can connect."
+        )
+        run(app, listening)
