@@ -107,6 +107,35 @@ def test_training_is_lightgbms_own_on_the_shuffled_rows() -> None:
     np.testing.assert_array_equal(ours.predict(rows.features), theirs.predict(rows.features))
 
 
+def test_validation_keeps_as_many_trees_as_lightgbms_own_early_stopping() -> None:
+    rows, validation = planted(0, 20), planted(3, 20)
+    settings = BoostingSettings(trees=150, patience=6, leaves=7, min_rows_in_leaf=5)
+    ours = train_trees(
+        rows,
+        settings=settings,
+        rng=np.random.default_rng(5),
+        validation=validation,
+        feature_names=NAMES,
+    )
+    rng = np.random.default_rng(5)
+    data: list[lightgbm.Dataset] = []
+    for part in (rows.shuffled(rng), validation.shuffled(rng)):
+        one = lightgbm.Dataset(
+            part.features, label=part.relevance, group=part.group_sizes,
+            reference=data[0] if data else None, params={"verbosity": -1},
+        )  # fmt: skip
+        data.append(one)
+    theirs = lightgbm.train(
+        _parameters(settings, seed=int(rng.integers(2**31))),
+        data[0],
+        num_boost_round=150,
+        valid_sets=[data[1]],
+        callbacks=[lightgbm.early_stopping(6, verbose=False)],
+    )
+    assert 0 < ours.n_trees == theirs.best_iteration < 150
+    np.testing.assert_array_equal(ours.predict(rows.features), theirs.predict(rows.features))
+
+
 def test_a_seed_decides_every_score() -> None:
     rows, validation = planted(0), planted(1)
     one, same = trained(rows, validation=validation), trained(rows, validation=validation)

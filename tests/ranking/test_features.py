@@ -19,7 +19,7 @@ from nextcall.catalog.text import identifier_words, singular
 from nextcall.embedding.embedder import Embedder
 from nextcall.ranking.candidates import Retrieved, retrieve
 from nextcall.ranking.feature_table import FEATURE_NAMES, FEATURES
-from nextcall.ranking.features import compute_features
+from nextcall.ranking.features import compute_features, has_history
 from nextcall.ranking.index import CatalogIndex, label_text, operation_text
 from nextcall.ranking.lexicon import prompt_words, stem, stems
 from nextcall.ranking.workflow import _EDGES, WorkflowPrior
@@ -46,7 +46,12 @@ HISTORIES: tuple[tuple[Call, ...], ...] = (
     calls_of(["users:SearchUsers", "users:GetUser"]),
     calls_of(["orders:ListOrders", "no:Such", "orders:GetOrder", "orders:GetOrder"]),
     calls_of(["no:Such"]),
-    calls_of(["billing:GetInvoice", "orders:GetOrder", "users:TagResource"] * 40),
+    calls_of(["users:TagResource"] * 60 + ["billing:GetInvoice", "orders:GetOrder"] * 30),
+    (
+        Call(operation_id="users:GetUser", time=NOON - timedelta(days=1)),
+        Call(operation_id="users:DeleteUser", time=NOON - timedelta(seconds=5)),
+        Call(operation_id="billing:ListInvoices", time=NOON - timedelta(seconds=2)),
+    ),
 )
 Plain = dict[str, list[float]]
 
@@ -394,6 +399,16 @@ def test_every_feature_is_in_its_range_known_where_it_should_be_and_says_somethi
                 assert feature.name == "verb_match"
                 assert found.terms.verb < 0
     assert varies.all(), [f.name for f, seen in zip(FEATURES, varies, strict=True) if not seen]
+
+
+@pytest.mark.parametrize("history", HISTORIES, ids=lambda h: f"{len(h)} calls")
+def test_only_known_calls_are_a_history(
+    shop_index: CatalogIndex, shop_prior: WorkflowPrior, history: tuple[Call, ...]
+) -> None:
+    found = retrieve(shop_index, "get order", history)
+    values = compute_features(shop_index, found, history, shop_prior)
+    known = any(call.operation_id in shop_index.catalog for call in history)
+    assert has_history(values) is known
 
 
 def test_a_call_from_the_future_was_made_just_now(

@@ -121,7 +121,18 @@ def test_unknown_calls_are_passed_over(ranker: CallRanker, shop_index: CatalogIn
         np.testing.assert_array_equal(
             np.delete(answer.features, length), np.delete(by_id[answer.operation], length)
         )
-    assert len(ranker.rank(shop_index, "add labels", calls_of(["no:Such"]))) == 5
+
+
+def test_confidence_knows_whether_known_calls_came_before(
+    ranker: CallRanker, shop_index: CatalogIndex
+) -> None:
+    """Where it is fitted, where it is scored and where it is stated, by the same rule."""
+    for history, known in (((), False), (("no:Such",), False), (("users:GetUser",), True)):
+        answers = ranker.rank(shop_index, "add labels", calls_of(history), k=22)
+        scores = np.array([answer.score for answer in answers])
+        stated = [answer.confidence for answer in answers]
+        expected = ranker.calibration_.confidence(scores, has_history=known)
+        np.testing.assert_array_equal(stated, expected)
 
 
 def test_the_time_of_the_question_is_passed_on(

@@ -48,6 +48,24 @@ def test_the_last_two_calls_say_more_than_the_last(
     assert searched["trigram"][delete_same] > listed["trigram"][delete_same]
 
 
+def test_probabilities_are_those_of_the_whole_run_of_calls(
+    shop_index: CatalogIndex, shop_prior: WorkflowPrior
+) -> None:
+    """Planted: orders are listed, one is read, its items are listed, and an invoice is read."""
+    run = ("orders:ListOrders", "orders:GetOrder", "orders:ListOrderItems")
+    tokens = ["list:first", "read:same", "list:near"]
+    found = _after(shop_prior, shop_index, *run)
+    model = shop_prior.transitions
+    for name, order in (("bigram", 2), ("trigram", 3)):
+        expected = model.probabilities(tokens, order=order)
+        for row, action in enumerate(ACTIONS):
+            for column, relation in enumerate(RELATIONS):
+                state = model.positions[f"{action}:{relation}"]
+                assert found[name][row, column] == pytest.approx(expected[state])
+    best = np.unravel_index(found["trigram"].argmax(), found["trigram"].shape)
+    assert (ACTIONS[best[0]], RELATIONS[best[1]]) == ("read", "far")
+
+
 def test_only_the_last_two_calls_count(shop_index: CatalogIndex, shop_prior: WorkflowPrior) -> None:
     newest = ("users:GetUser", "orders:ListOrders", "orders:GetOrder")
     short = _after(shop_prior, shop_index, *newest)

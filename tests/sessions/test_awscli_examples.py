@@ -186,9 +186,11 @@ def test_earlier_calls_are_others_of_the_same_service(
         Query(query_id=o.operation_id, prompt="x", relevant=(o.operation_id,), session_id="s")
         for o in small
     ]
-    queries.append(
-        Query(query_id="two", prompt="x", relevant=("s3:CreateBucket", "sqs:SendMessage"))
-    )
+    for name, both in (
+        ("far", ("s3:CreateBucket", "sqs:SendMessage")),
+        ("near", ("s3:CreateBucket", "s3:DeleteBucket")),
+    ):
+        queries.append(Query(query_id=name, prompt="x", relevant=both))
     rng = np.random.default_rng(seed)
     extended = with_history(queries, small, n_calls=n_calls, rng=rng)
     assert (

@@ -11,6 +11,7 @@ from nextcall.progress import Progress, silent
 from nextcall.ranking.baselines import BASELINES, baseline_scores
 from nextcall.ranking.candidates import top_rows
 from nextcall.ranking.comparison import compare_all, mean_interval
+from nextcall.ranking.features import has_history
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.metrics import expected_calibration_error, metrics_table
 from nextcall.ranking.ranker import CallRanker
@@ -39,14 +40,12 @@ def score_ranker(ranker: CallRanker, rows: QueryRows, index: CatalogIndex) -> pd
     relevance = np.zeros((len(rows), width))
     confidence = np.zeros(len(rows))
     correct = np.zeros(len(rows))
-    for i, (query, x, y) in enumerate(
-        zip(rows.queries, rows.features, rows.relevance, strict=True)
-    ):
+    for i, (x, y) in enumerate(zip(rows.features, rows.relevance, strict=True)):
         values = ranker.trees_.predict(x)
         scores[i, : len(values)], relevance[i, : len(values)] = values, y
         order = np.argsort(-values, kind="stable")
-        has_history = len(query.history) > 0
-        confidence[i] = ranker.calibration_.confidence(values[order], has_history=has_history)[0]
+        known = has_history(x)
+        confidence[i] = ranker.calibration_.confidence(values[order], has_history=known)[0]
         correct[i] = y[order[0]]
     frame = _labelled(rows.queries, index, RANKER, _metrics(rows.queries, index, relevance, scores))
     return frame.assign(confidence=confidence, correct=correct)

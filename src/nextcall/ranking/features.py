@@ -46,6 +46,11 @@ def compute_features(
     return values
 
 
+def has_history(features: NDArray[np.float32]) -> bool:
+    """Tell from the features of a query's candidates whether a known call came before it."""
+    return not bool(np.isnan(features[0, _COLUMN["last_endpoint_type"]]))
+
+
 def _put(values: NDArray[np.float32], name: str, column: ArrayLike) -> None:
     values[:, _COLUMN[name]] = column
 

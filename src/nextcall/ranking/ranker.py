@@ -15,7 +15,7 @@ from nextcall.ranking.boosting import BoostingSettings, Trees, train_trees
 from nextcall.ranking.calibration import Calibration
 from nextcall.ranking.candidates import Retrieved, retrieve
 from nextcall.ranking.feature_table import FEATURE_NAMES
-from nextcall.ranking.features import compute_features
+from nextcall.ranking.features import compute_features, has_history
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.rows import QueryRows, query_rows
 from nextcall.ranking.workflow import WorkflowPrior
@@ -133,8 +133,7 @@ class CallRanker:
             order = _best_first(values)
             scores[i, : len(y)] = values[order]
             relevant[i, : len(y)] = y[order] > 0
-        has_history = np.array([len(query.history) > 0 for query in rows.queries])
-        return Calibration.fit(scores, relevant, has_history)
+        return Calibration.fit(scores, relevant, np.array([has_history(x) for x in rows.features]))
 
     def rank(
         self,
@@ -170,8 +169,7 @@ class CallRanker:
         found = retrieve(index, prompt, recent, vector=vector)
         features = compute_features(index, found, recent, self.prior_, now=now)
         scores = self.trees_.predict(features)
-        known = index.positions([call.operation_id for call in recent])
-        return self._ranked(index, found, features, scores, has_history=len(known) > 0, k=k)
+        return self._ranked(index, found, features, scores, k=k)
 
     def _ranked(
         self,
@@ -180,11 +178,10 @@ class CallRanker:
         features: NDArray[np.float32],
         scores: NDArray[np.float64],
         *,
-        has_history: bool,
         k: int,
     ) -> list[Ranked]:
         order = _best_first(scores)
-        confidence = self.calibration_.confidence(scores[order], has_history=has_history)
+        confidence = self.calibration_.confidence(scores[order], has_history=has_history(features))
         return [
             Ranked(
                 operation=index.catalog.operations[found.rows[row]],
