@@ -134,6 +134,19 @@ def test_warm_queries_are_of_operations_that_were_not_trained_on(
     asked = {name for q, f in zip(queries, folds, strict=True) if f == 0 for name in q.relevant}
     known = {name for q, f in zip(queries, folds, strict=True) if f != 0 for name in q.relevant}
     assert not asked & known
+    # The same folds fitted by hand: one validates, three teach.
+    rng = np.random.default_rng(4)
+    group_folds(groups, 5, rng=rng)
+    rows = material.rows["prompts"]
+    ranker = recipe.ranker().fit_rows(
+        rows.select(np.flatnonzero(folds > 1)),
+        validation=rows.select(np.flatnonzero(folds == 1)),
+        prior=material.prior,
+        rng=rng,
+    )
+    by_hand = score_ranker(ranker, rows.select(np.flatnonzero(folds == 0)), index)
+    own = scores[scores["system"] == RANKER]
+    assert own["confidence"].tolist() == by_hand["confidence"].tolist()
 
 
 @pytest.fixture(scope="module")

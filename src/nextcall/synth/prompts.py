@@ -37,7 +37,9 @@ _SUBJECTS: Final = tuple(
     for pronoun in ("this", "the")
     for noun in ("operation", "action", "api", "API", "call", "command", "request", "method")
 )
-_NO_WISHES: Final = frozenset({"is", "are", "apply", "support", "require", "work", "use", "has", "contain"})
+_NO_WISHES: Final = frozenset(
+    {"is", "are", "apply", "support", "require", "work", "use", "has", "contain"}
+)
 _LONGEST = 24  # words of a sentence that are said
 _PUNCTUATION = ".,;:!?()[]{}\"'`"
 

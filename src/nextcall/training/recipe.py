@@ -109,7 +109,9 @@ def prepare(
 
     Nothing crosses parts: the calls before a prompt are of the prompt's own service, and sessions
     are simulated inside each part. Transitions are learned from observed sessions where there are
-    some, else from sessions over services that have no prompt and are never tested on.
+    some, else from sessions simulated over services that have no prompt and are never tested on;
+    where these have fewer than 20 operations over the whole catalogue, and where that has fewer
+    every step is equally likely.
 
     Parameters
     ----------
