@@ -64,25 +64,47 @@ def test_sessions_are_of_every_part_and_asked_with_real_prompts_where_there_are_
     assert len(sessions) == recipe.sessions
     assert len(queries) <= recipe.sessions * recipe.queries_per_session
     expected = [query.relevant[0] in titles for query in queries]
-    assert material.titled.tolist() == expected
+    assert material.teaches["sessions"].tolist() == expected
     assert any(expected)
     assert not all(expected)
 
 
-def test_training_rows_are_of_their_parts_and_ask_with_real_prompts(material: Material) -> None:
+def test_training_rows_are_those_of_their_parts_that_teach(material: Material) -> None:
     rows = material.training_rows([0, 3])
-    for name, whole in material.rows.items():
-        inside = np.isin(material.parts[name], [0, 3])
-        if name == "sessions":
-            inside &= material.titled
-        chosen = {whole.queries[i].query_id for i in np.flatnonzero(inside)}
-        other = {q.query_id for q in whole.queries} - chosen
-        found = {query.query_id for query in rows.queries if query in whole.queries}
-        assert chosen <= {query.query_id for query in rows.queries}
-        assert not other & found or name == "sessions"
-    n = sum(int(np.isin(p, [0, 3]).sum()) for p in material.parts.values())
-    n -= int((np.isin(material.parts["sessions"], [0, 3]) & ~material.titled).sum())
-    assert len(rows) == n
+    expected = [
+        query.query_id
+        for name, whole in material.rows.items()
+        for query, part, teaches in zip(
+            whole.queries, material.parts[name], material.teaches[name], strict=True
+        )
+        if part in {0, 3} and teaches
+    ]
+    assert [query.query_id for query in rows.queries] == expected
+
+
+def test_a_prompt_with_answers_in_several_parts_trains_none(
+    index: CatalogIndex, prompts: list[Query], recipe: Recipe, part_of: Mapping[str, int]
+) -> None:
+    catalog = index.catalog
+    first, other = (
+        next(q for q in prompts if part_of[catalog[q.relevant[0]].service] == part)
+        for part in (0, 3)
+    )
+    crossing = replace(first, query_id="crossing", relevant=(first.relevant[0], other.relevant[0]))
+    found = prepare(
+        index,
+        [*prompts, crossing],
+        recipe=replace(recipe, sessions=0),
+        rng=np.random.default_rng(0),
+        part_of=part_of,
+    )
+    taught = {query.query_id for query in found.training_rows(range(N_PARTS)).queries}
+    assert not any(query_id.startswith("crossing") for query_id in taught)
+    assert first.query_id in taught
+    for name, rows in found.rows.items():
+        for query, teaches in zip(rows.queries, found.teaches[name], strict=True):
+            parts = {part_of[catalog[answer].service] for answer in query.relevant}
+            assert teaches == (len(parts) == 1)
 
 
 def test_the_prior_is_learned_where_nothing_is_tested(
@@ -109,7 +131,7 @@ def _prior(
         **options,  # type: ignore[arg-type]
     )
     assert set(found.rows) == {"prompts"}
-    assert found.titled.shape == (0,)
+    assert found.teaches["prompts"].all()
     return found.prior.to_dict()
 
 

@@ -52,9 +52,10 @@ def demo(
             for a in answers
         ],
     )
-    reasons = ranker.explain(index, _EXAMPLE, calls_of(_HISTORY), k=1).head(3)
+    reasons = ranker.explain(index, _EXAMPLE, calls_of(_HISTORY), k=1)
     typer.echo("\nWhat spoke most for the first answer:")
-    print_frame(reasons[["feature", "value", "contribution"]])
+    named = reasons[reasons["feature"] != "(base)"]
+    print_frame(named.head(4)[["feature", "value", "contribution"]])
     typer.echo(f"\nModel of {card.trained_at}: {data_dir() / 'models' / 'aws'}")
     typer.echo(f"Report: {output / experiment.stem / 'report.html'}")
     typer.echo(f"All reports: {output / 'index.html'}")

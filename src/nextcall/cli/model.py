@@ -30,7 +30,7 @@ def train(
     trees: Annotated[int, typer.Option(min=1, help="The most trees that are grown.")] = 200,
     simulated: Annotated[
         int, typer.Option(min=0, help="Simulated sessions beside what is given.")
-    ] = 2_000,
+    ] = 1_200,
 ) -> None:
     """Train a ranker on prompts, on sessions, or on both."""
     from dataclasses import replace

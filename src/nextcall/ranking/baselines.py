@@ -45,7 +45,8 @@ def baseline_scores(
     lexical = index.lexical.bm25["text"].scores(index.prompt_terms(query.prompt).ids.tolist())
     known = {"popularity": popular, "BM25": lexical, "MiniLM": dense}
     if called is not None:
-        known = {name: within_services(index, v, called) for name, v in known.items()}
+        inside = np.isin(index.statics.service, index.statics.service[called])
+        known = {name: _first(v, inside) for name, v in known.items()}
     fused = _reciprocal_ranks(known["BM25"]) + _reciprocal_ranks(known["MiniLM"])
     return {**known, "fusion": fused}
 
@@ -63,9 +64,13 @@ def within_services(
     called : array of shape (n_calls,)
         Rows of the calls so far; where there are none, `scores` come back.
     """
-    if len(called) == 0:
+    return _first(scores, np.isin(index.statics.service, index.statics.service[called]))
+
+
+def _first(scores: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Lift some scores above all others; where none is to be lifted, they stay."""
+    if not inside.any():
         return scores
-    inside = np.isin(index.statics.service, index.statics.service[called])
     span = float(scores.max() - scores.min()) + 1.0
     return scores + (inside * span).astype(np.float32)
 

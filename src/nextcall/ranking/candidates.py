@@ -69,33 +69,76 @@ def retrieve(
     among : array of shape (n,), optional
         Rows that are the candidates, whatever the retrievers say; for tests with chosen negatives.
     """
+    found = search(index, prompt, vector=vector, dense=dense)
+    return propose(index, found, history, n_candidates=n_candidates, among=among)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What the retrievers say of a prompt, whatever came before it."""
+
+    terms: PromptTerms
+    vector: NDArray[np.float32]
+    scores: dict[str, NDArray[np.float32]]
+    """As in `Retrieved`."""
+    lists: dict[str, NDArray[np.int64]]
+    """Rows that each retriever proposes, best first."""
+
+
+def search(
+    index: CatalogIndex,
+    prompt: str,
+    *,
+    vector: NDArray[np.float32] | None = None,
+    dense: NDArray[np.float32] | None = None,
+) -> Search:
+    """Ask every retriever for a prompt; one answer serves any number of histories.
+
+    Parameters are those of `retrieve`.
+    """
     terms = index.prompt_terms(prompt)
     if vector is None:
         vector = index.embedder.encode([prompt])[0]
     scores = {"dense": (index.vectors @ vector) if dense is None else dense}
     for name in BM25_FIELDS:
         scores[name] = index.lexical.bm25[name].scores(terms.ids.tolist())
+    lists = {name: _listed(values, name) for name, values in scores.items()}
+    return Search(terms, vector, scores, lists)
+
+
+def propose(
+    index: CatalogIndex,
+    found: Search,
+    history: Sequence[Call] = (),
+    *,
+    n_candidates: int = N_CANDIDATES,
+    among: NDArray[np.int64] | None = None,
+) -> Retrieved:
+    """Fuse what `search` found, with the services of the calls so far.
+
+    Parameters are those of `retrieve`.
+    """
     fused = np.zeros(len(index), dtype=np.float32)
     ranks: dict[str, NDArray[np.float32]] = {}
     near = _history_rows(index, history)
     for name, weight in _WEIGHTS.items():
         rank = np.full(len(index), _DEPTH, dtype=np.float32)
-        top = _listed(scores[name], name)
+        top = found.lists[name]
         rank[top] = np.arange(len(top))
         ranks[name] = rank
         fused[top] += _reciprocal(len(top)) * weight
         if near is not None:
-            within = near[_listed(scores[name][near], name)]
+            within = near[_listed(found.scores[name][near], name)]
             fused[within] += _reciprocal(len(within)) * weight * _HISTORY_WEIGHT
     if among is None:
         rows = top_rows(fused, n_candidates)
     else:
         rows = among[np.argsort(-fused[among], kind="stable")]
     return Retrieved(
-        terms=terms,
-        vector=vector,
-        scores=scores,
-        best={name: float(values.max()) for name, values in scores.items()},
+        terms=found.terms,
+        vector=found.vector,
+        scores=found.scores,
+        best={name: float(values.max()) for name, values in found.scores.items()},
         rows=rows,
         fused=fused[rows],
         ranks={name: rank[rows] for name, rank in ranks.items()},
@@ -131,8 +174,10 @@ def top_rows(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
 
 def _listed(scores: NDArray[np.float32], name: str) -> NDArray[np.int64]:
     """Rows that a retriever proposes; BM25 has nothing to say of what shares no word."""
-    top = top_rows(scores, _DEPTH)
-    return top if name == "dense" else top[scores[top] > 0]
+    if name == "dense":
+        return top_rows(scores, _DEPTH)
+    sharing = np.flatnonzero(scores)  # far fewer than all
+    return sharing[top_rows(scores[sharing], _DEPTH)]
 
 
 def _reciprocal(n: int) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nextcall.progress import Progress, silent
 from nextcall.ranking.boosting import RankingRows
-from nextcall.ranking.candidates import retrieve
+from nextcall.ranking.candidates import propose, search
 from nextcall.ranking.features import compute_features
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.workflow import WorkflowPrior
@@ -132,10 +132,12 @@ def query_rows(
     distinct = list(dict.fromkeys(query.prompt for query in queries))
     vectors = index.encode_prompts(distinct, progress=progress)
     row_of = {prompt: row for row, prompt in enumerate(distinct)}
-    # In the order of their prompts, so that one matrix product serves a block of them.
+    # In the order of their prompts: one matrix product serves a block of them, and one search
+    # all queries that ask the same.
     order = sorted(range(len(queries)), key=lambda i: row_of[queries[i].prompt])
     found_of: dict[int, tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int8]]] = {}
     block, dense = -1, np.empty((0, 0), dtype=np.float32)
+    asked, searched = -1, None
     for i in progress(order, description="Computing features", total=len(order)):
         query = queries[i]
         row = row_of[query.prompt]
@@ -143,14 +145,11 @@ def query_rows(
             block = row // _BLOCK
             dense = vectors[block * _BLOCK : (block + 1) * _BLOCK] @ index.vectors.T
         right = index.positions(query.relevant)
-        found = retrieve(
-            index,
-            query.prompt,
-            query.history,
-            vector=vectors[row],
-            dense=dense[row % _BLOCK],
-            among=None if among is None else among[i],
-        )
+        if searched is None or row != asked:
+            asked = row
+            searched = search(index, query.prompt, vector=vectors[row], dense=dense[row % _BLOCK])
+        chosen = None if among is None else among[i]
+        found = propose(index, searched, query.history, among=chosen)
         features = compute_features(index, found, query.history, prior, now=query.time)
         found_of[i] = (found.rows, features, np.isin(found.rows, right).astype(np.int8))
     parts = [found_of[i] for i in range(len(queries))]

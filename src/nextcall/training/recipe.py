@@ -38,7 +38,7 @@ class Recipe:
     random_negatives: int = 15
     history_calls: int = 2
     """Earlier calls of the copy that each prompt without a history gets; 0 makes no copies."""
-    sessions: int = 2_000
+    sessions: int = 1_200
     """Simulated sessions over the services with prompts; 0 simulates none."""
     prior_sessions: int = 2_000
     """Simulated sessions from which transitions between abstract calls are learned."""
@@ -63,20 +63,20 @@ class Material:
     (simulated)."""
     parts: Mapping[str, NDArray[np.int64]]
     """Part of each query of `rows`."""
-    titled: NDArray[np.bool_]
-    """Whether each query of ``sessions`` asks with a real prompt."""
+    teaches: Mapping[str, NDArray[np.bool_]]
+    """Whether each query of `rows` may train: not where its right answers lie in several parts, and
+    a simulated one only where it asks with a real prompt."""
     prior: WorkflowPrior
 
     def training_rows(self, parts: Sequence[int]) -> QueryRows:
-        """Join all rows of some parts; simulated queries only where the prompt is a real one.
+        """Join the rows of some parts that may train.
 
-        A prompt made from the operation's own summary would teach that words always match.
+        A prompt with an answer in another part would teach of services that are tested on; one made
+        from the operation's own summary would teach that words always match.
         """
         chosen = []
         for name, rows in self.rows.items():
-            inside = np.isin(self.parts[name], parts)
-            if name == "sessions":
-                inside &= self.titled
+            inside = np.isin(self.parts[name], parts) & self.teaches[name]
             chosen.append(rows.select(np.flatnonzero(inside)))
         joined = chosen[0]
         for rows in chosen[1:]:
@@ -140,6 +140,14 @@ def prepare(
             return np.array([part_of_session[_session_of(query)] for query in some])
         return np.array([(part_of or {})[catalog[q.relevant[0]].service] for q in some])
 
+    def teaches(name: str, some: Sequence[Query]) -> NDArray[np.bool_]:
+        if name == "sessions":
+            return np.array([query.relevant[0] in titles for query in some], dtype=np.bool_)
+        if part_of is None:
+            return np.ones(len(some), dtype=np.bool_)
+        spans = [{part_of[catalog[name].service] for name in query.relevant} for query in some]
+        return np.array([len(span) == 1 for span in spans], dtype=np.bool_)
+
     found = {"prompts": list(queries)}
     if recipe.history_calls and part_of:
         bare = [query for query in queries if not query.history]
@@ -151,14 +159,16 @@ def prepare(
         found["sessions"] = _simulated(
             catalog, part_of, titles, recipe=recipe, rng=walk, pick=pick, progress=progress
         )
+    every = [query for some in found.values() for query in some]
+    whole = query_rows(index, every, prior, progress=progress)
+    ends = np.cumsum([len(some) for some in found.values()])
     return Material(
         rows={
-            name: query_rows(index, some, prior, progress=progress) for name, some in found.items()
+            name: whole.select(np.arange(end - len(some), end))
+            for (name, some), end in zip(found.items(), ends, strict=True)
         },
         parts={name: parts_of(some) for name, some in found.items()},
-        titled=np.array(
-            [q.relevant[0] in titles for q in found.get("sessions", [])], dtype=np.bool_
-        ),
+        teaches={name: teaches(name, some) for name, some in found.items()},
         prior=prior,
     )
 
