@@ -32,6 +32,7 @@ model: str = ""
 # %%
 # %matplotlib inline
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,8 +143,13 @@ pd.DataFrame(
 )
 
 # %%
-found = cross_validate(index, material, recipe=recipe, seed=seed, folds=folds)
-warm = warm_split(index, material, recipe=recipe, seed=seed)
+with ThreadPoolExecutor() as pool:  # one thread each; the trees grow while others are scored
+    jobs = (
+        pool.submit(cross_validate, index, material, recipe=recipe, seed=seed, folds=folds),
+        pool.submit(warm_split, index, material, recipe=recipe, seed=seed),
+        pool.submit(fit_for_use, index, material, recipe=recipe, seed=seed),
+    )
+found, warm, (ranker, card) = (job.result() for job in jobs)
 scores = pd.concat([found.scores, warm], ignore_index=True)
 of_task = dict(iter(scores.groupby("task", sort=False)))
 
@@ -243,9 +249,9 @@ plot_reliability(asked["correct"], asked["confidence"])
 
 # %%
 result = result_values(summaries, {task: calibration_error(part) for task, part in own.items()})
-ranker, card = fit_for_use(index, material, recipe=recipe, seed=seed, metrics=result)
 if model:
-    save_ranker(ranker, data_dir() / model, card=card)
+    noted = replace(card, metrics={**card.metrics, **result})
+    save_ranker(ranker, data_dir() / model, card=noted)
 wanted = "see which machines are running in my account"
 answers = ranker.rank(index, wanted, calls_of(["ec2:CreateVpc", "ec2:RunInstances"]), k=5)
 pd.DataFrame(

@@ -62,15 +62,8 @@ def fit_for_use(
     *,
     recipe: Recipe,
     seed: int,
-    metrics: Mapping[str, float] | None = None,
 ) -> tuple[CallRanker, ModelCard]:
-    """Fit on all parts but one, which validates and calibrates, and say how good it is there.
-
-    Parameters
-    ----------
-    metrics : mapping of str to float, optional
-        More held-out figures for the card, from cross-validation say.
-    """
+    """Fit on all parts but one, which validates and calibrates, and say how good it is there."""
     present = sorted({int(p) for parts in material.parts.values() for p in parts if p != NO_PART})
     validation = present[min(_VALIDATION_PART, len(present) - 1)]
     training = [part for part in present if part != validation]
@@ -80,7 +73,6 @@ def fit_for_use(
         "validation.ndcg@10": float(held_out["ndcg@10"].mean()),
         "validation.hit@1": float(held_out["hit@1"].mean()),
         "validation.calibration_error": calibration_error(held_out),
-        **(metrics or {}),
     }
     card = ModelCard(
         catalog=index.catalog.name,
