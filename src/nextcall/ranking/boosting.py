@@ -152,7 +152,9 @@ def train_trees(
         valid_sets=sets,
         callbacks=callbacks,
     )
-    best = booster.best_iteration if validation is not None else booster.current_iteration()
+    if validation is None:
+        return Trees(booster.free_dataset())
+    best = booster.best_iteration  # the text holds no tree beyond it, and no data
     return Trees(lightgbm.Booster(model_str=booster.model_to_string(num_iteration=best)))
 
 

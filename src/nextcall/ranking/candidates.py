@@ -149,8 +149,9 @@ def _history_rows(index: CatalogIndex, history: Sequence[Call]) -> NDArray[np.in
     called = index.positions([call.operation_id for call in history[-10:]])
     if len(called) == 0:
         return None
-    services = np.unique(index.statics.service[called])
-    return np.flatnonzero(np.isin(index.statics.service, services))
+    inside = np.zeros(len(index.services), dtype=np.bool_)
+    inside[index.statics.service[called]] = True
+    return np.flatnonzero(inside[index.statics.service])
 
 
 def top_rows(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
@@ -176,7 +177,7 @@ def _listed(scores: NDArray[np.float32], name: str) -> NDArray[np.int64]:
     """Rows that a retriever proposes; BM25 has nothing to say of what shares no word."""
     if name == "dense":
         return top_rows(scores, _DEPTH)
-    sharing = np.flatnonzero(scores)  # far fewer than all
+    sharing = np.flatnonzero(scores != 0)  # far fewer than all
     return sharing[top_rows(scores[sharing], _DEPTH)]
 
 

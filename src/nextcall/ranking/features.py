@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from nextcall.ranking.candidates import RETRIEVERS, Retrieved
 from nextcall.ranking.feature_table import FEATURES
-from nextcall.ranking.index import CatalogIndex
-from nextcall.ranking.lexical_index import BM25_FIELDS
+from nextcall.ranking.index import STATIC_FEATURES, CatalogIndex
+from nextcall.ranking.lexical_index import BM25_FIELDS, FIELDS
 from nextcall.ranking.workflow import WorkflowPrior
 from nextcall.sessions import Call
 
@@ -37,13 +37,13 @@ def compute_features(
         Columns in the order of `FEATURES`; NaN where a value is not known.
     """
     rows = retrieved.rows
-    values = np.zeros((len(rows), len(FEATURES)), dtype=np.float32)
+    values = np.zeros((len(FEATURES), len(rows)), dtype=np.float32)  # a feature is a row, for speed
     _retrieval(values, index, retrieved)
     _words(values, index, retrieved)
     _services(values, index, retrieved)
     _static(values, index, rows)
     _history_features(values, index, retrieved, history[-_HISTORY:], prior, now)
-    return values
+    return np.ascontiguousarray(values.T)
 
 
 def has_history(features: NDArray[np.float32]) -> bool:
@@ -52,7 +52,7 @@ def has_history(features: NDArray[np.float32]) -> bool:
 
 
 def _put(values: NDArray[np.float32], name: str, column: ArrayLike) -> None:
-    values[:, _COLUMN[name]] = column
+    values[_COLUMN[name]] = column
 
 
 def _retrieval(values: NDArray[np.float32], index: CatalogIndex, retrieved: Retrieved) -> None:
@@ -63,7 +63,7 @@ def _retrieval(values: NDArray[np.float32], index: CatalogIndex, retrieved: Retr
     text = index.text_vectors[rows] @ retrieved.vector
     _put(values, "prompt_similarity", text)
     _put(values, "prompt_similarity_gap", text.max() - text)
-    label = index.label_vectors[rows] @ retrieved.vector
+    label = dense * index.norms[rows] - text  # the searched vector is their sum, to norm 1
     _put(values, "label_similarity", label)
     _put(values, "label_similarity_gap", label.max() - label)
     for name in BM25_FIELDS:
@@ -84,13 +84,13 @@ def _retrieval(values: NDArray[np.float32], index: CatalogIndex, retrieved: Retr
 
 def _words(values: NDArray[np.float32], index: CatalogIndex, retrieved: Retrieved) -> None:
     prompt, rows = retrieved.terms, retrieved.rows
-    weights = index.lexical.weights
-    for field in ("name", "resource", "service", "text", "parameters"):
-        terms = index.lexical.terms[field]
-        ids = terms.ids[rows]
-        shared = (weights[ids] * prompt.flags[ids]).sum(axis=1)
+    present = np.zeros(len(index.lexical.weights), dtype=np.float32)
+    present[prompt.ids] = index.lexical.weights[prompt.ids]
+    ids, starts = index.field_terms
+    shared_of = np.add.reduceat(present[ids[rows]], starts, axis=1).T
+    for field, shared in zip(FIELDS, shared_of, strict=True):
         _put(values, f"{field}_covers_prompt", shared / prompt.weight)
-        own = np.maximum(terms.weight[rows], 1e-6)
+        own = np.maximum(index.lexical.terms[field].weight[rows], 1e-6)
         name = "resource_match" if field == "resource" else f"prompt_covers_{field}"
         if name in _COLUMN:
             _put(values, name, shared / own)
@@ -123,27 +123,19 @@ def _services(values: NDArray[np.float32], index: CatalogIndex, retrieved: Retri
     _put(values, "service_vote", share[code])
     _put(values, "service_vote_gap", share.max() - share[code])
     dense = retrieved.scores["dense"][retrieved.rows]
-    best = np.full(len(votes), -1.0, dtype=np.float32)
-    np.maximum.at(best, code, dense)
-    _put(values, "service_best_similarity", best[code])
-    _put(values, "similarity_within_service", best[code] - dense)
-    position = np.zeros(len(code), dtype=np.float32)
     order = np.argsort(code, kind="stable")
     starts = np.searchsorted(code[order], np.arange(len(votes)))
+    best = np.maximum.reduceat(dense[order], starts)[code]
+    _put(values, "service_best_similarity", best)
+    _put(values, "similarity_within_service", best - dense)
+    position = np.empty(len(code), dtype=np.float32)
     position[order] = np.arange(len(code)) - starts[code[order]]
     _put(values, "rank_within_service", position)
 
 
 def _static(values: NDArray[np.float32], index: CatalogIndex, rows: NDArray[np.int64]) -> None:
-    statics = index.statics
-    _put(values, "endpoint_type", statics.action[rows])
-    _put(values, "n_parameters", statics.n_parameters[rows])
-    _put(values, "n_required", statics.n_required[rows])
-    _put(values, "n_name_words", statics.n_words[rows])
-    _put(values, "description_length", statics.description_length[rows])
-    _put(values, "deprecated", statics.deprecated[rows])
-    _put(values, "service_size", index.service_sizes[statics.service[rows]])
-    _put(values, "name_twins", index.name_twins[rows])
+    first = _COLUMN[STATIC_FEATURES[0]]
+    values[first : first + len(STATIC_FEATURES)] = index.static_features[rows].T
 
 
 def _history_features(
@@ -168,28 +160,28 @@ def _history_features(
     _put(values, "last_endpoint_type", statics.action[last])
     resource = index.lexical.terms["resource"]
     ids = resource.ids[rows]
-    flags = np.zeros(resource.pad + 1, dtype=np.bool_)
-    flags[resource.ids[last]] = True
-    flags[resource.pad] = False
-    shared = (index.lexical.weights[ids] * flags[ids]).sum(axis=1)
+    weights = index.lexical.weights
+    named = np.zeros(len(weights), dtype=np.float32)
+    named[resource.ids[last]] = weights[resource.ids[last]]  # the padding's weight is 0
+    shared = named[ids].sum(axis=1)
     union = np.maximum(resource.weight[rows] + resource.weight[last] - shared, 1e-6)
     _put(values, "last_resource", shared / union)
-    flags[resource.ids[called[-_RECENT:]].ravel()] = True
-    flags[resource.pad] = False
-    recent = (index.lexical.weights[ids] * flags[ids]).sum(axis=1)
+    others = resource.ids[called[-_RECENT:]].ravel()
+    named[others] = weights[others]
+    recent = named[ids].sum(axis=1)
     _put(values, "history_resource", recent / np.maximum(resource.weight[rows], 1e-6))
     service = statics.service
     _put(values, "last_service", service[rows] == service[last])
     calls_of_service = np.bincount(service[called], minlength=len(index.services))
     _put(values, "same_service_share", calls_of_service[service[rows]] / len(called))
-    times = np.bincount(called, minlength=len(index))[rows]
-    _put(values, "times_called", times)
+    _put(values, "times_called", (rows[:, None] == called).sum(axis=1))
     _put(values, "called_last", rows == last)
     same = statics.resource[called][None, :] == statics.resource[rows][:, None]
     _put(values, "same_resource_share", same.mean(axis=1))
-    vectors = index.vectors[rows]
-    _put(values, "last_similarity", vectors @ index.vectors[last])
-    _put(values, "history_similarity", vectors @ index.vectors[called[-_RECENT:]].mean(axis=0))
+    earlier = np.stack([index.vectors[last], index.vectors[called[-_RECENT:]].mean(axis=0)])
+    similar = earlier @ index.vectors[rows].T
+    _put(values, "last_similarity", similar[0])
+    _put(values, "history_similarity", similar[1])
     relation = prior.relations(statics, last, rows)
     bigram, trigram = prior.probabilities(statics, called)
     action = statics.action[rows].astype(np.int64)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,17 @@ from nextcall.embedding.store import encode_cached
 from nextcall.progress import Progress, silent
 from nextcall.ranking.lexical_index import (
     DOCUMENT_CHARACTERS,
+    FIELDS,
     LexicalIndex,
     service_label,
 )
 from nextcall.ranking.lexicon import prompt_words, stem, stems
+
+STATIC_FEATURES: Final = (
+    "endpoint_type", "n_parameters", "n_required", "n_name_words", "description_length",
+    "deprecated", "service_size", "name_twins",
+)  # fmt: skip
+"""Features that no query changes, as they stand side by side in the feature table."""
 
 
 def operation_text(operation: Operation) -> str:
@@ -107,7 +115,8 @@ class CatalogIndex:
         self.text_vectors = self._encode(encoder, texts, progress)
         self.label_vectors = self._encode(encoder, labels, progress)
         both = self.text_vectors + self.label_vectors
-        self.vectors = both / np.linalg.norm(both, axis=1, keepdims=True)
+        self.norms = np.linalg.norm(both, axis=1)
+        self.vectors = both / self.norms[:, None]
         self.lexical = (
             LexicalIndex.build(catalog) if cache is None else LexicalIndex.cached(catalog, cache)
         )
@@ -120,6 +129,29 @@ class CatalogIndex:
     def services(self) -> dict[str, int]:
         """Code of each service."""
         return {name: code for code, name in enumerate(self.catalog.services)}
+
+    @cached_property
+    def field_terms(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Terms of all `FIELDS` side by side, and the column at which each field begins."""
+        ids = [self.lexical.terms[field].ids for field in FIELDS]
+        ends = np.cumsum([part.shape[1] for part in ids])
+        return np.hstack(ids), np.concatenate([[0], ends[:-1]])
+
+    @cached_property
+    def static_features(self) -> NDArray[np.float32]:
+        """Features that no query changes, shape (n_operations, n); columns as `STATIC_FEATURES`."""
+        statics = self.statics
+        columns = (
+            statics.action,
+            statics.n_parameters,
+            statics.n_required,
+            statics.n_words,
+            statics.description_length,
+            statics.deprecated,
+            self.service_sizes[statics.service],
+            self.name_twins,
+        )
+        return np.column_stack(columns).astype(np.float32)
 
     @cached_property
     def service_sizes(self) -> NDArray[np.float32]:
