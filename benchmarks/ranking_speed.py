@@ -61,8 +61,13 @@ def main() -> None:
             lambda: ranker.rank(index, later.prompt, later.history, k=5, vector=vector),  # noqa: B023
         )
         found = retrieve(index, later.prompt, later.history, vector=vector)
-        features = clock(
+        alone = retrieve(index, query.prompt, vector=vector)
+        clock(
             "features_100_candidates",
+            lambda: compute_features(index, alone, (), ranker.prior_),  # noqa: B023
+        )
+        features = clock(
+            "features_100_candidates_after_two_calls",
             lambda: compute_features(index, found, later.history, ranker.prior_),  # noqa: B023
         )
         clock("retrieve", lambda: retrieve(index, query.prompt, vector=vector))  # noqa: B023
