@@ -21,8 +21,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from nextcall.catalog.aws import read_aws
+from nextcall.embedding.search import top_rows
 from nextcall.locations import cache_dir, data_dir
-from nextcall.ranking.candidates import retrieve, top_rows
+from nextcall.ranking.candidates import retrieve
 from nextcall.ranking.features import compute_features
 from nextcall.ranking.model_files import load_ranker
 from nextcall.sessions.awscli_examples import read_awscli_examples, with_history

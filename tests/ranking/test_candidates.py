@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from nextcall.ranking.candidates import (
     _DEPTH,
@@ -15,10 +14,16 @@ from nextcall.ranking.candidates import (
     N_CANDIDATES,
     Retrieved,
     retrieve,
-    top_rows,
 )
 from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.lexical_index import BM25_FIELDS
 from nextcall.sessions import Call, Query, calls_of
+
+
+def all_scores(index: CatalogIndex, found: Retrieved) -> dict[str, NDArray[np.float32]]:
+    asked = found.terms.ids.tolist()
+    lexical = {name: index.lexical.bm25[name].scores(asked) for name in BM25_FIELDS}
+    return {"dense": index.nearest.scan(found.vector), **lexical}
 
 
 def plain_fusion(index: CatalogIndex, found: Retrieved, history: Sequence[Call]) -> list[float]:
@@ -30,8 +35,9 @@ def plain_fusion(index: CatalogIndex, found: Retrieved, history: Sequence[Call])
         if call.operation_id in index.catalog
     }
     fused = [0.0] * len(operations)
+    everything = all_scores(index, found)
     for name, weight in _WEIGHTS.items():
-        scores = found.scores[name]
+        scores = everything[name]
         matched = [row for row in range(len(index)) if name == "dense" or scores[row] > 0]
         near = [row for row in matched if operations[row].service in called]
         for rows, times in ((matched, 1.0), (near, _HISTORY_WEIGHT)):
@@ -115,14 +121,25 @@ def test_chosen_candidates_are_ordered_by_fusion_and_described_alike(
         assert ranks.tolist() == [expected[row] for row in found.rows]
 
 
+def test_scores_are_those_of_the_candidates(
+    aws_index: CatalogIndex, aws_queries: list[Query]
+) -> None:
+    for query in aws_queries[::41]:
+        found = retrieve(aws_index, query.prompt, query.history)
+        for name, scores in all_scores(aws_index, found).items():
+            np.testing.assert_allclose(found.scores[name], scores[found.rows], atol=1e-6)
+            assert found.best[name] == pytest.approx(scores.max(), abs=1e-6)
+
+
 def test_what_the_caller_has_computed_is_not_computed_again(shop_index: CatalogIndex) -> None:
     vector = shop_index.encode_prompts(["list users"])[0]
     other = shop_index.encode_prompts(["send an invoice"])[0]
     given_vector = retrieve(shop_index, "list users", vector=vector)
     np.testing.assert_array_equal(given_vector.rows, retrieve(shop_index, "list users").rows)
-    dense = shop_index.vectors @ other
-    given_scores = retrieve(shop_index, "list users", vector=vector, dense=dense)
-    np.testing.assert_array_equal(given_scores.scores["dense"], dense)
+    scanned = shop_index.nearest.scan(other)
+    given_scan = retrieve(shop_index, "list users", vector=vector, scanned=scanned)
+    first = int(given_scan.ranks["dense"].argmin())
+    assert given_scan.rows[first] == scanned.argmax()
 
 
 def test_a_word_that_no_operation_shares_lists_nothing(shop_index: CatalogIndex) -> None:
@@ -130,13 +147,3 @@ def test_a_word_that_no_operation_shares_lists_nothing(shop_index: CatalogIndex)
     for name in ("text", "name", "full"):
         assert (found.ranks[name] == _DEPTH).all()
     assert sorted(found.ranks["dense"].tolist()) == list(range(len(shop_index)))
-
-
-@settings(max_examples=200)
-@given(
-    scores=st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), min_size=1, max_size=30),
-    k=st.integers(1, 40),
-)
-def test_top_rows_are_the_first_of_a_stable_sort(scores: list[float], k: int) -> None:
-    expected = sorted(range(len(scores)), key=lambda row: -scores[row])[:k]
-    assert top_rows(np.array(scores, dtype=np.float32), k).tolist() == expected

@@ -144,8 +144,14 @@ def plain_retrieval(
             out[f"bm25_{name}"] = [scores[row] / length for row in found.rows]
             out[f"bm25_{name}_share"] = [scores[r] / best if best else 0.0 for r in found.rows]
         listed = [r for r in range(plain.n) if name == "dense" or scores[r] > 0]
-        stated = found.scores[name]  # which of two like scores is higher is a matter of rounding
+        # which of two like scores is higher is a matter of rounding
+        stated = (
+            index.nearest.scan(found.vector)
+            if name == "dense"
+            else index.lexical.bm25[name].scores(found.terms.ids.tolist())
+        )
         np.testing.assert_allclose(stated, scores, rtol=1e-4, atol=2e-6)
+        np.testing.assert_allclose(found.scores[name], stated[found.rows], atol=1e-6)
         order = sorted(listed, key=lambda row: (-stated[row], row))
         place = {row: rank for rank, row in enumerate(order[:200])}
         out[f"rank_{name}"] = [float(place.get(row, 200)) for row in found.rows]

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 
 _EPSILON: Final = 1e-6
 _RIDGE: Final = 1e-3  # keeps the fit finite where a few queries are separable
@@ -116,17 +116,14 @@ class Calibration:
 
 def _inputs(scores: NDArray[np.float64], has_history: bool) -> NDArray[np.float64]:  # noqa: FBT001  # a column
     """Columns: log-odds of the softmax share, gap to the best other, score, history, constant."""
-    log_share = scores - logsumexp(scores)
-    share = np.clip(np.exp(log_share), _EPSILON, 1 - _EPSILON)
     best = scores[0]
-    runner_up = scores[1] if len(scores) > 1 and np.isfinite(scores[1]) else scores[0]
-    other = np.where(np.arange(len(scores)) == 0, runner_up, best)
-    return np.column_stack(
-        [
-            np.log(share) - np.log1p(-share),
-            scores - other,
-            scores,
-            np.full(len(scores), float(has_history)),
-            np.ones(len(scores)),
-        ]
-    )
+    log_share = scores - best - np.log(np.exp(scores - best).sum())
+    share = np.clip(np.exp(log_share), _EPSILON, 1 - _EPSILON)
+    inputs = np.empty((len(scores), _N_INPUTS))
+    inputs[:, 0] = np.log(share) - np.log1p(-share)
+    inputs[:, 1] = scores - best
+    inputs[0, 1] = best - scores[1] if len(scores) > 1 and np.isfinite(scores[1]) else 0.0
+    inputs[:, 2] = scores
+    inputs[:, 3] = has_history
+    inputs[:, 4] = 1.0
+    return inputs

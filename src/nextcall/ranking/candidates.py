@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from nextcall.embedding.search import top_rows
 from nextcall.ranking.index import CatalogIndex, PromptTerms
 from nextcall.ranking.lexical_index import BM25_FIELDS
 from nextcall.sessions import Call
@@ -21,6 +22,7 @@ _WEIGHTS: Final[Mapping[str, float]] = {
 }  # fmt: skip
 _HISTORY_WEIGHT: Final = 1.0
 RETRIEVERS: Final = tuple(_WEIGHTS)
+_RECIPROCAL: Final = (1.0 / (_RRF_CONSTANT + 1.0 + np.arange(_DEPTH))).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,16 @@ class Retrieved:
     terms: PromptTerms
     vector: NDArray[np.float32]
     """The prompt, shape (dimensions,)."""
-    scores: dict[str, NDArray[np.float32]]
-    """Score of every operation by each of `RETRIEVERS`, each of shape (n_operations,)."""
-    best: dict[str, float]
-    """The highest score of each retriever."""
     rows: NDArray[np.int64]
     """Rows of the candidates, shape (n_candidates,)."""
+    vectors: NDArray[np.float32]
+    """Their vectors, shape (n_candidates, dimensions)."""
     fused: NDArray[np.float32]
     """Their fused scores."""
+    scores: dict[str, NDArray[np.float32]]
+    """Their scores by each of `RETRIEVERS`."""
+    best: dict[str, float]
+    """The highest score of each retriever over the whole catalogue."""
     ranks: dict[str, NDArray[np.float32]]
     """Their ranks by each retriever from 0; 200 where beyond that, or where no word is shared."""
 
@@ -48,7 +52,7 @@ def retrieve(
     history: Sequence[Call] = (),
     *,
     vector: NDArray[np.float32] | None = None,
-    dense: NDArray[np.float32] | None = None,
+    scanned: NDArray[np.float32] | None = None,
     n_candidates: int = N_CANDIDATES,
     among: NDArray[np.int64] | None = None,
 ) -> Retrieved:
@@ -62,14 +66,14 @@ def retrieve(
     ----------
     vector : array of shape (dimensions,), optional
         The prompt's vector where the caller has it already.
-    dense : array of shape (n_operations,), optional
-        ``index.vectors @ vector`` where the caller has computed it for many prompts in one go.
+    scanned : array of shape (n_operations,), optional
+        ``index.nearest.scan(vector)`` where the caller has computed it for many prompts in one go.
     n_candidates : int
         At least 1; fewer come back only where the catalogue is smaller.
     among : array of shape (n,), optional
         Rows that are the candidates, whatever the retrievers say; for tests with chosen negatives.
     """
-    found = search(index, prompt, vector=vector, dense=dense)
+    found = search(index, prompt, vector=vector, scanned=scanned)
     return propose(index, found, history, n_candidates=n_candidates, among=among)
 
 
@@ -79,10 +83,12 @@ class Search:
 
     terms: PromptTerms
     vector: NDArray[np.float32]
-    scores: dict[str, NDArray[np.float32]]
-    """As in `Retrieved`."""
+    lexical: dict[str, NDArray[np.float32]]
+    """Score of every operation by each BM25, each of shape (n_operations,)."""
     lists: dict[str, NDArray[np.int64]]
     """Rows that each retriever proposes, best first."""
+    best: dict[str, float]
+    """As in `Retrieved`."""
 
 
 def search(
@@ -90,7 +96,7 @@ def search(
     prompt: str,
     *,
     vector: NDArray[np.float32] | None = None,
-    dense: NDArray[np.float32] | None = None,
+    scanned: NDArray[np.float32] | None = None,
 ) -> Search:
     """Ask every retriever for a prompt; one answer serves any number of histories.
 
@@ -99,11 +105,16 @@ def search(
     terms = index.prompt_terms(prompt)
     if vector is None:
         vector = index.embedder.encode([prompt])[0]
-    scores = {"dense": (index.vectors @ vector) if dense is None else dense}
+    nearest, similarity = index.nearest.top(vector, _DEPTH, scanned=scanned)
+    found = Search(terms, vector, {}, {"dense": nearest}, {"dense": float(similarity[0])})
+    asked = terms.ids.tolist()
     for name in BM25_FIELDS:
-        scores[name] = index.lexical.bm25[name].scores(terms.ids.tolist())
-    lists = {name: _listed(values, name) for name, values in scores.items()}
-    return Search(terms, vector, scores, lists)
+        scores = index.lexical.bm25[name].scores(asked)
+        listed = _sharing(scores)
+        found.lexical[name] = scores
+        found.lists[name] = listed
+        found.best[name] = float(scores[listed[0]]) if len(listed) else 0.0
+    return found
 
 
 def propose(
@@ -119,67 +130,59 @@ def propose(
     Parameters are those of `retrieve`.
     """
     fused = np.zeros(len(index), dtype=np.float32)
-    ranks: dict[str, NDArray[np.float32]] = {}
-    near = _history_rows(index, history)
     for name, weight in _WEIGHTS.items():
-        rank = np.full(len(index), _DEPTH, dtype=np.float32)
-        top = found.lists[name]
-        rank[top] = np.arange(len(top))
-        ranks[name] = rank
-        fused[top] += _reciprocal(len(top)) * weight
-        if near is not None:
-            within = near[_listed(found.scores[name][near], name)]
-            fused[within] += _reciprocal(len(within)) * weight * _HISTORY_WEIGHT
-    if among is None:
-        rows = top_rows(fused, n_candidates)
-    else:
+        _add(fused, found.lists[name], weight)
+    near = _history_rows(index, history)
+    if near is not None:
+        similarity = index.vectors[near] @ found.vector
+        _add(fused, near[top_rows(similarity, _DEPTH)], _WEIGHTS["dense"] * _HISTORY_WEIGHT)
+        for name in BM25_FIELDS:
+            within = near[_sharing(found.lexical[name][near])]
+            _add(fused, within, _WEIGHTS[name] * _HISTORY_WEIGHT)
+    if among is not None:
         rows = among[np.argsort(-fused[among], kind="stable")]
+    else:
+        proposed = np.flatnonzero(fused != 0)
+        if len(proposed) < n_candidates:
+            proposed = np.arange(len(index))
+        rows = proposed[top_rows(fused[proposed], n_candidates)]
+    vectors = index.vectors[rows]
+    scores = {"dense": vectors @ found.vector}
+    scores |= {name: values[rows] for name, values in found.lexical.items()}
     return Retrieved(
         terms=found.terms,
         vector=found.vector,
-        scores=found.scores,
-        best={name: float(values.max()) for name, values in found.scores.items()},
         rows=rows,
+        vectors=vectors,
         fused=fused[rows],
-        ranks={name: rank[rows] for name, rank in ranks.items()},
+        scores=scores,
+        best=found.best,
+        ranks={name: _ranks(rows, listed, len(index)) for name, listed in found.lists.items()},
     )
+
+
+def _add(fused: NDArray[np.float32], listed: NDArray[np.int64], weight: float) -> None:
+    fused[listed] += _RECIPROCAL[: len(listed)] * np.float32(weight)
+
+
+def _ranks(
+    rows: NDArray[np.int64], listed: NDArray[np.int64], n_operations: int
+) -> NDArray[np.float32]:
+    place = np.full(n_operations, _DEPTH, dtype=np.float32)
+    place[listed] = np.arange(len(listed))
+    ranks: NDArray[np.float32] = place[rows]
+    return ranks
 
 
 def _history_rows(index: CatalogIndex, history: Sequence[Call]) -> NDArray[np.int64] | None:
     called = index.positions([call.operation_id for call in history[-10:]])
     if len(called) == 0:
         return None
-    inside = np.zeros(len(index.services), dtype=np.bool_)
-    inside[index.statics.service[called]] = True
-    return np.flatnonzero(inside[index.statics.service])
+    services = np.unique(index.statics.service[called])
+    return np.sort(np.concatenate([index.rows_of_service[code] for code in services]))
 
 
-def top_rows(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """Rows of the `k` highest scores, best first; ties by row, at the cut too.
-
-    Examples
-    --------
-    >>> top_rows(np.array([0.5, 2.0, 0.5, 1.0]), 3)
-    array([1, 3, 0])
-    """
-    if k < len(scores):
-        edge = np.partition(scores, len(scores) - k)[len(scores) - k]
-        above = np.flatnonzero(scores > edge)
-        tied = np.flatnonzero(scores == edge)[: k - len(above)]
-        part = np.sort(np.concatenate([above, tied]))
-    else:
-        part = np.arange(len(scores))
-    order: NDArray[np.int64] = part[np.argsort(-scores[part], kind="stable")]
-    return order
-
-
-def _listed(scores: NDArray[np.float32], name: str) -> NDArray[np.int64]:
-    """Rows that a retriever proposes; BM25 has nothing to say of what shares no word."""
-    if name == "dense":
-        return top_rows(scores, _DEPTH)
+def _sharing(scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Rows that a BM25 proposes, best first; it has nothing to say of what shares no word."""
     sharing = np.flatnonzero(scores != 0)  # far fewer than all
     return sharing[top_rows(scores[sharing], _DEPTH)]
-
-
-def _reciprocal(n: int) -> NDArray[np.float32]:
-    return (1.0 / (_RRF_CONSTANT + 1.0 + np.arange(n))).astype(np.float32)

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nextcall.embedding.search import top_rows
 from nextcall.progress import Progress, silent
 from nextcall.ranking.baselines import BASELINES, baseline_scores
-from nextcall.ranking.candidates import top_rows
 from nextcall.ranking.comparison import compare_all, mean_interval
 from nextcall.ranking.features import has_history
 from nextcall.ranking.index import CatalogIndex

@@ -14,6 +14,7 @@ from nextcall.catalog import Catalog, Operation
 from nextcall.catalog.actions import ACTIONS, verb_action
 from nextcall.catalog.text import singular
 from nextcall.embedding.embedder import Embedder
+from nextcall.embedding.search import VectorSearch
 from nextcall.embedding.store import encode_cached
 from nextcall.progress import Progress, silent
 from nextcall.ranking.lexical_index import (
@@ -106,7 +107,6 @@ class CatalogIndex:
     ) -> None:
         self.catalog = catalog
         self.embedder = embedder
-
         self._cache = cache
         self._prompts: dict[str, NDArray[np.float32]] = {}
         encoder = document_embedder or embedder
@@ -117,6 +117,7 @@ class CatalogIndex:
         both = self.text_vectors + self.label_vectors
         self.norms = np.linalg.norm(both, axis=1)
         self.vectors = both / self.norms[:, None]
+        self.nearest = VectorSearch(self.vectors)
         self.lexical = (
             LexicalIndex.build(catalog) if cache is None else LexicalIndex.cached(catalog, cache)
         )
@@ -129,6 +130,12 @@ class CatalogIndex:
     def services(self) -> dict[str, int]:
         """Code of each service."""
         return {name: code for code, name in enumerate(self.catalog.services)}
+
+    @cached_property
+    def rows_of_service(self) -> list[NDArray[np.int64]]:
+        """Rows of the operations of each service, by its code."""
+        order = np.argsort(self.statics.service, kind="stable")
+        return np.split(order, np.cumsum(np.bincount(self.statics.service))[:-1])
 
     @cached_property
     def field_terms(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

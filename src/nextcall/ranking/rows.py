@@ -136,18 +136,20 @@ def query_rows(
     # all queries that ask the same.
     order = sorted(range(len(queries)), key=lambda i: row_of[queries[i].prompt])
     found_of: dict[int, tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int8]]] = {}
-    block, dense = -1, np.empty((0, 0), dtype=np.float32)
+    block, scanned = -1, np.empty((0, 0), dtype=np.float32)
     asked, searched = -1, None
     for i in progress(order, description="Computing features", total=len(order)):
         query = queries[i]
         row = row_of[query.prompt]
         if row // _BLOCK != block:
             block = row // _BLOCK
-            dense = vectors[block * _BLOCK : (block + 1) * _BLOCK] @ index.vectors.T
+            scanned = index.nearest.scan(vectors[block * _BLOCK : (block + 1) * _BLOCK])
         right = index.positions(query.relevant)
         if searched is None or row != asked:
             asked = row
-            searched = search(index, query.prompt, vector=vectors[row], dense=dense[row % _BLOCK])
+            searched = search(
+                index, query.prompt, vector=vectors[row], scanned=scanned[row % _BLOCK]
+            )
         chosen = None if among is None else among[i]
         found = propose(index, searched, query.history, among=chosen)
         features = compute_features(index, found, query.history, prior, now=query.time)

@@ -1,0 +1,80 @@
+"""Nearest vectors against an exact search."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from nextcall.embedding.search import VectorSearch, top_rows
+
+Floats = NDArray[np.float32]
+
+
+def unit_vectors(n: int, dimensions: int = 384, *, seed: int = 0) -> Floats:
+    """Directions that differ in weight, as those of a language model do."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n, dimensions)) / np.arange(1, dimensions + 1) ** 0.4
+    unit: Floats = (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+def test_a_few_vectors_are_searched_exactly() -> None:
+    vectors = unit_vectors(400)
+    search = VectorSearch(vectors)
+    assert not search.is_reduced
+    for query in unit_vectors(20, seed=1):
+        rows, scores = search.top(query, 15)
+        exact = vectors @ query
+        assert rows.tolist() == np.argsort(-exact, kind="stable")[:15].tolist()
+        np.testing.assert_allclose(scores, exact[rows], atol=1e-6)
+
+
+def test_many_vectors_keep_their_nearest_and_exact_scores() -> None:
+    vectors = unit_vectors(8_000)
+    search = VectorSearch(vectors)
+    assert search.is_reduced
+    kept = []
+    for query in unit_vectors(50, seed=1):
+        rows, scores = search.top(query, 100)
+        exact = vectors @ query
+        assert len(rows) == len(set(rows.tolist())) == 100
+        np.testing.assert_allclose(scores, exact[rows], atol=1e-6)
+        assert (np.diff(scores) <= 0).all()
+        kept.append(np.isin(top_rows(exact, 100), rows).mean())
+    assert np.mean(kept) >= 0.99
+    assert np.mean(kept) < 1  # it is an approximation: fewer dimensions are read
+
+
+def test_a_block_is_scanned_as_its_queries_alone() -> None:
+    for n in (400, 8_000):
+        search = VectorSearch(unit_vectors(n))
+        queries = unit_vectors(5, seed=2)
+        block = search.scan(queries)
+        assert block.shape == (5, n)
+        for query, scanned in zip(queries, block, strict=True):
+            np.testing.assert_allclose(scanned, search.scan(query), atol=1e-6)
+            alone, given_scan = search.top(query, 30), search.top(query, 30, scanned=scanned)
+            assert set(alone[0].tolist()) == set(given_scan[0].tolist())
+
+
+def test_vectors_of_few_dimensions_are_not_reduced() -> None:
+    assert not VectorSearch(unit_vectors(8_000, 64)).is_reduced
+
+
+@pytest.mark.parametrize("n", [3, 6_000])
+def test_more_than_there_are_gives_all(n: int) -> None:
+    vectors = unit_vectors(n)
+    rows, _ = VectorSearch(vectors).top(vectors[2], n + 5)
+    assert rows[0] == 2
+    assert sorted(rows.tolist()) == list(range(n))
+
+
+@settings(max_examples=200)
+@given(
+    scores=st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), min_size=1, max_size=30),
+    k=st.integers(1, 40),
+)
+def test_top_rows_are_the_first_of_a_stable_sort(scores: list[float], k: int) -> None:
+    expected = sorted(range(len(scores)), key=lambda row: -scores[row])[:k]
+    assert top_rows(np.array(scores, dtype=np.float32), k).tolist() == expected
