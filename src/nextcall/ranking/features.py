@@ -57,7 +57,7 @@ def _put(values: NDArray[np.float32], name: str, column: ArrayLike) -> None:
 
 def _retrieval(values: NDArray[np.float32], index: CatalogIndex, retrieved: Retrieved) -> None:
     rows = retrieved.rows
-    dense = retrieved.scores["dense"][rows]
+    dense = retrieved.scores["dense"]
     _put(values, "dense_similarity", dense)
     _put(values, "dense_similarity_gap", retrieved.best["dense"] - dense)
     text = index.text_vectors[rows] @ retrieved.vector
@@ -67,7 +67,7 @@ def _retrieval(values: NDArray[np.float32], index: CatalogIndex, retrieved: Retr
     _put(values, "label_similarity", label)
     _put(values, "label_similarity_gap", label.max() - label)
     for name in BM25_FIELDS:
-        score = retrieved.scores[name][rows]
+        score = retrieved.scores[name]
         best = max(retrieved.best[name], 1e-6)
         _put(
             values,
@@ -122,7 +122,7 @@ def _services(values: NDArray[np.float32], index: CatalogIndex, retrieved: Retri
     share = votes / votes.sum()
     _put(values, "service_vote", share[code])
     _put(values, "service_vote_gap", share.max() - share[code])
-    dense = retrieved.scores["dense"][retrieved.rows]
+    dense = retrieved.scores["dense"]
     order = np.argsort(code, kind="stable")
     starts = np.searchsorted(code[order], np.arange(len(votes)))
     best = np.maximum.reduceat(dense[order], starts)[code]
@@ -174,14 +174,14 @@ def _history_features(
     _put(values, "last_service", service[rows] == service[last])
     calls_of_service = np.bincount(service[called], minlength=len(index.services))
     _put(values, "same_service_share", calls_of_service[service[rows]] / len(called))
-    _put(values, "times_called", (rows[:, None] == called).sum(axis=1))
+    _put(values, "times_called", (called[:, None] == rows).sum(axis=0))
     _put(values, "called_last", rows == last)
-    same = statics.resource[called][None, :] == statics.resource[rows][:, None]
-    _put(values, "same_resource_share", same.mean(axis=1))
-    earlier = np.stack([index.vectors[last], index.vectors[called[-_RECENT:]].mean(axis=0)])
-    similar = earlier @ index.vectors[rows].T
-    _put(values, "last_similarity", similar[0])
-    _put(values, "history_similarity", similar[1])
+    same = statics.resource[called][:, None] == statics.resource[rows]
+    _put(values, "same_resource_share", same.sum(axis=0) / len(called))
+    earlier = index.vectors[called[-_RECENT:]]
+    similar = earlier @ retrieved.vectors.T
+    _put(values, "last_similarity", similar[-1])
+    _put(values, "history_similarity", similar.sum(axis=0) / len(earlier))
     relation = prior.relations(statics, last, rows)
     bigram, trigram = prior.probabilities(statics, called)
     action = statics.action[rows].astype(np.int64)
