@@ -113,3 +113,21 @@ def test_a_catalogue_without_a_single_latin_word_can_be_asked(embedder: Embedder
     index = CatalogIndex(Catalog("wordless", operations), embedder)
     assert sorted(retrieve(index, "list users").rows.tolist()) == [0, 1]
     assert index.name_twins.tolist() == [1, 1]
+
+
+def test_a_service_that_is_only_a_source_is_not_said() -> None:
+    """Where descriptions came from says nothing to a prompt; summary and text are both said."""
+    plain = describe_operation(operation_id="get_user", source="some-set", description="Gets one.")
+    assert operation_text(plain) == "get user. Gets one."
+    assert label_text(plain) == "get user"
+    tagged = describe_operation(
+        operation_id="get_user",
+        source="some-set",
+        tags=("People",),
+        summary="Look up a person",
+        description="Gets one.",
+    )
+    assert operation_text(tagged) == "People: get user. Look up a person. Gets one."
+    assert label_text(tagged) == "get user People"
+    long = describe_operation(operation_id="aws:Run", service="aws", description="word " * 80)
+    assert operation_text(long) == f"aws: run. {'word ' * 40}".rstrip(" ") + " "

@@ -42,8 +42,13 @@ def operation_text(operation: Operation) -> str:
     ...     operation_id="s3:CreateBucket", service="s3", description="Creates a new bucket."))
     's3: create bucket. Creates a new bucket.'
     """
-    start = operation.description[:DOCUMENT_CHARACTERS]
-    return f"{service_label(operation)}: {' '.join(operation.words)}. {start}"
+    label = service_label(operation)
+    belongs = f"{label}: " if label else ""
+    text = operation.description[:DOCUMENT_CHARACTERS]
+    summary = operation.summary.rstrip(".")
+    if not (text.startswith(summary) or summary.startswith(text)):
+        text = f"{summary}. {text}"
+    return f"{belongs}{' '.join(operation.words)}. {text}"
 
 
 def label_text(operation: Operation) -> str:
@@ -55,7 +60,8 @@ def label_text(operation: Operation) -> str:
     >>> label_text(describe_operation(operation_id="s3:CreateBucket", service="s3"))
     'create bucket s3'
     """
-    return " ".join((*operation.words, operation.service))
+    service = () if operation.service == operation.source else (operation.service,)
+    return " ".join((*operation.words, *service))
 
 
 @dataclass(frozen=True, slots=True)

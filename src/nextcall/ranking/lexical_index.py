@@ -24,7 +24,7 @@ FIELDS: Final = ("name", "resource", "service", "text", "parameters")
 BM25_FIELDS: Final = ("text", "name", "full")
 """Documents that BM25 searches: the text that is embedded too, the name, and everything."""
 
-_VERSION: Final = 1  # of what is computed here; a file of another version is not read
+_VERSION: Final = 2  # of what is computed here; a file of another version is not read
 _WIDTHS: Final = {"name": 14, "resource": 8, "service": 10, "text": 48, "parameters": 32}
 _BIGRAMS: Final = 12
 
@@ -144,6 +144,8 @@ class LexicalIndex:
 def service_label(operation: Operation) -> str:
     """Say what an operation belongs to: its tags and its service, each once.
 
+    A service that is only the name of where the description came from says nothing to a prompt.
+
     Examples
     --------
     >>> from nextcall.catalog import describe_operation
@@ -151,7 +153,8 @@ def service_label(operation: Operation) -> str:
     ...     operation_id="sqs:SendMessage", service="sqs", tags=("Amazon Simple Queue Service",)))
     'Amazon Simple Queue Service sqs'
     """
-    return " ".join(dict.fromkeys((*operation.tags, operation.service)))
+    service = () if operation.service == operation.source else (operation.service,)
+    return " ".join(dict.fromkeys((*operation.tags, *service)))
 
 
 def _fields(operation: Operation) -> dict[str, list[str]]:
