@@ -98,6 +98,8 @@ class CatalogIndex:
     document_embedder : Embedder, optional
         Encodes the operations where that shall differ from prompts, in length or workers; it must
         be the same model.
+    vectors : two arrays of shape (n_operations, dimensions), optional
+        Vectors of every operation's text and label, where the caller has them; nothing is encoded.
     progress : Progress
         Shows the encoding.
     """
@@ -108,6 +110,7 @@ class CatalogIndex:
         embedder: Embedder,
         *,
         document_embedder: Embedder | None = None,
+        vectors: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
         cache: Path | None = None,
         progress: Progress = silent,
     ) -> None:
@@ -115,11 +118,15 @@ class CatalogIndex:
         self.embedder = embedder
         self._cache = cache
         self._prompts: dict[str, NDArray[np.float32]] = {}
-        encoder = document_embedder or embedder
-        texts = [operation_text(operation) for operation in catalog]
-        labels = [label_text(operation) for operation in catalog]
-        self.text_vectors = self._encode(encoder, texts, progress)
-        self.label_vectors = self._encode(encoder, labels, progress)
+        if vectors is None:
+            encoder = document_embedder or embedder
+            texts = [operation_text(operation) for operation in catalog]
+            labels = [label_text(operation) for operation in catalog]
+            vectors = (
+                self._encode(encoder, texts, progress),
+                self._encode(encoder, labels, progress),
+            )
+        self.text_vectors, self.label_vectors = vectors
         both = self.text_vectors + self.label_vectors
         self.norms = np.linalg.norm(both, axis=1)
         self.vectors = both / self.norms[:, None]
@@ -131,6 +138,31 @@ class CatalogIndex:
 
     def __len__(self) -> int:
         return len(self.catalog)
+
+    def subset(self, catalog: Catalog) -> "CatalogIndex":
+        """Index some of the operations: their words are counted anew, no text is encoded again.
+
+        Parameters
+        ----------
+        catalog : Catalog
+            Operations of this index, as they are in it.
+
+        Raises
+        ------
+        ValueError
+            Where an operation is not in this index.
+        """
+        unknown = [o.operation_id for o in catalog if o.operation_id not in self.catalog]
+        if unknown:
+            raise ValueError(
+                f"catalog must hold operations of {self.catalog.name!r} only, got {unknown[:3]}."
+            )
+        rows = self.positions([operation.operation_id for operation in catalog])
+        part = CatalogIndex(
+            catalog, self.embedder, vectors=(self.text_vectors[rows], self.label_vectors[rows])
+        )
+        part._prompts = self._prompts  # one memory of encoded prompts for both
+        return part
 
     @cached_property
     def services(self) -> dict[str, int]:

@@ -112,13 +112,13 @@ class CallRanker:
         rng: np.random.Generator,
     ) -> Self:
         """Learn as `fit` does, from rows that were computed before with the same prior."""
+        draw, hold, grow = rng.spawn(3)  # so that what validates changes nothing in the trees
+        hard, random = self.hard_negatives, self.random_negatives
         self.trees_ = train_trees(
-            rows.sample(hard=self.hard_negatives, random=self.random_negatives, rng=rng),
+            rows.sample(hard=hard, random=random, rng=draw),
             settings=self.settings,
-            validation=validation.sample(
-                hard=self.hard_negatives, random=self.random_negatives, rng=rng
-            ),
-            rng=rng,
+            validation=validation.sample(hard=hard, random=random, rng=hold),
+            rng=grow,
         )
         self.prior_ = prior
         self.calibration_ = self._calibrate(validation)

@@ -132,7 +132,9 @@ def prepare(
         raise ValueError("queries must hold at least one query, got none.")
     catalog = index.catalog
     augment, walk, pick, share = rng.spawn(4)
-    prior = _prior(index, part_of or {}, observed=observed, recipe=recipe, rng=walk)
+    prior = learn_prior(
+        index, part_of or {}, observed=observed, sessions=recipe.prior_sessions, rng=walk
+    )
     part_of_session = None if part_of else _session_parts(queries, rng=share)
 
     def parts_of(some: Sequence[Query]) -> NDArray[np.int64]:
@@ -194,23 +196,29 @@ def _titles(queries: Sequence[Query]) -> dict[str, list[str]]:
     return dict(titles)
 
 
-def _prior(
+def learn_prior(
     index: CatalogIndex,
     part_of: Mapping[str, int],
     *,
-    observed: Sequence[Session],
-    recipe: Recipe,
+    sessions: int,
     rng: np.random.Generator,
+    observed: Sequence[Session] = (),
 ) -> WorkflowPrior:
+    """Learn how calls follow one another.
+
+    From observed sessions where there are some, else from `sessions` simulated over services that
+    no part holds; over the whole catalogue where these have fewer than 20 operations. Every step is
+    equally likely where that has fewer too.
+    """
     if observed:
         return WorkflowPrior.fit(index, observed)
     catalog = index.catalog
     free = [o.operation_id for o in catalog if part_of.get(o.service, -1) < 0]
     if len(free) < _FEWEST_OPERATIONS:
         free = [o.operation_id for o in catalog]
-    if not recipe.prior_sessions or len(free) < _FEWEST_OPERATIONS:
+    if not sessions or len(free) < _FEWEST_OPERATIONS:
         return WorkflowPrior.uniform()
-    walked = simulate(catalog.subset(free, name="free"), n_sessions=recipe.prior_sessions, rng=rng)
+    walked = simulate(catalog.subset(free, name="free"), n_sessions=sessions, rng=rng)
     return WorkflowPrior.fit(index, sessions_from_frame(walked.sessions))
 
 

@@ -1,0 +1,141 @@
+"""A ranker for catalogues that it has never seen: trained by practice on many small ones."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+
+from nextcall.progress import Progress, silent
+from nextcall.ranking.boosting import BoostingSettings
+from nextcall.ranking.evaluation import calibration_error, score_ranker
+from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.model_files import ModelCard
+from nextcall.ranking.ranker import CallRanker
+from nextcall.ranking.rows import QueryRows, check_answers, query_rows
+from nextcall.ranking.workflow import WorkflowPrior
+from nextcall.sessions import Query
+from nextcall.training.folds import N_PARTS
+from nextcall.training.practice import PracticeSettings, practice_catalog, practice_queries
+from nextcall.training.recipe import learn_prior
+
+HELD_OUT_PARTS: Final = (N_PARTS - 2, N_PARTS - 1)
+"""Parts whose services nothing is trained on: they calibrate, and give the card's figures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferRecipe:
+    """Everything that decides what is learned, but the data."""
+
+    boosting: BoostingSettings = field(
+        default_factory=lambda: BoostingSettings(
+            trees=120,  # more trees fit the practice better, and other catalogues worse
+            learning_rate=0.06,
+            min_rows_in_leaf=40,
+            feature_fraction=0.4,
+            l2=5.0,
+            max_bins=127,
+            patience=120,  # so that all are kept
+        )
+    )
+    practice: PracticeSettings = field(default_factory=PracticeSettings)
+    held_out_catalogs: int = 60
+    prior_sessions: int = 2_000
+    """Simulated sessions from which transitions between abstract calls are learned."""
+
+
+def train_for_transfer(
+    index: CatalogIndex,
+    queries: Sequence[Query],
+    *,
+    part_of: Mapping[str, int],
+    recipe: TransferRecipe,
+    seed: int,
+    progress: Progress = silent,
+) -> tuple[CallRanker, ModelCard]:
+    """Train a ranker on many small catalogues cut out of a large one.
+
+    Parameters
+    ----------
+    queries : sequence of Query
+        Real prompts with their answers.
+    part_of : mapping of str to int
+        Part of each service; `HELD_OUT_PARTS` calibrate, all others teach, also those of no part.
+
+    Raises
+    ------
+    ValueError
+        As `check_answers`, or where the prompts are all on one side.
+    """
+    check_answers(index, queries)
+    walk, teach, hold, fit = np.random.default_rng(seed).spawn(4)
+    titles: dict[str, list[str]] = defaultdict(list)
+    for query in queries:
+        for operation_id in query.relevant:
+            titles[operation_id].append(query.prompt)
+    prior = learn_prior(index, part_of, sessions=recipe.prior_sessions, rng=walk)
+    inside = [s for s in index.catalog.services if part_of.get(s, -1) not in HELD_OUT_PARTS]
+    outside = [s for s in index.catalog.services if part_of.get(s, -1) in HELD_OUT_PARTS]
+    practised = practice_rows(
+        index, titles, inside, prior, n_catalogs=recipe.practice.catalogs,
+        settings=recipe.practice, rng=teach, progress=progress,
+    )  # fmt: skip
+    held_out = practice_rows(
+        index, titles, outside, prior, n_catalogs=recipe.held_out_catalogs,
+        settings=recipe.practice, rng=hold, progress=progress,
+    )  # fmt: skip
+    ranker = CallRanker(settings=recipe.boosting, hard_negatives=25, random_negatives=15)
+    ranker.fit_rows(practised, validation=held_out, prior=prior, rng=fit)
+    scores = score_ranker(ranker, held_out, index)
+    card = ModelCard(
+        catalog=index.catalog.name,
+        catalog_hash=index.catalog.content_hash,
+        embedder=index.embedder.name,
+        seed=seed,
+        n_queries=len(practised),
+        metrics={
+            "held_out.ndcg@10": float(scores["ndcg@10"].mean()),
+            "held_out.hit@1": float(scores["hit@1"].mean()),
+            "held_out.calibration_error": calibration_error(scores),
+        },
+        trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return ranker, card
+
+
+def practice_rows(
+    index: CatalogIndex,
+    titles: Mapping[str, Sequence[str]],
+    services: Sequence[str],
+    prior: WorkflowPrior,
+    *,
+    n_catalogs: int,
+    settings: PracticeSettings,
+    rng: np.random.Generator,
+    progress: Progress = silent,
+) -> QueryRows:
+    """Draw practice catalogues and the rows of their queries.
+
+    The rows' candidates are positions in the small catalogues, not in the index.
+    """
+    drawn = []
+    for number in range(n_catalogs):
+        catalog = practice_catalog(index.catalog, titles, services, settings=settings, rng=rng)
+        asked = practice_queries(
+            catalog, titles, settings=settings, rng=rng, name=f"practice-{number}"
+        )
+        if asked:
+            drawn.append((catalog, asked))
+    index.encode_prompts([q.prompt for _, asked in drawn for q in asked], progress=progress)
+    rows = [
+        query_rows(index.subset(catalog), asked, prior)
+        for catalog, asked in progress(drawn, description="Practising", total=len(drawn))
+    ]
+    return QueryRows(
+        tuple(query for part in rows for query in part.queries),
+        tuple(x for part in rows for x in part.candidates),
+        tuple(x for part in rows for x in part.features),
+        tuple(x for part in rows for x in part.relevance),
+    )
