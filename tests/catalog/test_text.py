@@ -1,5 +1,6 @@
 """Words of identifiers and plain text."""
 
+import re
 import string
 from html import escape
 
@@ -25,6 +26,26 @@ def test_escaped_text_comes_back(text: str) -> None:
     if any(f" {mark}" in plain for mark in ".,;:!?)"):
         return  # such spaces are what tags leave behind
     assert strip_html(f"<p>{escape(text)}</p><br/><!-- note -->") == plain
+
+
+@given(st.lists(st.sampled_from(["<!--", "-->", "--", "<b>", "<", ">", "x", "\n"]), max_size=12))
+def test_comments_go_as_a_plain_expression_takes_them(parts: list[str]) -> None:
+    text = "".join(parts)
+    without = re.sub("<!--.*?-->", " ", text, flags=re.DOTALL)
+    assert strip_html(text) == " ".join(re.sub("<[a-zA-Z/!][^<>]*>", " ", without).split())
+
+
+@given(st.text("ABs1b", max_size=12))
+def test_plurals_of_acronyms_are_where_a_plain_expression_finds_them(text: str) -> None:
+    plain = re.compile(r"([A-Z]{2,})s(?=[A-Z]|$|[^a-zA-Z])")
+    joined = plain.sub(lambda match: match[1].capitalize() + "s", text)
+    assert identifier_words(text) == identifier_words(joined)
+
+
+def test_hostile_texts_are_looked_through_once() -> None:
+    n = 1_000_000  # where the time grows with the square, this takes hours
+    assert strip_html("<!--" * n) == "<!--" * n
+    assert identifier_words("A" * n) == ("a" * n,)
 
 
 @given(st.text(max_size=60), st.integers(1, 40))

@@ -4,13 +4,13 @@ import re
 from functools import lru_cache
 from html import unescape
 
-_TAG = re.compile(r"<!--.*?-->|<[a-zA-Z/!][^<>]*>", re.DOTALL)
+_TAG = re.compile(r"<[a-zA-Z/!][^<>]*>")
 _SPACE = re.compile(r"\s+")
 _SPACE_BEFORE_POINT = re.compile(r" ([.,;:!?)])")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"'(])")
 _IDENTIFIER = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 # Plural acronyms and names that the general rule would cut: "DBInstances", "VPCs", "IPv6".
-_PLURAL_ACRONYM = re.compile(r"([A-Z]{2,})s(?=[A-Z]|$|[^a-zA-Z])")
+_PLURAL_ACRONYM = re.compile(r"(?<![A-Z])([A-Z]{2,})s(?=[A-Z]|$|[^a-zA-Z])")
 _IRREGULAR = {
     "analyses": "analysis", "bonuses": "bonus", "calories": "calorie", "children": "child",
     "cookies": "cookie", "indices": "index", "movies": "movie", "people": "person",
@@ -31,8 +31,17 @@ def strip_html(text: str) -> str:
     >>> strip_html("<p>Gets an <b>object</b>.</p>\n<p>A &amp; B</p>")
     'Gets an object. A & B'
     """
-    plain = unescape(_TAG.sub(" ", text))
+    plain = unescape(_TAG.sub(" ", _without_comments(text)))
     return _SPACE_BEFORE_POINT.sub(r"\1", _SPACE.sub(" ", plain)).strip()
+
+
+def _without_comments(text: str) -> str:
+    """Remove HTML comments; one that is not closed stays, and is looked through once."""
+    kept, end = [], 0
+    while (start := text.find("<!--", end)) >= 0 and (close := text.find("-->", start + 4)) >= 0:
+        kept.append(text[end:start])
+        end = close + 3
+    return " ".join((*kept, text[end:])) if kept else text
 
 
 def first_sentence(text: str, *, limit: int = 300) -> str:
