@@ -87,12 +87,26 @@ def test_a_file_loses_its_byte_order_mark(tmp_path: Path) -> None:
     assert fetch(path) == fetch(str(path)) == "text é"
 
 
-def test_what_is_not_utf_8_is_refused(tmp_path: Path, server: Server) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_says_the_encoding(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "a.txt"
-    path.write_bytes(b"caf\xe9")
-    with pytest.raises(CatalogError, match=r"a\.txt: must be UTF-8 text, byte 3 is 0xe9"):
+    path.write_text("text é\n\U0001f600", encoding=encoding)
+    assert fetch(path) == "text é\n\U0001f600"
+    for order in ("le", "be"):
+        if encoding in {"utf-16", "utf-32"}:
+            path.write_text("\ufefftext é", encoding=f"{encoding}-{order}")
+            assert fetch(path) == "text é"
+
+
+def test_what_is_not_in_its_encoding_is_refused(tmp_path: Path, server: Server) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("thé\nca".encode() + b"f\xe9 au lait")
+    with pytest.raises(CatalogError, match=r"a\.txt:2:4: must be UTF-8 text, byte 8 is 0xe9"):
         fetch(path)
-    with pytest.raises(CatalogError, match=r"/latin: must be UTF-8 text"):
+    path.write_bytes("thé\nca".encode("utf-16") + b"f")
+    with pytest.raises(CatalogError, match=r"a\.txt:2:3: must be UTF-16 text, byte 14 is 0x66"):
+        fetch(path)
+    with pytest.raises(CatalogError, match=r"/latin:1:4: must be UTF-8 text"):
         fetch(f"{server.address}/latin")
 
 

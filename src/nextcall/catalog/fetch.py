@@ -1,5 +1,6 @@
 """Text of an API description, from a file or over HTTP, with a copy kept for a while."""
 
+import codecs
 import hashlib
 import time
 from pathlib import Path
@@ -8,6 +9,10 @@ from typing import Final
 from nextcall.catalog.catalog import CatalogError
 from nextcall.files import atomic_path
 
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16"),
+)  # fmt: skip
 _TIMEOUT: Final = 60.0  # seconds, for the whole answer
 _CONNECT_TIMEOUT: Final = 10.0  # seconds
 
@@ -59,12 +64,13 @@ def fetch(
     Returns
     -------
     str
-        The text, without a byte order mark.
+        The text, without a byte order mark. It must be UTF-8, or UTF-16 or UTF-32 with such a
+        mark, as some shells write.
 
     Raises
     ------
     CatalogError
-        Where the text is too large or not UTF-8, or the server's answer is no success.
+        Where the text is too large or not in its encoding, or the server's answer is no success.
     OSError
         Where the file cannot be read or the server cannot be reached (`ConnectionError`).
     """
@@ -81,11 +87,20 @@ def fetch(
             content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise CatalogError(_too_large(location, max_bytes))
+    return _decoded(content, location)
+
+
+def _decoded(content: bytes, location: str | Path) -> str:
+    """Decode a text by its byte order mark; UTF-8 where it has none."""
+    name = next((name for mark, name in _MARKS if content.startswith(mark)), "UTF-8")
     try:
-        return content.decode("utf-8-sig")
+        return content.decode(name).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
+        before = content[: error.start].decode(name, errors="replace").removeprefix("\ufeff")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         raise CatalogError(
-            f"{location}: must be UTF-8 text, byte {error.start} is 0x{content[error.start]:02x}."
+            f"{location}:{line}:{column}: must be {name} text, byte {error.start} is "
+            f"0x{content[error.start]:02x}."
         ) from error
 
 
