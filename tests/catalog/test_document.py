@@ -1,6 +1,7 @@
 """JSON and YAML texts as values."""
 
 import json
+import math
 
 import pytest
 import yaml
@@ -35,7 +36,9 @@ def test_a_pointer_leads_to_where_it_was_made_for(value: object, data: st.DataOb
     assert follow_pointer(value, pointer) == here
 
 
-@pytest.mark.parametrize("pointer", ["#/b", "#/a/9", "#/a/x", "#/a/0/c", "a", "#a"])
+@pytest.mark.parametrize(
+    "pointer", ["#/b", "#/a/9", "#/a/x", "#/a/0/c", "a", "#a", f"#/a/{'1' * 5_000}"]
+)
 def test_a_pointer_to_nothing_is_a_lookup_error(pointer: str) -> None:
     with pytest.raises(LookupError):
         follow_pointer({"a": [1]}, pointer)
@@ -61,6 +64,14 @@ def test_what_is_no_json_is_refused_with_its_place(text: str, message: str) -> N
         parse_document(text, place="a.json")
 
 
+def test_an_integer_of_thousands_of_digits_is_a_number() -> None:
+    digits = "1" * 5_000
+    assert parse_json(f"[{digits}, 12, -{digits}]", place="a") == [math.inf, 12, -math.inf]
+    assert parse_json(rf'[{digits}, "\ud800"]', place="a") == [math.inf, "?"]
+    with pytest.raises(CatalogError, match=r"^a:1:5003: must be JSON"):
+        parse_json(f"[{digits} x]", place="a")
+
+
 def test_a_line_of_a_file_is_named() -> None:
     with pytest.raises(CatalogError, match=r"^a\.jsonl:7:1: must be JSON"):
         parse_json("x", place="a.jsonl", line=7)
@@ -68,6 +79,9 @@ def test_a_line_of_a_file_is_named() -> None:
 
 def test_a_brace_in_a_yaml_file_is_yaml() -> None:
     assert parse_document("{a: 1}", place="a.yaml") == {"a": "1"}
+    assert parse_document('{"a": 1}', place="a.yml") == {"a": 1}  # which is JSON too, and faster
+    with pytest.raises(CatalogError, match=r"^a\.yaml:1:3: must be YAML"):
+        parse_document("{a]", place="a.yaml")
     assert parse_document("\ufeff{}", place="a") == {}
 
 

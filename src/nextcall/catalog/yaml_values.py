@@ -9,6 +9,7 @@ from nextcall.catalog.catalog import CatalogError
 
 _MIN_EXPANDED: Final = 1_000_000  # values that aliases may always stand for
 _MAX_EXPANSION: Final = 10  # beyond that, how many times the values that are written out
+_MAX_DEPTH: Final = 1_000  # levels; libyaml's time grows with their square
 _CONSTANTS: Final = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -86,6 +87,10 @@ class _Builder:
             if event.anchor:
                 self._anchors.pop(event.anchor, None)  # not known again before it is closed
             self._refuse_as_key(event)
+            if len(self._open) == _MAX_DEPTH:
+                raise CatalogError(
+                    f"{self._at(event)}: must not be nested deeper than {_MAX_DEPTH:,} levels."
+                )
             self._open.append(_Open(value, event.anchor))
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             done = self._open.pop()
