@@ -1,5 +1,6 @@
 """OpenAPI and Swagger descriptions, right and wrong ones."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextcall.catalog import CatalogError, Operation, Parameter
-from nextcall.catalog.openapi import parse_openapi, read_openapi
+from nextcall.catalog import Catalog, CatalogError, Operation, Parameter
+from nextcall.catalog.openapi import Remark, parse_openapi, read_openapi
 from nextcall.locations import shared_dir
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -191,27 +192,203 @@ def test_a_schema_nested_without_end_stops() -> None:
         ('{"openapi": "2.0"}', r"^f: #/openapi: must be 3.x, got '2.0'"),
         ('{"swagger": "1.2"}', r"^f: #/swagger: must be 2.0, got '1.2'"),
         ('{"openapi": "3.1.0"}', r"^f: #/paths: must hold at least one operation"),
-        (described({"a": {}}), r"^f: #/paths/a: a path must begin with /"),
-        (described({"/a": {"get": 3}}), r"^f: #/paths/~1a/get: must be an object, got int"),
-        (described({"/a": {"get": {"parameters": {}}}}), r"/get/parameters: must be a list"),
-        (described({"/a": {"get": {"parameters": [{}]}}}), r"parameters/0/name: must be text"),
+        ('{"openapi": {}, "paths": 3}', r"^f: #/openapi: must be 3.x, got dict"),
+        ('{"openapi": "3.1.0", "paths": []}', r"^f: #/paths: must be an object, got list"),
         (
-            described({"/a": {"get": {"parameters": [{"name": "x", "in": "air"}]}}}),
-            r"^f: #/paths/~1a/get/parameters/0/in: must be one of path, .*, got 'air'",
+            '{"openapi": "3.1.0", "webhooks": {}}',
+            r"^f: #/paths: must hold at least one operation, got only webhooks",
         ),
         (
-            described({"/a": {"get": {"parameters": [{"$ref": "#/no/where"}]}}}),
-            r"^f: #/paths/~1a/get/parameters/0: \$ref points at nothing: '#/no/where'",
+            described({"/a": {"get": {}}, "/b": {"$ref": "other.yaml#/a"}}),
+            r"^f: #/paths/~1b: \$ref must point into this file .*, got 'other.yaml#/a'",
         ),
         (
-            described({"/a": {"$ref": "other.yaml#/a"}}),
-            r"^f: #/paths/~1a: \$ref must point into this file .*, got 'other.yaml#/a'",
+            described({"/a": {"get": {}}, "/b": {"$ref": "#/no/where", "get": {}}}),
+            r"^f: #/paths/~1b: \$ref must point at something .*, got '#/no/where'",
         ),
+        (described({f"/{'a' * 9000}": {}}), r"^f: #/paths: a path must have at most 8,192 char"),
     ],
 )
 def test_what_breaks_a_rule_is_refused_with_its_place(text: str, message: str) -> None:
     with pytest.raises(CatalogError, match=message):
         parse_openapi(text, place="f")
+
+
+def read(text: str, *, place: str = "f") -> tuple[Catalog, list[str]]:
+    """Read a description that is bad in places; what was remarked, without the file."""
+    remarks: list[Remark] = []
+    catalog = parse_openapi(text, place=place, remark=remarks.append)
+    assert catalog == parse_openapi(text, place=place)  # whether anybody listens or not
+    assert all(str(remark).startswith(f"{place}: {remark.pointer}: ") for remark in remarks)
+    return catalog, [f"{remark.pointer}: {remark.rule}" for remark in remarks]
+
+
+@pytest.mark.parametrize(
+    ("item", "parameters", "remarks"),
+    [
+        ("todo", None, ["#/paths/~1a: must be an object"]),
+        (None, None, []),
+        ({"$ref": "#/c/A"}, None, ["#/paths/~1a: $ref must not lead round in a circle"]),
+        ({"$ref": "#/c/A", "get": {}}, (), ["#/paths/~1a: $ref must not lead round in a circle"]),
+        ({"get": None}, (), []),
+        ({"get": 3}, (), ["#/paths/~1a/get: must be an object"]),
+        ({"get": {"$ref": "#/no"}}, (), ["#/paths/~1a/get: $ref must point at something"]),
+        ({"get": {"parameters": {}}}, (), ["#/paths/~1a/get/parameters: must be a list"]),
+        (
+            {"parameters": [{}, 3], "get": {}},
+            (),
+            [
+                "#/paths/~1a/parameters/0/name: must be text that is not empty",
+                "#/paths/~1a/parameters/1: must be an object",
+            ],
+        ),
+        (
+            {"get": {"parameters": [{"$ref": "#/no"}, {"$ref": "b.yaml#/x"}, {"$ref": "#/c/A"}]}},
+            (),
+            [
+                "#/paths/~1a/get/parameters/0: $ref must point at something",
+                "#/paths/~1a/get/parameters/1: $ref must point into this file",
+                "#/c/B: $ref must not lead round in a circle",
+            ],
+        ),
+        (
+            {"get": {"parameters": [{"$ref": "#/no", "name": "x", "in": "Query"}]}},
+            (Parameter(name="x", location="query"),),
+            ["#/paths/~1a/get/parameters/0: $ref must point at something"],
+        ),
+        (
+            {"get": {"parameters": [{"name": "x", "in": "air"}, {"name": "y", "in": []}]}},
+            (Parameter(name="x", location="query"), Parameter(name="y", location="query")),
+            [
+                f"#/paths/~1a/get/parameters/{row}/in: must be path, query, header, cookie, "
+                "formData or body"
+                for row in (0, 1)
+            ],
+        ),
+        (
+            {"get": {"parameters": [{"name": "x", "in": "query", "schema": {"$ref": "#/no"}}]}},
+            (Parameter(name="x", location="query"),),
+            ["#/paths/~1a/get/parameters/0/schema: $ref must point at something"],
+        ),
+        (
+            {"get": {"requestBody": {"$ref": "#/no"}}},
+            (),
+            ["#/paths/~1a/get/requestBody: $ref must point at something"],
+        ),
+        (
+            {"get": {"requestBody": {"content": {"text/json": {"schema": {"$ref": "#/c/A"}}}}}},
+            (Parameter(name="body", location="body"),),
+            ["#/c/B: $ref must not lead round in a circle"],
+        ),
+        ({"get": {"tags": 3, "summary": ["x"], "operationId": {}, "requestBody": None}}, (), []),
+        ({"GET": {"responses": {"200": {"$ref": "#/no"}}}}, (), []),  # holds nothing of ours
+    ],
+)
+def test_what_is_wrong_costs_only_what_it_says(
+    item: Any, parameters: tuple[Parameter, ...] | None, remarks: list[str]
+) -> None:
+    circle = {"A": {"$ref": "#/c/B"}, "B": {"$ref": "#/c/A"}}
+    catalog, found = read(described({"/a": item, "/b": {"post": {}}}, c=circle))
+    calls = {operation.api_call: operation for operation in catalog}
+    assert set(calls) == {"POST /b", *(["GET /a"] if parameters is not None else [])}
+    if parameters is not None:
+        assert calls["GET /a"].parameters == parameters
+    assert found == remarks
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [("a/{b}", "/a/{b}"), ("https://example.org:80/a", "/a"), ("x://y", "/"), ("", "/")],
+)
+def test_a_path_without_a_slash_gets_one(key: str, path: str) -> None:
+    declared = {"parameters": [{"name": "b", "in": "air"}], "get": {}}
+    catalog, remarks = read(described({key: declared}))
+    assert [operation.path for operation in catalog] == [path]
+    assert catalog.operations[0].parameters[0].location == ("path" if "{b}" in path else "query")
+    assert remarks[0].endswith(": a path must begin with /")
+
+
+def test_an_operation_id_that_came_before_gives_way() -> None:
+    catalog, remarks = read(
+        described(
+            {
+                "/a": {"get": {"operationId": "list"}, "post": {"operationId": " list "}},
+                "/b": {"get": {"operationId": "list"}, "post": {"operationId": 3}},
+            }
+        )
+    )
+    assert [operation.operation_id for operation in catalog] == ["list", "POST /a", "GET /b", "3"]
+    assert remarks == [
+        "#/paths/~1a/post/operationId: must be unique",
+        "#/paths/~1b/get/operationId: must be unique",
+    ]
+
+
+def test_methods_of_openapi_3_2_are_read() -> None:
+    more = {"COPY": {"operationId": "copy"}, "GET": {"operationId": "no"}, "a b": {}}
+    catalog, _ = read(described({"/a": {"query": {}, "get": {}, "additionalOperations": more}}))
+    assert [one.api_call for one in catalog] == ["GET /a", "QUERY /a", "COPY /a"]
+
+
+def test_a_path_speaks_for_operations_that_say_nothing() -> None:
+    item = {"summary": "Of all", "description": "<b>Long</b>", "get": {}, "put": {"summary": "S"}}
+    catalog, _ = read(described({"/a": item}))
+    texts = [(one.summary, one.description) for one in catalog]
+    assert texts == [("Of all", "Long"), ("S", "S")]
+
+
+SOUND = yaml.safe_load("""
+    openapi: 3.1.0
+    info: {title: Shop}
+    paths:
+      /orders/{id}:
+        $ref: "#/c/Item"
+        parameters: [{name: id, in: path, schema: {type: [integer, "null"]}}]
+      /old:
+        summary: Old ones
+        get: {tags: [a, b], operationId: old, parameters: [{$ref: "#/c/P"}], description: Text.}
+    c:
+      P: {name: q, in: query, content: {text/plain: {}}}
+      S: {type: object, required: [a], properties: {a: {enum: [x]}, b: {allOf: [{$ref: "#/c/S"}]}}}
+      Item:
+        put: {requestBody: {content: {application/json: {schema: {$ref: "#/c/S"}}}, required: true}}
+        additionalOperations: {COPY: {summary: Copy}}
+""")
+STRANGE: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 0, -1.5, "", "x", "#/c/S", "#/c/P", "#", "#/paths", "b.yaml", [], {}, [[]], [{}],
+     {"": None}, {"$ref": "#/c/Item"}, {"$ref": "#"}, {"$ref": 3}, {"$ref": "#/c/P", "name": 3},
+     ["a", 3, None, {}], {"get": {}}, {"type": ["x", {}]}, {"allOf": [{"$ref": "#/c/S"}, 3]}]
+)  # fmt: skip
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [at] if at else []
+    if isinstance(value, (dict, list)):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            found += places(part, (*at, key))
+    return found
+
+
+@given(st.lists(st.tuples(st.sampled_from(places(SOUND)), STRANGE), min_size=1, max_size=4))
+def test_whatever_stands_anywhere_it_is_a_catalogue_or_a_catalogue_error(
+    changes: list[tuple[tuple[Any, ...], Any]],
+) -> None:
+    root = copy.deepcopy(SOUND)
+    for (*above, last), value in changes:
+        holder = root
+        try:
+            for key in above:
+                holder = holder[key]
+            holder[last] = copy.deepcopy(value)
+        except (TypeError, LookupError):
+            continue  # an earlier change took the place away
+    for text, place in ((json.dumps(root), "f.json"), (yaml.safe_dump(root), "f.yaml")):
+        try:
+            catalog, _ = read(text, place=place)
+            assert len(catalog.to_frame()) == len(catalog) > 0
+        except CatalogError as error:
+            message = str(error)
+            assert message.startswith(f"{place}: #")
 
 
 def test_a_file_is_read_and_may_be_named(tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from nextcall.catalog.catalog import Catalog, CatalogError
+from nextcall.catalog.description import Description, Remark
 from nextcall.catalog.document import parse_json
 from nextcall.catalog.fetch import fetch
 from nextcall.catalog.operation import Operation, Parameter, describe_operation
-from nextcall.catalog.schemas import Description, schema_type
+from nextcall.catalog.schemas import schema_type
 
 _SCHEMA_KEYS: Final = ("parameters", "inputSchema", "input_schema")  # OpenAI, MCP, Anthropic
 _LIST_KEYS: Final = ("tools", "functions")
@@ -159,19 +160,27 @@ def _parameters(value: dict[str, Any], at: str) -> tuple[Parameter, ...]:
     here = f"{at}.{key}"
     if not isinstance(raw, dict):
         raise CatalogError(f"{here}: must be a JSON Schema object, got {_json_type(raw)}.")
-    description = Description(raw, place=here)
-    schema = description.mapping(raw, "#")
-    properties = description.mapping(schema.get("properties") or {}, "#/properties")
+    description = Description(raw, place=here, remark=_refuse)
+    done = "its parameters are not known"
+    schema, _ = description.follow(raw, ("#",), done=done)
+    schema = schema or {}
+    properties, _ = description.follow(
+        schema.get("properties") or {}, ("#", "properties"), done=done
+    )
     stated = schema.get("required")
     required = stated if isinstance(stated, list) else []
     return tuple(
         Parameter(
             name=str(name),
-            type=schema_type(description, inner, f"#/properties/{name}"),
+            type=schema_type(description, inner, ("#", "properties", name)),
             required=name in required,
         )
-        for name, inner in properties.items()
+        for name, inner in (properties or {}).items()
     )
+
+
+def _refuse(remark: Remark) -> None:
+    raise CatalogError(str(remark))
 
 
 def _json_type(value: object) -> str:

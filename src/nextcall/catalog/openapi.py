@@ -1,24 +1,46 @@
 """OpenAPI 3.x and Swagger 2.0 descriptions, in JSON or YAML, from a file or an address."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from nextcall.catalog.catalog import Catalog
-from nextcall.catalog.document import join_pointer, parse_document
+from nextcall.catalog.description import (
+    CIRCLE,
+    NOTHING,
+    OUTSIDE,
+    At,
+    Description,
+    Remark,
+    shown,
+    stated_text,
+)
+from nextcall.catalog.document import parse_document
 from nextcall.catalog.fetch import fetch, is_url
-from nextcall.catalog.operation import Operation, Parameter, describe_operation
-from nextcall.catalog.schemas import Description, body_parameters, schema_type
+from nextcall.catalog.openapi_parameters import (
+    Parameters,
+    declared_parameters,
+    request_body,
+    undeclared_parameters,
+)
+from nextcall.catalog.operation import Operation, describe_operation
 
-_METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-_LOCATIONS: Final = {
-    "path": "path", "query": "query", "querystring": "query", "header": "header",
-    "cookie": "cookie", "formData": "body",
-}  # fmt: skip
+__all__ = ["Remark", "parse_openapi", "read_openapi"]
+
+_METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+_MAX_PATH: Final = 8_192  # characters, as many as servers take
+# In the count of the work:
+_STEPS_AN_OPERATION: Final = 16
+_CHARACTERS_A_STEP: Final = 16  # of text that is cleaned
 
 
 def read_openapi(
-    location: str | Path, *, name: str | None = None, cache_dir: Path | None = None
+    location: str | Path,
+    *,
+    name: str | None = None,
+    cache_dir: Path | None = None,
+    remark: Callable[[Remark], object] | None = None,
 ) -> Catalog:
     """Read an OpenAPI 3.x or Swagger 2.0 description.
 
@@ -30,6 +52,8 @@ def read_openapi(
         Name of the catalogue; the description's title where none is given.
     cache_dir : Path, optional
         Folder where what an address gave is kept for an hour; see `nextcall.catalog.fetch.fetch`.
+    remark : callable, optional
+        As `parse_openapi`.
 
     Raises
     ------
@@ -41,17 +65,27 @@ def read_openapi(
     place = str(location)
     text = fetch(location, cache_dir=cache_dir)
     stem = place.rstrip("/").rsplit("/", 1)[-1] if is_url(location) else Path(location).stem
-    return parse_openapi(text, place=place, name=name, untitled=stem)
+    return parse_openapi(text, place=place, name=name, untitled=stem, remark=remark)
 
 
 def parse_openapi(
-    text: str, *, place: str, name: str | None = None, untitled: str = "openapi"
+    text: str,
+    *,
+    place: str,
+    name: str | None = None,
+    untitled: str = "openapi",
+    remark: Callable[[Remark], object] | None = None,
 ) -> Catalog:
     """Read the text of an OpenAPI 3.x or Swagger 2.0 description.
 
-    An operation's id is its ``operationId``, or ``METHOD /path`` where that is missing or was
-    taken before. Its service is its first tag, else the title. Servers and ``basePath`` are no
-    part of its path. Webhooks and callbacks, which the API calls, are left out.
+    An operation's id is its ``operationId``, or ``METHOD /path`` where that is missing or an
+    operation before it in the file has it. Its service is its first tag, else the title. Servers
+    and ``basePath`` are no part of its path. Webhooks and callbacks, which the API calls, are left
+    out.
+
+    No operation is ever left out: where a reference leads to paths outside of the file, or to
+    nothing, the description is refused. What else is wrong costs only what it says, such as a
+    parameter without a name; ``docs/openapi.md`` has the list.
 
     Parameters
     ----------
@@ -63,6 +97,8 @@ def parse_openapi(
         Name of the catalogue; the title where none is given.
     untitled : str, default "openapi"
         What to use where the description has no title.
+    remark : callable, optional
+        Is called with a `Remark` for each place that breaks a rule and is read all the same.
 
     Raises
     ------
@@ -76,167 +112,165 @@ def parse_openapi(
     ... info: {title: Shop}
     ... paths:
     ...   /orders/{id}:
-    ...     parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
     ...     get: {summary: Show an order, tags: [orders]}
     ... '''
-    >>> [operation] = parse_openapi(text, place="shop.yaml")
-    >>> operation.operation_id, operation.service, operation.parameters[0].type
-    ('GET /orders/{id}', 'orders', 'integer')
+    >>> remarks = []
+    >>> [operation] = parse_openapi(text, place="shop.yaml", remark=remarks.append)
+    >>> operation.operation_id, operation.service, operation.parameters[0].location
+    ('GET /orders/{id}', 'orders', 'path')
+    >>> remarks[0].pointer, remarks[0].rule
+    ('#/paths/~1orders~1{id}/get', 'must declare every parameter of its template')
     """
-    description = Description(parse_document(text, place=place), place=place)
+    root = parse_document(text, place=place)
+    description = Description(root, place=place, size=len(text), remark=remark)
     _check_version(description)
-    info = description.root.get("info")
-    title = str((info.get("title") if isinstance(info, dict) else None) or "").strip()
+    info = root.get("info")
+    title = stated_text(info.get("title")) if isinstance(info, dict) else ""
     source = name or title or untitled
     operations = tuple(_operations(description, title=title or source, source=source))
     if not operations:
-        raise description.error("#/paths", "must hold at least one operation")
+        but = ", got only webhooks, which the API calls" if "webhooks" in root else ""
+        raise description.error(("#", "paths"), f"must hold at least one operation{but}")
     return Catalog(source, operations)
 
 
 def _check_version(description: Description) -> None:
     root = description.root
     if not isinstance(root, dict):
-        raise description.error("#", "must be an object with the key openapi or swagger")
+        rule = f"must be an object with the key openapi or swagger, got {shown(root)}"
+        raise description.error(("#",), rule)
     if "openapi" in root:
-        if not str(root["openapi"]).startswith("3."):
-            raise description.error("#/openapi", f"must be 3.x, got {root['openapi']!r}")
+        if stated_text(root["openapi"]).partition(".")[0] != "3":
+            raise description.error(("#", "openapi"), f"must be 3.x, got {shown(root['openapi'])}")
     elif "swagger" in root:
-        if str(root["swagger"]) not in {"2", "2.0"}:
-            raise description.error("#/swagger", f"must be 2.0, got {root['swagger']!r}")
+        if stated_text(root["swagger"]) not in {"2", "2.0"}:
+            raise description.error(("#", "swagger"), f"must be 2.0, got {shown(root['swagger'])}")
     else:
-        keys = ", ".join(map(repr, list(root)[:5])) or "none"
-        raise description.error("#", f"must have the key openapi or swagger, got {keys}")
+        keys = ", ".join(map(shown, islice(root, 5))) or "none"
+        raise description.error(("#",), f"must have the key openapi or swagger, got {keys}")
 
 
 def _operations(description: Description, *, title: str, source: str) -> Iterator[Operation]:
+    paths = description.root.get("paths")
+    if paths is not None and not isinstance(paths, dict):
+        raise description.error(("#", "paths"), f"must be an object, got {shown(paths)}")
     taken: set[str] = set()
-    paths = description.mapping(description.root.get("paths") or {}, "#/paths")
-    for path, raw_item in paths.items():
-        if str(path).startswith("x-"):
+    for key, raw_item in (paths or {}).items():
+        if key.startswith("x-"):
             continue
-        at = join_pointer("#/paths", path)
-        if not str(path).startswith("/"):
-            raise description.error(at, "a path must begin with /")
-        item = description.mapping(raw_item or {}, at)
-        shared = _declared(description, item, at)
-        for method in _METHODS:
-            if method not in item:
-                continue
-            here = join_pointer(at, method)
-            body = description.mapping(item[method] or {}, here)
-            identifier = _unique_id(body.get("operationId"), f"{method.upper()} {path}", taken)
+        if len(key) > _MAX_PATH:
+            rule = f"a path must have at most {_MAX_PATH:,} characters, got {len(key):,}"
+            raise description.error(("#", "paths"), rule)
+        at: At = ("#", "paths", key)
+        item, here = _path_item(description, raw_item, at)
+        description.spend(len(item))
+        path = _path(description, key, at)
+        shared = declared_parameters(description, item, here, path=path)
+        for method, raw, place in _stated_operations(item, here):
+            done = "nothing but its method and path is known"
+            body, inner = description.follow({} if raw is None else raw, place, done=done)
+            body = body or {}
             yield _operation(
-                description, body, here, shared, identifier=identifier, title=title, source=source
+                description,
+                body,
+                inner,
+                shared,
+                item,
+                identifier=_unique_id(description, body, f"{method} {path}", inner, taken),
+                api_call=(method, path),
+                title=title,
+                source=source,
             )
+
+
+def _path_item(description: Description, raw: Any, at: At) -> tuple[Mapping[str, Any], At]:
+    item, here, rule = description.resolve({} if raw is None else raw, at)
+    if rule in {NOTHING, OUTSIDE}:
+        what = shown(raw["$ref"])
+        raise description.error(
+            at, f"{rule} (its operations would be lost; bundle all files into one), got {what}"
+        )
+    if rule:
+        where = at if rule == CIRCLE else here
+        description.note(where, rule, "no operation is read here")
+    return item or {}, here
+
+
+def _path(description: Description, key: str, at: At) -> str:
+    if key.startswith("/"):
+        return key
+    description.note(at, "a path must begin with /", "it is read as if it did")
+    server, separator, rest = key.partition("://")
+    return f"/{rest.partition('/')[2]}" if separator and server.isalnum() else f"/{key}"
+
+
+def _stated_operations(item: Mapping[str, Any], at: At) -> Iterator[tuple[str, Any, At]]:
+    """Yield upper-case method, value and place of each operation of a path."""
+    keys = {key.lower(): key for key in sorted(item)}  # "get" last: it wins over "GET"
+    for method in _METHODS:
+        if method in keys:
+            yield method.upper(), item[keys[method]], (*at, keys[method])
+    more = item.get("additionalOperations")  # OpenAPI 3.2: any other method
+    if isinstance(more, dict):
+        for key, raw in more.items():
+            if key.isalnum() and key.lower() not in keys:
+                yield key.upper(), raw, (*at, "additionalOperations", key)
 
 
 def _operation(
     description: Description,
     body: Mapping[str, Any],
-    at: str,
-    shared: Mapping[tuple[str, str], Parameter],
+    at: At,
+    shared: Parameters,
+    item: Mapping[str, Any],
     *,
     identifier: str,
+    api_call: tuple[str, str],
     title: str,
     source: str,
 ) -> Operation:
-    *_, path, method = at.split("/")
-    tags = tuple(str(tag) for tag in body.get("tags") or () if isinstance(tag, str) and tag.strip())
-    parameters = {**shared, **_declared(description, body, at)}
+    method, path = api_call
+    stated_tags = body.get("tags")
+    tags = tuple(
+        tag
+        for tag in (stated_tags if isinstance(stated_tags, list) else ())
+        if isinstance(tag, str) and tag.strip()
+    )
+    parameters = {**shared, **declared_parameters(description, body, at, path=path)}
     if "requestBody" in body:
-        parameters.update(_request_body(description, body["requestBody"], at))
+        parameters |= request_body(description, body["requestBody"], (*at, "requestBody"))
+    parameters |= undeclared_parameters(description, path, parameters, at)
+    summary, details = (stated_text(body.get(key)) for key in ("summary", "description"))
+    if not summary and not details:  # what the path says of all its operations
+        summary, details = (stated_text(item.get(key)) for key in ("summary", "description"))
+    description.spend(
+        _STEPS_AN_OPERATION + len(tags) + (len(summary) + len(details)) // _CHARACTERS_A_STEP
+    )
     return describe_operation(
         operation_id=identifier,
         method=method,
-        path=path.replace("~1", "/").replace("~0", "~"),
+        path=path,
         service=tags[0] if tags else title,
         tags=tags,
-        summary=str(body.get("summary") or ""),
-        description=str(body.get("description") or ""),
+        summary=summary,
+        description=details,
         parameters=tuple(parameters.values()),
         source=source,
     )
 
 
-def _unique_id(stated: object, api_call: str, taken: set[str]) -> str:
-    identifier = str(stated or "").strip()
+def _unique_id(
+    description: Description, body: Mapping[str, Any], api_call: str, at: At, taken: set[str]
+) -> str:
+    stated = identifier = stated_text(body.get("operationId"))
     if not identifier or identifier in taken:
         identifier = api_call
         count = 1
         while identifier in taken:  # somebody's operationId is this very text
             count += 1
             identifier = f"{api_call} ({count})"
+        if stated:
+            rule = "must be unique"
+            description.note((*at, "operationId"), rule, "the id is METHOD /path in its place")
     taken.add(identifier)
     return identifier
-
-
-def _declared(
-    description: Description, holder: Mapping[str, Any], at: str
-) -> dict[tuple[str, str], Parameter]:
-    """Read the list ``parameters`` of a path or an operation, by location and name."""
-    found: dict[tuple[str, str], Parameter] = {}
-    stated = holder.get("parameters")
-    if stated is None:
-        return found
-    if not isinstance(stated, list):
-        raise description.error(join_pointer(at, "parameters"), "must be a list")
-    for row, raw in enumerate(stated):
-        here = join_pointer(at, "parameters", row)
-        parameter = description.mapping(raw, here)
-        if not parameter and "$ref" in raw:
-            continue  # a reference that only leads round in a circle
-        name = parameter.get("name")
-        if not isinstance(name, str) or not name:
-            raise description.error(join_pointer(here, "name"), f"must be text, got {name!r}")
-        place = parameter.get("in")
-        required = parameter.get("required") is True
-        if place == "body":
-            schema = parameter.get("schema") or {}
-            inner = body_parameters(
-                description, schema, join_pointer(here, "schema"), name=name, required=required
-            )
-            found.update({(entry.location, entry.name): entry for entry in inner})
-            continue
-        if place not in _LOCATIONS:
-            allowed = ", ".join((*_LOCATIONS, "body"))
-            raise description.error(
-                join_pointer(here, "in"), f"must be one of {allowed}, got {place!r}"
-            )
-        found[_LOCATIONS[place], name] = Parameter(
-            name=name,
-            location=_LOCATIONS[place],
-            type=_parameter_type(description, parameter, here),
-            required=required or place == "path",
-        )
-    return found
-
-
-def _parameter_type(description: Description, parameter: Mapping[str, Any], at: str) -> str:
-    if "schema" in parameter:  # OpenAPI 3
-        return schema_type(description, parameter["schema"], join_pointer(at, "schema"))
-    content = parameter.get("content")
-    if isinstance(content, dict) and content:
-        return "object"  # a serialised value
-    return schema_type(description, {"type": parameter.get("type")}, at)  # Swagger 2.0
-
-
-def _request_body(
-    description: Description, raw: object, at: str
-) -> dict[tuple[str, str], Parameter]:
-    at = join_pointer(at, "requestBody")
-    body = description.mapping(raw or {}, at)
-    content = description.mapping(body.get("content") or {}, join_pointer(at, "content"))
-    if not content:
-        return {}
-    media = min(content, key=lambda kind: (kind != "application/json", "json" not in kind))
-    at = join_pointer(at, "content", media)
-    schema = description.mapping(content[media] or {}, at).get("schema") or {}
-    inner = body_parameters(
-        description,
-        schema,
-        join_pointer(at, "schema"),
-        name="body",
-        required=body.get("required") is True,
-    )
-    return {(entry.location, entry.name): entry for entry in inner}
