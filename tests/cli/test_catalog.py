@@ -54,7 +54,7 @@ def test_functions_are_built_and_named(tmp_path: Path) -> None:
 def test_show_counts(shop: Path) -> None:
     result = run("show", shop)
     assert result.exit_code == 0, result.output
-    assert "Shop: 3 operations, 2 services, 0 parameters" in result.stdout
+    assert "Shop: 3 operations, 2 services, 1 parameters" in result.stdout
     for text in ("orders", "delete", "cancelOrder", "POST /orders/{id}/cancel"):
         assert text in result.stdout
 
@@ -90,6 +90,16 @@ def test_a_wrong_output_is_refused_before_the_work(tmp_path: Path) -> None:
     result = run("build", "openapi", tmp_path / "absent.yaml", "--output", tmp_path / "x.json")
     assert result.exit_code == 2
     assert "must end with .parquet" in result.stderr
+
+
+def test_what_a_description_gets_wrong_is_said(tmp_path: Path) -> None:
+    paths: dict[str, object] = {f"/orders/{{id{row}}}": {"get": {}} for row in range(7)}
+    (tmp_path / "shop.json").write_text(json.dumps({"openapi": "3.0.0", "paths": paths}))
+    result = run("build", "openapi", tmp_path / "shop.json", "--output", tmp_path / "x.parquet")
+    assert result.exit_code == 0
+    said = " ".join(result.stderr.split())  # the terminal folds long lines
+    assert said.count("must declare every parameter of its template") == 5
+    assert "... and 2 more places that break a rule." in said
 
 
 def test_a_broken_description_leaves_no_file(tmp_path: Path) -> None:

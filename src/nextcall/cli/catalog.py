@@ -24,6 +24,7 @@ app.add_typer(build_app, name="build")
 
 _SAMPLE_ROWS = 10
 _SERVICE_ROWS = 15
+_REMARK_ROWS = 5
 
 
 def _check_output(output: Path) -> Path:
@@ -62,9 +63,15 @@ def build_google(output: Output, name: Name = None) -> None:
 @build_app.command("openapi")
 def build_openapi(path: Location, output: Output, name: Name = None) -> None:
     """Build a catalogue from an OpenAPI 3 or Swagger 2 description, in JSON or YAML."""
-    from nextcall.catalog.openapi import read_openapi
+    from nextcall.catalog.openapi import Remark, read_openapi
 
-    _save(read_openapi(path, name=name, cache_dir=_copies()), output)
+    remarks: list[Remark] = []
+    catalog = read_openapi(path, name=name, cache_dir=_copies(), remark=remarks.append)
+    _save(catalog, output)
+    for remark in remarks[:_REMARK_ROWS]:
+        note(str(remark))
+    if len(remarks) > _REMARK_ROWS:
+        note(f"... and {len(remarks) - _REMARK_ROWS:,} more places that break a rule.")
 
 
 @build_app.command("functions")
