@@ -3,6 +3,7 @@
 import copy
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -389,6 +390,29 @@ def test_whatever_stands_anywhere_it_is_a_catalogue_or_a_catalogue_error(
         except CatalogError as error:
             message = str(error)
             assert message.startswith(f"{place}: #")
+
+
+@given(
+    st.sampled_from(["f.json", "f.yaml"]),
+    st.integers(0, 2_000),
+    st.integers(0, 40),
+    st.binary(max_size=6)
+    | st.sampled_from([b"&a ", b"*a ", b"<<: ", b"\n- ", b"\\ud800", b"[" * 9]),
+)
+def test_whatever_bytes_a_file_holds_it_is_a_catalogue_or_a_catalogue_error(
+    name: str, start: int, length: int, bytes_put_in: bytes
+) -> None:
+    text = json.dumps(SOUND) if name.endswith("json") else yaml.safe_dump(SOUND)
+    content = text.encode()
+    start %= len(content)
+    with TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(content[:start] + bytes_put_in + content[start + length :])
+        try:
+            assert len(read_openapi(path)) > 0
+        except CatalogError as error:
+            message = str(error)
+            assert message.startswith(f"{path}:")
 
 
 def test_a_file_is_read_and_may_be_named(tmp_path: Path) -> None:
