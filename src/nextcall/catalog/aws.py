@@ -40,15 +40,20 @@ def read_aws(*, progress: Progress = silent, data: Path | None = None) -> Catalo
     CatalogError
         Where the folder holds no service model, or one that cannot be read.
     """
-    folder = data or _installed_data()
-    models = sorted(folder.glob("*/*/service-2.json.gz"))
-    newest = {path.parent.parent.name: path for path in models}  # sorted: the last is the newest
+    newest = newest_models(data)
     operations: list[Operation] = []
     for service, path in progress(newest.items(), description="Reading AWS", total=len(newest)):
-        operations.extend(_operations(service, _read_model(path)))
-    if not operations:
-        raise CatalogError(f"{folder}: must hold SERVICE/VERSION/service-2.json.gz, found none.")
+        operations.extend(_operations(service, read_model(path)))
     return Catalog("aws", tuple(operations))
+
+
+def newest_models(data: Path | None = None) -> dict[str, Path]:
+    """Find the newest model of each service; `data` is a folder as in `read_aws`."""
+    folder = data or _installed_data()
+    models = sorted(folder.glob("*/*/service-2.json.gz"))
+    if not models:
+        raise CatalogError(f"{folder}: must hold SERVICE/VERSION/service-2.json.gz, found none.")
+    return {path.parent.parent.name: path for path in models}  # sorted: the last is the newest
 
 
 def _installed_data() -> Path:
@@ -60,7 +65,8 @@ def _installed_data() -> Path:
     return Path(spec.origin).parent / "data"
 
 
-def _read_model(path: Path) -> dict[str, Any]:
+def read_model(path: Path) -> dict[str, Any]:
+    """Read a service model as it is written."""
     try:
         with gzip.open(path) as file:
             model: dict[str, Any] = json.load(file)

@@ -31,7 +31,7 @@ def read_google(*, progress: Progress = silent, documents: Path | None = None) -
         Where google-api-python-client is not installed, or a document breaks a rule.
     """
     folder = documents or _installed_documents()
-    paths = [path for path in sorted(folder.glob("*.json")) if path.name != "index.json"]
+    paths = document_paths(folder)
     documents_by_source: dict[str, tuple[Operation, ...]] = {}
     for path in progress(paths, description="Reading Google", total=len(paths)):
         if operations := tuple(_read(path)):
@@ -39,6 +39,12 @@ def read_google(*, progress: Progress = silent, documents: Path | None = None) -
     if not documents_by_source:
         raise CatalogError(f"{folder}: must hold discovery documents (*.json), found no method.")
     return Catalog("google", tuple(chain.from_iterable(documents_by_source.values())))
+
+
+def document_paths(documents: Path | None = None) -> list[Path]:
+    """Find the discovery documents; `documents` is a folder as in `read_google`."""
+    folder = documents or _installed_documents()
+    return [path for path in sorted(folder.glob("*.json")) if path.name != "index.json"]
 
 
 def read_google_document(location: str | Path, *, cache_dir: Path | None = None) -> Catalog:
@@ -76,14 +82,9 @@ def _installed_documents() -> Path:
 
 def _read(location: str | Path, *, cache_dir: Path | None = None) -> Iterator[Operation]:
     place = str(location)
-    root = parse_json(fetch(location, cache_dir=cache_dir), place=place)
-    if not isinstance(root, dict):
-        raise CatalogError(f"{place}: #: must be a discovery document, an object.")
-    for key in ("name", "version"):
-        if not isinstance(root.get(key), str) or not root[key]:
-            raise CatalogError(f"{place}: #/{key}: a discovery document must state it as text.")
+    root = read_discovery(location, cache_dir=cache_dir)
     schemas = root.get("schemas") or {}
-    for at, method in _methods(root, "#"):
+    for at, method in methods(root, "#"):
         try:
             yield _operation(root, schemas, method)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -93,12 +94,24 @@ def _read(location: str | Path, *, cache_dir: Path | None = None) -> Iterator[Op
             ) from error
 
 
-def _methods(holder: Mapping[str, Any], at: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the methods of a document or resource and of all resources inside it."""
+def read_discovery(location: str | Path, *, cache_dir: Path | None = None) -> dict[str, Any]:
+    """Read a discovery document as it is written; errors are those of `read_google_document`."""
+    place = str(location)
+    root = parse_json(fetch(location, cache_dir=cache_dir), place=place)
+    if not isinstance(root, dict):
+        raise CatalogError(f"{place}: #: must be a discovery document, an object.")
+    for key in ("name", "version"):
+        if not isinstance(root.get(key), str) or not root[key]:
+            raise CatalogError(f"{place}: #/{key}: a discovery document must state it as text.")
+    return root
+
+
+def methods(holder: Mapping[str, Any], at: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the methods of a document or resource and of all resources inside it, with places."""
     for name, method in (holder.get("methods") or {}).items():
         yield join_pointer(at, "methods", name), method
     for name, resource in (holder.get("resources") or {}).items():
-        yield from _methods(resource, join_pointer(at, "resources", name))
+        yield from methods(resource, join_pointer(at, "resources", name))
 
 
 def _operation(
