@@ -22,6 +22,7 @@ from nextcall.files import atomic_path
 _VERSION: Final = 1  # of what is inferred; a file of another version is not read
 _BLOCK: Final = 1024  # operations whose edges are computed at once
 _TINY: Final = 1e-9
+_FAINT: Final = 0.03  # of the strongest demand: weaker ones change no first ten, and cost time
 
 _Floats = NDArray[np.float32]
 _Rows = NDArray[np.int64]
@@ -199,7 +200,8 @@ class OperationGraph:
         known : array of shape (n_terms + 1,)
             As `known` gives it.
         n : int
-            At most so many; none that gives nothing of the demand.
+            At most so many; none that gives nothing of the demand. Demands of less than 3 % of the
+            strongest are left out.
 
         Returns
         -------
@@ -214,7 +216,7 @@ class OperationGraph:
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}.")
         table = self._yielding
-        asked = np.flatnonzero(demand[:-1])
+        asked = np.flatnonzero(demand[:-1] > _FAINT * demand[:-1].max(initial=0.0))
         counts = table.indptr[asked + 1] - table.indptr[asked]
         before = np.cumsum(counts) - counts
         places = np.arange(counts.sum()) + np.repeat(table.indptr[asked] - before, counts)
