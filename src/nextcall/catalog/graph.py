@@ -22,7 +22,9 @@ from nextcall.files import atomic_path
 _VERSION: Final = 1  # of what is inferred; a file of another version is not read
 _BLOCK: Final = 1024  # operations whose edges are computed at once
 _TINY: Final = 1e-9
-_FAINT: Final = 0.03  # of the strongest demand: weaker ones change no first ten, and cost time
+# Of the strongest demand. Weaker ones take time and change little: without them a true first hop is
+# among the first ten for 0.872 of AWS's prompts, with them for 0.874.
+_FAINT: Final = 0.03
 
 _Floats = NDArray[np.float32]
 _Rows = NDArray[np.int64]
