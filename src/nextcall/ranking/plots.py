@@ -58,6 +58,31 @@ def plot_results(
     return figure
 
 
+def plot_gains(table: pd.DataFrame, *, label: str = "NDCG@10") -> Figure:
+    """Draw what a ranker gains on the best baseline of each set, with intervals, task by task.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``set, task, best, gain, low, high``.
+    """
+    tasks = list(dict.fromkeys(table["task"]))
+    n_rows = max(int((table["task"] == task).sum()) for task in tasks)
+    figure = Figure(figsize=(5.2 * len(tasks), 1.2 + 0.4 * n_rows), layout="constrained")
+    panels = figure.subplots(1, len(tasks), sharex=True, squeeze=False)[0]
+    for panel, task in zip(panels, tasks, strict=True):
+        part = table[table["task"] == task].sort_values("gain").reset_index(drop=True)
+        for place, row in enumerate(part.to_dict("records")):
+            panel.plot([row["low"], row["high"]], [place, place], color="black", linewidth=1.4)
+            panel.plot(row["gain"], place, "o", color="#1f5fa8" if row["gain"] >= 0 else "#b5402a")
+        panel.axvline(0, color="grey", linewidth=0.8)
+        panel.set_yticks(range(len(part)), [f"{r.set} ({r.best})" for r in part.itertuples()])
+        panel.set_title(f"{task}: {part['gain'].mean():+.3f} on average", fontsize=10)
+        panel.set_xlabel(f"gain in {label} on the best baseline, 95 % interval")
+        _bare(panel)
+    return figure
+
+
 def plot_slices(table: pd.DataFrame, by: str, *, baseline: str, label: str = "NDCG@10") -> Figure:
     """Draw a metric within slices, weakest at the top, beside one baseline.
 

@@ -132,7 +132,7 @@ def prepare(
         raise ValueError("queries must hold at least one query, got none.")
     catalog = index.catalog
     augment, walk, pick, share = rng.spawn(4)
-    prior = learn_prior(
+    prior = _prior(
         index, part_of or {}, observed=observed, sessions=recipe.prior_sessions, rng=walk
     )
     part_of_session = None if part_of else _session_parts(queries, rng=share)
@@ -196,7 +196,7 @@ def _titles(queries: Sequence[Query]) -> dict[str, list[str]]:
     return dict(titles)
 
 
-def learn_prior(
+def _prior(
     index: CatalogIndex,
     part_of: Mapping[str, int],
     *,

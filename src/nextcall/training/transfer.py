@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,7 +19,7 @@ from nextcall.ranking.workflow import WorkflowPrior
 from nextcall.sessions import Query
 from nextcall.training.folds import N_PARTS
 from nextcall.training.practice import PracticeSettings, practice_catalog, practice_queries
-from nextcall.training.recipe import learn_prior
+from nextcall.training.recipe import Recipe, prepare
 
 HELD_OUT_PARTS: Final = (N_PARTS - 2, N_PARTS - 1)
 """Parts whose services nothing is trained on: they calibrate, and give the card's figures."""
@@ -42,8 +42,8 @@ class TransferRecipe:
     )
     practice: PracticeSettings = field(default_factory=PracticeSettings)
     held_out_catalogs: int = 60
-    prior_sessions: int = 2_000
-    """Simulated sessions from which transitions between abstract calls are learned."""
+    whole: Recipe = field(default_factory=Recipe)
+    """Queries over the whole catalogue that teach beside the practice; its boosting is not used."""
 
 
 def train_for_transfer(
@@ -55,7 +55,7 @@ def train_for_transfer(
     seed: int,
     progress: Progress = silent,
 ) -> tuple[CallRanker, ModelCard]:
-    """Train a ranker on many small catalogues cut out of a large one.
+    """Train a ranker on many small catalogues cut out of a large one, and on the large one itself.
 
     Parameters
     ----------
@@ -71,30 +71,34 @@ def train_for_transfer(
     """
     check_answers(index, queries)
     walk, teach, hold, fit = np.random.default_rng(seed).spawn(4)
+    material = prepare(
+        index, queries, recipe=recipe.whole, rng=walk, part_of=part_of, progress=progress
+    )
     titles: dict[str, list[str]] = defaultdict(list)
     for query in queries:
         for operation_id in query.relevant:
             titles[operation_id].append(query.prompt)
-    prior = learn_prior(index, part_of, sessions=recipe.prior_sessions, rng=walk)
     inside = [s for s in index.catalog.services if part_of.get(s, -1) not in HELD_OUT_PARTS]
     outside = [s for s in index.catalog.services if part_of.get(s, -1) in HELD_OUT_PARTS]
     practised = practice_rows(
-        index, titles, inside, prior, n_catalogs=recipe.practice.catalogs,
+        index, titles, inside, material.prior, n_catalogs=recipe.practice.catalogs,
         settings=recipe.practice, rng=teach, progress=progress,
     )  # fmt: skip
     held_out = practice_rows(
-        index, titles, outside, prior, n_catalogs=recipe.held_out_catalogs,
+        index, titles, outside, material.prior, n_catalogs=recipe.held_out_catalogs,
         settings=recipe.practice, rng=hold, progress=progress,
     )  # fmt: skip
-    ranker = CallRanker(settings=recipe.boosting, hard_negatives=25, random_negatives=15)
-    ranker.fit_rows(practised, validation=held_out, prior=prior, rng=fit)
+    taught = [part for part in range(N_PARTS) if part not in HELD_OUT_PARTS]
+    rows = practised + material.training_rows(taught)
+    ranker = replace(recipe.whole, boosting=recipe.boosting).ranker()
+    ranker.fit_rows(rows, validation=held_out, prior=material.prior, rng=fit)
     scores = score_ranker(ranker, held_out, index)
     card = ModelCard(
         catalog=index.catalog.name,
         catalog_hash=index.catalog.content_hash,
         embedder=index.embedder.name,
         seed=seed,
-        n_queries=len(practised),
+        n_queries=len(rows),
         metrics={
             "held_out.ndcg@10": float(scores["ndcg@10"].mean()),
             "held_out.hit@1": float(scores["hit@1"].mean()),
