@@ -242,23 +242,13 @@ def test_several_scores_a_row_are_refused() -> None:
         CompiledTrees.from_text(several)
 
 
-@pytest.mark.parametrize("error", [ImportError, RuntimeError])
-def test_without_numba_lightgbm_scores(
-    error: type[Exception], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """numba may be absent, or find no folder that it may write compiled code to."""
-
-    class Refusing:
-        def find_spec(self, name: str, *_: object) -> None:
-            if name == "numba":
-                raise error(name)
-
+def test_without_numba_lightgbm_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     trees = trained(trees=2)
     rows = rows_of(10, seed=7)
-    monkeypatch.delitem(sys.modules, "numba")
-    monkeypatch.delitem(sys.modules, compiled_trees.__name__)
+    for module in (compiled_trees.__name__, "nextcall.compiling"):
+        monkeypatch.delitem(sys.modules, module)
     monkeypatch.delattr("nextcall.ranking.compiled_trees")
-    monkeypatch.setattr(sys, "meta_path", [Refusing(), *sys.meta_path])
+    monkeypatch.setitem(sys.modules, "numba", None)  # what is None cannot be imported
     np.testing.assert_array_equal(trees.predict(rows), by_lightgbm(trees, rows))
     assert trees._compiled is None
 

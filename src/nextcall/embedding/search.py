@@ -1,4 +1,4 @@
-"""Nearest vectors of many: a scan of few dimensions, then exact scores of what survives it."""
+"""Nearest vectors of many: a scan of few bytes each, then exact scores of what survives it."""
 
 from functools import cached_property
 from typing import Final
@@ -6,18 +6,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from nextcall.embedding.scan import SCANNED_DIMENSIONS, dots_of_rows, scan_bytes, to_bytes
+from nextcall.embedding.selection import best_places, rows_above
+
 _LARGE: Final = 5_000  # vectors from which on the scan is reduced; below it, exact is as fast
-_DIMENSIONS: Final = 128
 _SURVIVORS: Final = 600
 
 
 class VectorSearch:
-    """Find the vectors with the highest dot product, by reading a third of the bytes.
+    """Find the vectors with the highest dot product, by reading a tenth of the bytes.
 
     Above 5,000 vectors each is projected once on the 128 directions that hold most of their sum of
-    squares. A query scans these, and the best 600 (or one in thirty, where that is more) are
-    scored exactly. Over the 18,378 AWS operations the first 100 of 1,200 real prompts keep 0.9995
-    of the exact ones.
+    squares, and rounded to bytes. A query scans these, and the best 600 (or one in thirty, where
+    that is more) are scored exactly. Over the 18,378 AWS operations the first 100 of 1,200 real
+    prompts keep 0.9995 of the exact ones, as they do without the rounding.
 
     Parameters
     ----------
@@ -31,7 +33,7 @@ class VectorSearch:
     @property
     def is_reduced(self) -> bool:
         """Whether a query scans fewer dimensions first."""
-        return len(self._vectors) >= _LARGE and self._vectors.shape[1] > _DIMENSIONS
+        return len(self._vectors) >= _LARGE and self._vectors.shape[1] > SCANNED_DIMENSIONS
 
     def scan(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score all vectors by the dimensions that are scanned; exact where none was left out.
@@ -63,26 +65,35 @@ class VectorSearch:
         scanned : array of shape (n,), optional
             ``scan(query)`` where the caller has computed it for many queries in one go.
         """
-        if scanned is None:
-            scanned = self.scan(query)
         if not self.is_reduced:
-            rows = top_rows(scanned, k)
-            return rows, scanned[rows]
-        last = len(scanned) - min(max(_SURVIVORS, len(scanned) // 30, 2 * k), len(scanned))
-        survivors = np.flatnonzero(scanned >= np.partition(scanned, last)[last])
-        exact = self._vectors[survivors] @ query
-        first = top_rows(exact, k)
+            scores = self.scan(query) if scanned is None else scanned
+            rows = best_places(scores, k)
+            return rows, scores[rows]
+        n = len(self._vectors)
+        n_survivors = min(max(_SURVIVORS, n // 30, 2 * k), n)
+        if scanned is None:
+            survivors = rows_above(scan_bytes(*self._bytes, query @ self._axes), n_survivors)
+        else:
+            last = n - n_survivors
+            survivors = np.flatnonzero(scanned >= np.partition(scanned, last)[last])
+        exact = dots_of_rows(self._vectors, survivors, query)
+        first = best_places(exact, k)
         return survivors[first], exact[first]
 
     @cached_property
     def _axes(self) -> NDArray[np.float32]:
         moments = (self._vectors.T @ self._vectors).astype(np.float64)
         _, directions = np.linalg.eigh(moments)  # the smallest first
-        return np.ascontiguousarray(directions[:, : -_DIMENSIONS - 1 : -1], dtype=np.float32)
+        return np.ascontiguousarray(directions[:, : -SCANNED_DIMENSIONS - 1 : -1], dtype=np.float32)
 
     @cached_property
     def _reduced(self) -> NDArray[np.float32]:
+        """Held where blocks are scanned, for training; a service holds the bytes alone."""
         return self._vectors @ self._axes
+
+    @cached_property
+    def _bytes(self) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+        return to_bytes(self._vectors @ self._axes)
 
 
 def top_rows(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:

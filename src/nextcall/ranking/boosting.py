@@ -96,8 +96,7 @@ class Trees:
     def _compiled(self) -> "CompiledTrees | None":
         try:
             from nextcall.ranking import compiled_trees  # noqa: PLC0415  # numba loads for 0.4 s
-        # numba is not there, or finds no folder where compiled code may be kept.
-        except (ImportError, RuntimeError):
+        except ImportError:  # without numba
             return None
         try:
             return compiled_trees.CompiledTrees.from_text(self.to_text())

@@ -7,9 +7,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.embedding.search import top_rows
+from nextcall.embedding.scan import dots_of_rows
+from nextcall.embedding.selection import best_nonzero_rows, best_places
 from nextcall.ranking.index import CatalogIndex, PromptTerms
 from nextcall.ranking.lexical_index import BM25_FIELDS
+from nextcall.ranking.list_kernels import add_gains, places_in_lists
 from nextcall.sessions import Call
 
 N_CANDIDATES: Final = 100
@@ -107,10 +109,8 @@ def search(
         vector = index.embedder.encode([prompt])[0]
     nearest, similarity = index.nearest.top(vector, _DEPTH, scanned=scanned)
     found = Search(terms, vector, {}, {"dense": nearest}, {"dense": float(similarity[0])})
-    asked = terms.ids.tolist()
     for name in BM25_FIELDS:
-        scores = index.lexical.bm25[name].scores(asked)
-        listed = _sharing(scores)
+        scores, listed = index.lexical.bm25[name].search(terms.ids, _DEPTH)
         found.lexical[name] = scores
         found.lists[name] = listed
         found.best[name] = float(scores[listed[0]]) if len(listed) else 0.0
@@ -129,26 +129,25 @@ def propose(
 
     Parameters are those of `retrieve`.
     """
-    fused = np.zeros(len(index), dtype=np.float32)
-    for name, weight in _WEIGHTS.items():
-        _add(fused, found.lists[name], weight)
+    lists = [(found.lists[name], weight) for name, weight in _WEIGHTS.items()]
     near = _history_rows(index, history)
     if near is not None:
-        similarity = index.vectors[near] @ found.vector
-        _add(fused, near[top_rows(similarity, _DEPTH)], _WEIGHTS["dense"] * _HISTORY_WEIGHT)
-        for name in BM25_FIELDS:
-            within = near[_sharing(found.lexical[name][near])]
-            _add(fused, within, _WEIGHTS[name] * _HISTORY_WEIGHT)
+        similarity = dots_of_rows(index.vectors, near, found.vector)
+        within = {"dense": near[best_places(similarity, _DEPTH)]} | {
+            name: best_nonzero_rows(found.lexical[name], near, _DEPTH) for name in BM25_FIELDS
+        }
+        lists += [(within[name], weight * _HISTORY_WEIGHT) for name, weight in _WEIGHTS.items()]
+    fused, proposed = _fuse(lists, len(index))
     if among is not None:
         rows = among[np.argsort(-fused[among], kind="stable")]
+    elif len(proposed) >= n_candidates:
+        rows = best_nonzero_rows(fused, proposed, n_candidates)
     else:
-        proposed = np.flatnonzero(fused != 0)
-        if len(proposed) < n_candidates:
-            proposed = np.arange(len(index))
-        rows = proposed[top_rows(fused[proposed], n_candidates)]
+        rows = best_places(fused, n_candidates)
     vectors = index.vectors[rows]
-    scores = {"dense": vectors @ found.vector}
+    scores = {"dense": dots_of_rows(index.vectors, rows, found.vector)}
     scores |= {name: values[rows] for name, values in found.lexical.items()}
+    places = places_in_lists(rows, tuple(found.lists.values()), _DEPTH, len(index))
     return Retrieved(
         terms=found.terms,
         vector=found.vector,
@@ -157,21 +156,20 @@ def propose(
         fused=fused[rows],
         scores=scores,
         best=found.best,
-        ranks={name: _ranks(rows, listed, len(index)) for name, listed in found.lists.items()},
+        ranks=dict(zip(found.lists, places, strict=True)),
     )
 
 
-def _add(fused: NDArray[np.float32], listed: NDArray[np.int64], weight: float) -> None:
-    fused[listed] += _RECIPROCAL[: len(listed)] * np.float32(weight)
-
-
-def _ranks(
-    rows: NDArray[np.int64], listed: NDArray[np.int64], n_operations: int
-) -> NDArray[np.float32]:
-    place = np.full(n_operations, _DEPTH, dtype=np.float32)
-    place[listed] = np.arange(len(listed))
-    ranks: NDArray[np.float32] = place[rows]
-    return ranks
+def _fuse(
+    lists: Sequence[tuple[NDArray[np.int64], float]], n_operations: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Sum up reciprocal ranks by weight: of all operations, and the rows where they are not 0."""
+    fused = np.zeros(n_operations, dtype=np.float32)
+    seen = np.empty(len(lists) * _DEPTH + 1, dtype=np.int64)
+    n = 0
+    for listed, weight in lists:
+        n = add_gains(fused, seen, n, listed, _RECIPROCAL, np.float32(weight))
+    return fused, seen[:n]
 
 
 def _history_rows(index: CatalogIndex, history: Sequence[Call]) -> NDArray[np.int64] | None:
@@ -180,9 +178,3 @@ def _history_rows(index: CatalogIndex, history: Sequence[Call]) -> NDArray[np.in
         return None
     services = np.unique(index.statics.service[called])
     return np.sort(np.concatenate([index.rows_of_service[code] for code in services]))
-
-
-def _sharing(scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Rows that a BM25 proposes, best first; it has nothing to say of what shares no word."""
-    sharing = np.flatnonzero(scores != 0)  # far fewer than all
-    return sharing[top_rows(scores[sharing], _DEPTH)]

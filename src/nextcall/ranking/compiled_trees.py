@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from nextcall.compiling import compiled
 
 _OBJECTIVES: Final = ("lambdarank", "rank_xendcg")  # those whose score is the plain sum
 _ZERO: Final = np.float32(1e-35)  # LightGBM's kZeroThreshold: what is no larger counts as 0
@@ -150,7 +151,7 @@ class CompiledTrees:
         return scores
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def score_rows(
     features: NDArray[np.float32],
     sources: tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]],

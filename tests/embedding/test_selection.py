@@ -1,0 +1,90 @@
+"""The first rows beside a sort of all."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from nextcall.embedding.search import top_rows
+from nextcall.embedding.selection import (
+    _first,
+    _key,
+    best_nonzero_rows,
+    best_places,
+    rows_above,
+)
+
+Floats = NDArray[np.float32]
+few_kinds = st.lists(st.sampled_from([0.0, -0.0, 1.0, 2.5, -3.0, np.inf, -np.inf]), min_size=1)
+any_kinds = st.lists(st.floats(width=32, allow_nan=False), min_size=1)
+
+
+def of_many(seed: int, n: int) -> Floats:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=n) if seed % 2 else rng.integers(-3, 4, size=n) / 4
+    return values.astype(np.float32)
+
+
+@given(st.one_of(few_kinds, any_kinds), st.integers(1, 12))
+def test_best_places_are_the_first_of_a_stable_sort(values: list[float], k: int) -> None:
+    scores = np.array(values, dtype=np.float32)
+    expected = sorted(range(len(values)), key=lambda place: -scores[place])[:k]
+    assert best_places(scores, k).tolist() == expected
+
+
+@given(few_kinds, st.integers(1, 12))
+def test_best_nonzero_rows_are_so_among_some(values: list[float], k: int) -> None:
+    scores = np.array(values, dtype=np.float32)
+    rows = np.random.default_rng(len(values)).permutation(len(values))[: len(values) // 2 + 1]
+    kept = sorted(int(row) for row in rows if scores[row] != 0)
+    expected = sorted(kept, key=lambda row: -scores[row])[:k]
+    assert best_nonzero_rows(scores, rows, k).tolist() == expected
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("k", [1, 200, 7_999, 8_000, 9_000])
+def test_many_scores_are_cut_exactly(seed: int, k: int) -> None:
+    scores = of_many(seed, 8_000)
+    np.testing.assert_array_equal(best_places(scores, k), top_rows(scores, k))
+    rows = np.random.default_rng(seed).permutation(8_000)[:5_000]
+    shown = np.sort(rows[scores[rows] != 0])
+    expected = shown[top_rows(scores[shown], k)]
+    np.testing.assert_array_equal(best_nonzero_rows(scores, rows, k), expected)
+
+
+@given(
+    st.lists(st.one_of(st.integers(-(2**31), 2**31 - 1), st.integers(-5, 5)), min_size=1),
+    st.integers(1, 50),
+)
+def test_rows_above_hold_the_highest_and_nothing_between_is_left_out(
+    values: list[int], n_least: int
+) -> None:
+    scores = np.array(values, dtype=np.int32)
+    n_least = min(n_least, len(values))
+    rows = rows_above(scores, n_least)
+    assert rows.tolist() == np.flatnonzero(scores >= scores[rows].min()).tolist()
+    assert len(rows) >= n_least
+
+
+def test_rows_above_are_few_more_than_asked() -> None:
+    scores = (1e6 * of_many(1, 20_000)).astype(np.int32)
+    for n_least in (1, 600, 19_999):
+        assert n_least <= len(rows_above(scores, n_least)) <= n_least + 100
+
+
+def test_the_kernels_say_the_same_without_compiling() -> None:
+    for seed in (0, 1):
+        scores = of_many(seed, 3_000)
+        rows = np.arange(3_000)[::-1].copy()
+        np.testing.assert_array_equal(best_places.py_func(scores, 90), best_places(scores, 90))
+        np.testing.assert_array_equal(
+            best_nonzero_rows.py_func(scores, rows, 90), best_nonzero_rows(scores, rows, 90)
+        )
+        whole = (1e8 * scores).astype(np.int32)
+        np.testing.assert_array_equal(rows_above.py_func(whole, 90), rows_above(whole, 90))
+        bits = scores.view(np.uint32)
+        keys = np.array([_key.py_func(bits[row], row) for row in range(len(scores))])
+        np.testing.assert_array_equal(_first.py_func(keys, 90), best_places(scores, 90))
+    minus_zero = np.array([-0.0], dtype=np.float32).view(np.uint32)[0]
+    assert _key.py_func(minus_zero, 5) == _key.py_func(np.uint32(0), 5)

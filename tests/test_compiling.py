@@ -1,0 +1,31 @@
+"""Compiled functions compute what their Python does, with and without a folder for their code."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from nextcall.compiling import compiled
+
+
+def total(values: NDArray[np.float64]) -> float:
+    result = 0.0
+    for value in values:
+        result += value
+    return result
+
+
+@pytest.mark.parametrize("any_order", [False, True])
+def test_what_is_compiled_says_what_its_python_says(any_order: bool) -> None:  # noqa: FBT001  # a case
+    kernel = compiled(any_order=any_order)(total)
+    values = np.random.default_rng(0).normal(size=1_000)
+    assert kernel.py_func is total
+    assert kernel(values) == pytest.approx(total(values), rel=1e-12)
+    if not any_order:
+        assert kernel(values) == total(values)
+
+
+def test_without_a_folder_for_code_it_is_compiled_all_the_same() -> None:
+    """A function without a file stands for an installation where none may be written."""
+    scope: dict[str, object] = {}
+    exec("def twice(value):\n    return 2 * value", scope)  # noqa: S102  # of our own making
+    assert compiled()(scope["twice"])(21) == 42  # type: ignore[arg-type]
