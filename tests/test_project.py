@@ -26,7 +26,7 @@ SOURCE = ROOT / "src" / "nextcall"
 ROOMS = {"catalog", "cli", "embedding", "ranking", "runs", "serve", "sessions", "synth", "training"}
 ROOMS_TO_COME = {"abtest", "access", "anomaly", "assistant", "cache", "guard", "llm", "memory"}
 ROOMS_TO_COME |= {"monitor", "resilience", "storage", "telemetry", "trials", "widgets"}
-GROUND_FLOOR = {"files", "locations", "progress"}
+GROUND_FLOOR = {"compiling", "files", "locations", "progress"}
 
 TEN_PACKAGES = (
     "jupyterlab",

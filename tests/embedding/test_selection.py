@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 
 from nextcall.embedding.search import top_rows
 from nextcall.embedding.selection import (
-    _first,
-    _key,
+    _best,
+    _edge,
+    _highest,
+    _ordered,
+    _places_from,
     best_nonzero_rows,
     best_places,
     rows_above,
@@ -83,8 +86,21 @@ def test_the_kernels_say_the_same_without_compiling() -> None:
         )
         whole = (1e8 * scores).astype(np.int32)
         np.testing.assert_array_equal(rows_above.py_func(whole, 90), rows_above(whole, 90))
-        bits = scores.view(np.uint32)
-        keys = np.array([_key.py_func(bits[row], row) for row in range(len(scores))])
-        np.testing.assert_array_equal(_first.py_func(keys, 90), best_places(scores, 90))
+        values = np.array([_ordered.py_func(bits) for bits in scores.view(np.uint32)])
+        np.testing.assert_array_equal(
+            _best.py_func(values, np.arange(3_000), 90), best_places(scores, 90)
+        )
+        assert len(_best.py_func(values, rows, 0)) == 0
+        edge, n = _edge.py_func(values, 90)
+        assert (edge, n) == _edge(values, 90)
+        assert (
+            _places_from.py_func(values, edge, n).tolist()
+            == np.flatnonzero(values >= edge).tolist()
+        )
+        keys = np.random.default_rng(seed).permutation(3_000).astype(np.uint64)
+        keys[keys > 2_950] += np.uint64(2**40)  # fewer than are wanted stand far above
+        highest = _highest.py_func(keys, 90)
+        assert 90 <= len(highest) <= 180
+        np.testing.assert_array_equal(np.sort(highest), np.sort(keys)[-len(highest) :])
     minus_zero = np.array([-0.0], dtype=np.float32).view(np.uint32)[0]
-    assert _key.py_func(minus_zero, 5) == _key.py_func(np.uint32(0), 5)
+    assert _ordered.py_func(minus_zero) == _ordered.py_func(np.uint32(0))

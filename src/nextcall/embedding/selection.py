@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nextcall.compiling import compiled
 
-_BUCKETS: Final = 2_048
+_BUCKETS: Final = 1_024
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _SIGN: Final = np.uint32(0x80000000)
 
@@ -18,11 +18,11 @@ def best_places(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
 
     What `nextcall.embedding.search.top_rows` says, for scores without NaN.
     """
-    keys = np.empty(len(scores), dtype=np.uint64)
+    values = np.empty(len(scores), dtype=np.uint32)
     bits = scores.view(np.uint32)
     for place in range(len(scores)):
-        keys[place] = _key(bits[place], place)
-    return _first(keys, min(k, len(keys)))
+        values[place] = _ordered(bits[place])
+    return _best(values, np.arange(len(scores)), k)
 
 
 @compiled()
@@ -38,14 +38,15 @@ def best_nonzero_rows(
     rows : array of shape (m,)
         Distinct, in any order.
     """
-    keys = np.empty(len(rows), dtype=np.uint64)
+    values = np.empty(len(rows) + 1, dtype=np.uint32)
+    kept = np.empty(len(rows) + 1, dtype=np.int64)
     bits = scores.view(np.uint32)
     n = 0
     for row in rows:
-        if scores[row] != 0:
-            keys[n] = _key(bits[row], row)
-            n += 1
-    return _first(keys[:n], min(k, n))
+        values[n] = _ordered(bits[row])
+        kept[n] = row  # no branch: is written over where the score is 0
+        n += int(scores[row] != 0)
+    return _best(values[:n], kept[:n], k)
 
 
 @compiled()
@@ -58,74 +59,88 @@ def rows_above(scores: NDArray[np.int32], n_least: int) -> NDArray[np.int64]:
     n_least : int
         From 1 to n.
     """
-    low, high = scores[0], scores[0]
-    for score in scores:
-        low, high = min(low, score), max(high, score)
-    least = np.int64(low)
-    shift = 0
-    while (np.int64(high) - least) >> shift >= _BUCKETS:
-        shift += 1
-    counts = np.zeros(_BUCKETS, dtype=np.int64)
-    for score in scores:
-        counts[(np.int64(score) - least) >> shift] += 1
+    values = np.empty(len(scores), dtype=np.uint32)
+    for row in range(len(scores)):
+        values[row] = np.uint32(scores[row]) ^ _SIGN
+    edge, n = _edge(values, n_least)
+    return _places_from(values, edge, n)
+
+
+@compiled()
+def _ordered(bits: np.uint32) -> np.uint32:
+    """Give a whole number that is higher for a higher float of these bits."""
+    if bits == _SIGN:
+        return _SIGN  # -0 is 0
+    return ~bits if bits & _SIGN else bits | _SIGN
+
+
+@compiled()
+def _edge(values: NDArray[np.uint32], n_least: int) -> tuple[np.uint32, int]:
+    """Find a value that at least `n_least` reach and few more, and how many reach it."""
+    low, high = values[0], values[0]
+    for value in values:
+        low, high = min(low, value), max(high, value)
+    shift = np.uint32(0)
+    while np.uint32(high - low) >> shift >= np.uint32(_BUCKETS):
+        shift = np.uint32(shift + np.uint32(1))
+    counts = np.zeros(_BUCKETS, dtype=np.int32)
+    for value in values:
+        counts[np.uint32(value - low) >> shift] += 1
     bucket, n = _BUCKETS, 0
     while n < n_least:
         bucket -= 1
         n += counts[bucket]
-    edge = least + (np.int64(bucket) << shift)
-    rows = np.empty(n, dtype=np.int64)
-    found = row = 0
+    return np.uint32(low + np.uint32(np.uint32(bucket) << shift)), n
+
+
+@compiled()
+def _places_from(values: NDArray[np.uint32], edge: np.uint32, n: int) -> NDArray[np.int64]:
+    """Places of the `n` values that are at least `edge`, in order."""
+    places = np.empty(n, dtype=np.int64)
+    found = place = 0
     while found < n:
-        rows[found] = row  # no branch: is written over unless it counts
-        found += int(scores[row] >= edge)
-        row += 1
-    return rows
+        places[found] = place  # no branch: is written over unless it counts
+        found += int(values[place] >= edge)
+        place += 1
+    return places
 
 
 @compiled()
-def _key(bits: np.uint32, row: int) -> np.uint64:
-    """Give a number that is higher for a higher float of these bits, then for a lower row."""
-    if bits == _SIGN:
-        bits = np.uint32(0)  # -0 is 0
-    ordered = ~bits if bits & _SIGN else bits | _SIGN
-    return (np.uint64(ordered) << np.uint64(32)) | (_LOW - np.uint64(row))
-
-
-@compiled()
-def _first(keys: NDArray[np.uint64], k: int) -> NDArray[np.int64]:
-    """Rows of the `k` highest keys, the highest first; `keys` are moved about."""
-    n, kept = len(keys), 0  # of the keys, those before `kept` are chosen, those up to n are open
-    while kept < k < n:
-        low, high = keys[kept], keys[kept]
-        for i in range(kept, n):
-            low, high = min(low, keys[i]), max(high, keys[i])
-        shift = np.uint64(0)
-        while (high - low) >> shift >= np.uint64(_BUCKETS):
-            shift += np.uint64(1)
-        counts = np.zeros(_BUCKETS, dtype=np.int64)
-        for i in range(kept, n):
-            counts[np.int64((keys[i] - low) >> shift)] += 1
-        bucket, above = _BUCKETS - 1, 0
-        while kept + above + counts[bucket] < k:
-            above += counts[bucket]
-            bucket -= 1
-        # All above that bucket are chosen, all below it are not, and it alone stays open.
-        first = low + (np.uint64(bucket) << shift)
-        last = first + ((np.uint64(1) << shift) - np.uint64(1))
-        open_keys = np.empty(counts[bucket], dtype=np.uint64)
-        n_open, begin = 0, kept
-        for i in range(begin, n):
-            key = keys[i]
-            if key > last:
-                keys[kept] = key
-                kept += 1
-            elif key >= first:
-                open_keys[n_open] = key
-                n_open += 1
-        keys[kept : kept + n_open] = open_keys
-        n = kept + n_open
-    chosen = np.sort(keys[:k])
-    rows = np.empty(k, dtype=np.int64)
+def _best(values: NDArray[np.uint32], rows: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Rows of the `k` highest values, best first; ties by row."""
+    k = min(k, len(values))
+    if k == 0:
+        return np.empty(0, dtype=np.int64)
+    edge, n = _edge(values, k)
+    keys = np.empty(n, dtype=np.uint64)  # all distinct: the value, then the lower row
+    places = _places_from(values, edge, n)
+    for i in range(n):
+        place = places[i]
+        keys[i] = (np.uint64(values[place]) << np.uint64(32)) | (_LOW - np.uint64(rows[place]))
+    if n > 2 * k:  # many are tied
+        keys = _highest(keys, k)
+    keys.sort()
+    best = np.empty(k, dtype=np.int64)
     for i in range(k):
-        rows[i] = np.int64(_LOW - (chosen[k - 1 - i] & _LOW))
-    return rows
+        best[i] = np.int64(_LOW - (keys[len(keys) - 1 - i] & _LOW))
+    return best
+
+
+@compiled()
+def _highest(keys: NDArray[np.uint64], k: int) -> NDArray[np.uint64]:
+    """Give the `k` highest of more keys than that, all distinct, and at most as many others."""
+    low, high = keys.min(), keys.max() + np.uint64(1)
+    while (
+        True
+    ):  # more than 2 k keys reach the low end, fewer than k the high: halve what is between
+        middle = low + ((high - low) >> np.uint64(1))
+        n = 0
+        for key in keys:
+            n += int(key >= middle)
+        if n < k:
+            high = middle
+        elif n > 2 * k:
+            low = middle
+        else:
+            reached: NDArray[np.uint64] = keys[keys >= middle]
+            return reached
