@@ -20,9 +20,11 @@ def best_places(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     """
     values = np.empty(len(scores), dtype=np.uint32)
     bits = scores.view(np.uint32)
+    places = np.empty(len(scores), dtype=np.int64)
     for place in range(len(scores)):
         values[place] = _ordered(bits[place])
-    return _best(values, np.arange(len(scores)), k)
+        places[place] = place
+    return _best(values, places, k)
 
 
 @compiled()
@@ -129,7 +131,10 @@ def _best(values: NDArray[np.uint32], rows: NDArray[np.int64], k: int) -> NDArra
 @compiled()
 def _highest(keys: NDArray[np.uint64], k: int) -> NDArray[np.uint64]:
     """Give the `k` highest of more keys than that, all distinct, and at most as many others."""
-    low, high = keys.min(), keys.max() + np.uint64(1)
+    low, high = keys[0], keys[0]
+    for key in keys:
+        low, high = min(low, key), max(high, key)
+    high += np.uint64(1)
     while (
         True
     ):  # more than 2 k keys reach the low end, fewer than k the high: halve what is between
@@ -142,5 +147,11 @@ def _highest(keys: NDArray[np.uint64], k: int) -> NDArray[np.uint64]:
         elif n > 2 * k:
             low = middle
         else:
-            reached: NDArray[np.uint64] = keys[keys >= middle]
-            return reached
+            break
+    highest = np.empty(n, dtype=np.uint64)
+    n = 0
+    for key in keys:
+        if key >= middle:
+            highest[n] = key
+            n += 1
+    return highest
