@@ -130,13 +130,13 @@ def main() -> None:
             given, rows.astype(np.float32), rounds=arguments.rounds
         )
     text = ensembles[SIZES[-1][1]].to_text()
-    begin = time.perf_counter()
+    begin = time.process_time()
     CompiledTrees.from_text(text)
-    flattened = time.perf_counter() - begin
+    flattened = time.process_time() - begin
     result = {
         "benchmark": "scoring_speed",
         "microseconds": microseconds,
-        "flatten_200_trees_seconds": flattened,
+        "flatten_200_trees_cpu_seconds": flattened,
         "first_call_cpu_seconds": first_prediction(ensembles[SIZES[-1][1]]),
         "versions": {
             "lightgbm": lightgbm.__version__,

@@ -83,7 +83,7 @@ class Trees:
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Score rows; shape (n_rows,), higher is better, comparable within a query only.
 
-        The first call loads compiled code, or compiles it where none is kept: 0.5 or 3 seconds.
+        The first call loads compiled code, or compiles it where none is kept: 0.5 or 2 seconds.
         Trees of a kind that is not compiled, and rows of another type, are scored by LightGBM; the
         scores are the same to the last bit.
         """
