@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nextcall.embedding.scan import dots_of_rows
 from nextcall.ranking.candidates import RETRIEVERS, Retrieved
 from nextcall.ranking.feature_table import FEATURES
 from nextcall.ranking.index import STATIC_FEATURES, CatalogIndex
@@ -60,7 +61,7 @@ def _retrieval(values: NDArray[np.float32], index: CatalogIndex, retrieved: Retr
     dense = retrieved.scores["dense"]
     _put(values, "dense_similarity", dense)
     _put(values, "dense_similarity_gap", retrieved.best["dense"] - dense)
-    text = index.text_vectors[rows] @ retrieved.vector
+    text = dots_of_rows(index.text_vectors, rows, retrieved.vector)
     _put(values, "prompt_similarity", text)
     _put(values, "prompt_similarity_gap", text.max() - text)
     label = dense * index.norms[rows] - text  # the searched vector is their sum, to norm 1
