@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from nextcall.locations import cache_dir, data_dir, shared_dir
+from nextcall.locations import (
+    cache_dir,
+    data_dir,
+    demo_catalog,
+    model_for,
+    packaged_model,
+    shared_dir,
+)
 
 
 @pytest.fixture
@@ -70,3 +77,13 @@ def test_a_tilde_is_the_home(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_data_lies_in_the_project() -> None:
     assert data_dir() == Path("data")
     assert shared_dir() == Path("../shared")
+
+
+def test_the_demos_ranker_is_for_the_demos_catalogue(tmp_path: Path) -> None:
+    catalog = demo_catalog(tmp_path)
+    assert model_for(catalog, data=tmp_path) == packaged_model()  # the demo has not run
+    own = tmp_path / "models" / "aws"
+    own.mkdir(parents=True)
+    assert model_for(catalog, data=tmp_path) == own
+    assert model_for(tmp_path / "other.parquet", data=tmp_path) == packaged_model()
+    assert (packaged_model() / "ranker.json").is_file()

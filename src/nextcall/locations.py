@@ -24,3 +24,22 @@ def data_dir() -> Path:
 def shared_dir() -> Path:
     """Folder of the evaluation data, which no package ships: ``NEXTCALL_SHARED``."""
     return Path(os.environ.get("NEXTCALL_SHARED", "../shared"))
+
+
+def demo_catalog(data: Path) -> Path:
+    """Catalogue that ``nextcall demo`` builds in a data folder; taken where none is given."""
+    return data / "catalogs" / "aws.parquet"
+
+
+def packaged_model() -> Path:
+    """Folder of the ranker that comes with the package and serves catalogues it has not seen."""
+    return Path(__file__).parent / "ranking" / "data" / "default_model"
+
+
+def model_for(catalog: Path, *, data: Path) -> Path:
+    """Folder of the ranker for a catalogue, where none is given.
+
+    The demo's own for the demo's catalogue, once it is trained; else the packaged one.
+    """
+    own = data / "models" / "aws"
+    return own if catalog == demo_catalog(data) and own.exists() else packaged_model()

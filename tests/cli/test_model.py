@@ -12,6 +12,7 @@ import pytest
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.catalog.jsonl import write_jsonl
 from nextcall.cli.main import main
+from nextcall.locations import packaged_model
 from nextcall.ranking.baselines import BASELINES
 from nextcall.ranking.evaluation import RANKER
 from nextcall.ranking.metrics import rank_metrics
@@ -256,13 +257,8 @@ def test_bad_input_ends_with_exit_code_2_and_a_message_that_names_it(
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def test_without_the_demo_a_model_and_a_catalogue_must_be_named(
-    model: Path, folder: Path, run: Run
-) -> None:
+def test_without_the_demo_a_catalogue_must_be_named(model: Path, folder: Path, run: Run) -> None:
     code, _, err = run("predict", "list users")
-    assert code == 2
-    assert "no ranker there; give --model, or run `nextcall demo` first" in err
-    code, _, err = run("predict", "list users", "--model", model)
     assert code == 2
     assert "no catalogue there; give --catalog, or run `nextcall demo`" in err
     data = folder / "data"
@@ -272,6 +268,16 @@ def test_without_the_demo_a_model_and_a_catalogue_must_be_named(
     (data / "catalogs" / "aws.parquet").symlink_to(folder / "shop.parquet")
     code, out, _ = run("predict", "list all the users", "--k", 1)
     assert (code, out.split()[6]) == (0, "ListUser")
+
+
+def test_the_packaged_ranker_serves_any_catalogue(folder: Path, run: Run) -> None:
+    code, out, _ = run("predict", "list all the users", "--catalog", folder / "shop.parquet")
+    assert (code, out.split()[6]) == (0, "ListUser")
+    folder_of_model = packaged_model()
+    assert sum(path.stat().st_size for path in folder_of_model.iterdir()) < 3_000_000
+    _, card = load_ranker(folder_of_model)
+    assert card.catalog == "aws"
+    assert card.metrics["held_out.calibration_error"] < 0.05
 
 
 def test_the_installed_command_ends_with_exit_code_2_too(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from nextcall.ranking.index import CatalogIndex
     from nextcall.ranking.ranker import CallRanker
 
-_MODEL_HELP = "Folder of a trained ranker; the demo's where none is given."
+_MODEL_HELP = "Folder of a trained ranker; the packaged one where none is given."
 _CATALOG_HELP = "A built catalogue (.parquet) or catalog.jsonl; the demo's where none is given."
 
 Model = Annotated[Path | None, typer.Option("--model", help=_MODEL_HELP)]
@@ -199,18 +199,15 @@ def rank(
 
 
 def _open(model: Path | None, catalog: Path | None) -> "tuple[CallRanker, CatalogIndex]":
-    """Load a ranker and index a catalogue; the demo's where none is given."""
+    """Load a ranker and index a catalogue; the demo's catalogue where none is given."""
     from nextcall.catalog.load import load_catalog
     from nextcall.cli.console import progress
-    from nextcall.locations import cache_dir, data_dir
+    from nextcall.locations import cache_dir, data_dir, demo_catalog, model_for
     from nextcall.ranking.model_files import load_ranker
     from nextcall.training.opening import open_index
 
-    folder = model or data_dir() / "models" / "aws"
-    if model is None and not folder.exists():
-        raise ValueError(f"{folder}: no ranker there; give --model, or run `nextcall demo` first.")
-    file = catalog or data_dir() / "catalogs" / "aws.parquet"
+    file = catalog or demo_catalog(data_dir())
     if catalog is None and not file.exists():
         raise ValueError(f"{file}: no catalogue there; give --catalog, or run `nextcall demo`.")
-    ranker, _ = load_ranker(folder)
+    ranker, _ = load_ranker(model or model_for(file, data=data_dir()))
     return ranker, open_index(load_catalog(file), cache=cache_dir(), progress=progress)

@@ -12,7 +12,7 @@ from nextcall.cli.console import note, progress
 def serve(
     *,
     model: Annotated[
-        Path | None, typer.Option(help="Folder of a trained ranker. Default: data/models/aws.")
+        Path | None, typer.Option(help="Folder of a trained ranker. Default: the packaged one.")
     ] = None,
     catalog: Annotated[
         Path | None,

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from nextcall.locations import cache_dir, data_dir
+from nextcall.locations import cache_dir, data_dir, model_for
 
 
 class Settings(BaseSettings):
@@ -43,13 +43,13 @@ class Settings(BaseSettings):
         default_factory=cache_dir,
         description="folder of what can be computed again; the user's cache folder",
     )
-    model: Path = Field(
-        default_factory=lambda values: values["data_dir"] / "models" / "aws",
-        description="folder of a trained ranker; models/aws in the data folder",
-    )
     catalog: Path = Field(
         default_factory=lambda values: values["data_dir"] / "catalogs" / "aws.parquet",
         description="catalogue that is ranked; catalogs/aws.parquet in the data folder",
+    )
+    model: Path = Field(
+        default_factory=lambda values: model_for(values["catalog"], data=values["data_dir"]),
+        description="folder of a ranker; the demo's for its catalogue, else the packaged one",
     )
     max_prompt_characters: int = Field(4096, ge=1, description="longest prompt, in characters")
     max_history: int = Field(
