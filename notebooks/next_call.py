@@ -136,7 +136,7 @@ material = prepare(index, prompts, recipe=recipe, rng=rng, part_of=parts)
 pd.DataFrame(
     {
         "queries": {name: len(rows) for name, rows in material.rows.items()},
-        "right answer among 100 candidates": {
+        "prompts with a right answer among 100 candidates": {
             name: np.mean([y.any() for y in rows.relevance]) for name, rows in material.rows.items()
         },
     }
