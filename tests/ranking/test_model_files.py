@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nextcall.ranking import model_files
+from nextcall.ranking.abstention import INPUTS, Abstention, Background
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelCard, ModelError, load_ranker, save_ranker
 from nextcall.ranking.ranker import CallRanker
@@ -246,3 +247,38 @@ def test_a_ranker_that_was_not_fitted_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be fitted before it is saved"):
         save_ranker(CallRanker(), tmp_path, card=CARD)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def able(ranker: CallRanker, shop_index: CatalogIndex, tmp_path: Path) -> Path:
+    """A saved ranker that abstains; what it learned is chance."""
+    rng = np.random.default_rng(0)
+    made = CallRanker(settings=ranker.settings)
+    made.trees_, made.prior_, made.calibration_ = ranker.trees_, ranker.prior_, ranker.calibration_
+    made.abstention_ = Abstention.fit(
+        Background.of_index(shop_index), rng.normal(size=(60, len(INPUTS))), rng.random(60) < 0.5
+    )
+    save_ranker(made, tmp_path, card=CARD)
+    return tmp_path
+
+
+def test_what_it_learned_of_abstaining_comes_back(
+    ranker: CallRanker, able: Path, copy: Path, shop_index: CatalogIndex
+) -> None:
+    """A file without it, as older ones are, gives a ranker that never abstains."""
+    again, _ = load_ranker(able)
+    assert _answers(again, shop_index) == _answers(ranker, shop_index)
+    stated = again.answer(shop_index, "sing a song").none_probability
+    assert stated is not None
+    assert 0 <= stated <= 1
+    assert "abstention" not in json.loads((copy / "ranker.json").read_text())
+    assert load_ranker(copy)[0].abstention_ is None
+
+
+def test_a_damaged_abstention_is_refused(able: Path) -> None:
+    _rewrite(able, lambda v: v["abstention"]["means"].pop())
+    with pytest.raises(ModelError, match=r"no whole ranker.*hold 20 means"):
+        load_ranker(able)
+    _rewrite(able, lambda v: v.update(abstention=[]))
+    with pytest.raises(ModelError, match="no whole ranker"):
+        load_ranker(able)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nextcall.files import atomic_path
+from nextcall.ranking.abstention import Abstention
 from nextcall.ranking.boosting import BoostingSettings, Trees
 from nextcall.ranking.calibration import Calibration
 from nextcall.ranking.feature_table import FEATURE_NAMES
@@ -73,6 +74,8 @@ def save_ranker(ranker: CallRanker, directory: Path, *, card: ModelCard) -> None
         "prior": ranker.prior_.to_dict(),
         "card": {**asdict(card), "metrics": dict(card.metrics), "versions": dict(card.versions)},
     }
+    if ranker.abstention_ is not None:
+        values["abstention"] = ranker.abstention_.to_dict()
     values["sha256"] = _digest(values)
     with atomic_path(directory / _FILE) as temporary:
         temporary.write_text(json.dumps(values, indent=1, sort_keys=True), encoding="utf-8")
@@ -131,6 +134,8 @@ def _rebuild(values: Mapping[str, Any], directory: Path) -> tuple[CallRanker, Mo
     ranker.trees_ = Trees.from_text(text)
     ranker.prior_ = WorkflowPrior.from_dict(values["prior"])
     ranker.calibration_ = Calibration.from_dict(values["calibration"])
+    if "abstention" in values:  # a ranker need not have learned to abstain
+        ranker.abstention_ = Abstention.from_dict(values["abstention"])
     return ranker, ModelCard(**values["card"])
 
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from nextcall.catalog import Operation
 from nextcall.progress import Progress, silent
+from nextcall.ranking.abstention import Abstention
 from nextcall.ranking.boosting import BoostingSettings, Trees, train_trees
 from nextcall.ranking.calibration import Calibration
-from nextcall.ranking.candidates import Retrieved, retrieve
+from nextcall.ranking.candidates import Retrieved, propose, retrieve, search
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.features import compute_features, has_history
 from nextcall.ranking.index import CatalogIndex
@@ -42,6 +43,17 @@ class Ranked:
     """In the order of the feature table, shape (n_features,)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the ranker says of one question."""
+
+    ranked: list[Ranked]
+    """Best first."""
+    none_probability: float | None
+    """Probability that no operation of the catalogue answers the prompt; None where the ranker
+    has not learned to abstain."""
+
+
 class CallRanker:
     """Rank the operations of any catalogue by how likely each is the next call.
 
@@ -61,11 +73,14 @@ class CallRanker:
     trees_ : Trees
     prior_ : WorkflowPrior
     calibration_ : Calibration
+    abstention_ : Abstention or None
+        Set it to what `Abstention.fit` gave, so that `answer` can say "none of these".
     """
 
     trees_: Trees
     prior_: WorkflowPrior
     calibration_: Calibration
+    abstention_: Abstention | None
 
     def __init__(
         self,
@@ -77,6 +92,7 @@ class CallRanker:
         self.settings = settings or BoostingSettings()
         self.hard_negatives = hard_negatives
         self.random_negatives = random_negatives
+        self.abstention_ = None
 
     def fit(
         self,
@@ -167,7 +183,44 @@ class CallRanker:
             raise ValueError(f"k must be at least 1, got {k}.")
         recent = history[-_HISTORY:]
         found = retrieve(index, prompt, recent, vector=vector)
-        features = compute_features(index, found, recent, self.prior_, now=now)
+        return self._rank(index, found, recent, k=k, now=now)
+
+    def answer(
+        self,
+        index: CatalogIndex,
+        prompt: str,
+        history: Sequence[Call] = (),
+        *,
+        k: int = 5,
+        vector: NDArray[np.float32] | None = None,
+        now: datetime | None = None,
+    ) -> Answer:
+        """Rank as `rank` does, and say how likely it is that none of the catalogue answers.
+
+        Parameters are those of `rank`.
+        """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}.")
+        recent = history[-_HISTORY:]
+        searched = search(index, prompt, vector=vector)
+        found = propose(index, searched, recent)
+        none = None
+        if self.abstention_ is not None:
+            alone = propose(index, searched) if recent else found
+            none = self.abstention_.probability(index, prompt, alone)
+        ranked = self._rank(index, found, recent, k=k, now=now)
+        return Answer(ranked=ranked, none_probability=none)
+
+    def _rank(
+        self,
+        index: CatalogIndex,
+        found: Retrieved,
+        history: Sequence[Call],
+        *,
+        k: int,
+        now: datetime | None,
+    ) -> list[Ranked]:
+        features = compute_features(index, found, history, self.prior_, now=now)
         scores = self.trees_.predict(features)
         return self._ranked(index, found, features, scores, k=k)
 
