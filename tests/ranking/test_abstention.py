@@ -12,7 +12,8 @@ from scipy.special import expit
 
 from nextcall.catalog import Catalog
 from nextcall.embedding.embedder import Embedder
-from nextcall.ranking.abstention import INPUTS, Abstention, Background, abstention_inputs
+from nextcall.ranking.abstention import INPUTS, Abstention, abstention_inputs
+from nextcall.ranking.background import Background
 from nextcall.ranking.candidates import Retrieved, retrieve
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.lexicon import prompt_words, stems
@@ -176,35 +177,6 @@ def test_a_prompt_without_words_has_a_probability(
     assert abstention_inputs(background, shop_index, {}).shape == (0, N)
 
 
-def test_operations_of_the_catalogues_own_kind_are_no_background(
-    shop: Catalog, shop_index: CatalogIndex, aws_index: CatalogIndex, aws: Catalog
-) -> None:
-    """A background with the catalogue itself in it speaks only through what is foreign to it."""
-    mixed = Background.of_index(CatalogIndex(Catalog("mixed", (*aws, *shop)), shop_index.embedder))
-    near = (mixed.vectors() @ shop_index.vectors.T).max(axis=1)
-    apart = mixed.vectors()[near < 0.45]
-    assert 100 < len(apart) < len(near)
-    prompt = "list the invoices"
-    row = abstention_inputs(mixed, shop_index, asked(shop_index, prompt))[0]
-    similar = apart @ shop_index.encode_prompts([prompt])[0]
-    assert row[INPUTS.index("background")] == pytest.approx(similar.max(), abs=1e-5)
-    assert row[INPUTS.index("background")] < row[INPUTS.index("similarity")]
-    assert len(aws_index) + len(shop_index) == len(near)
-
-
-def test_the_background_keeps_directions_and_words(
-    shop_index: CatalogIndex, background: Background
-) -> None:
-    cosine = (background.vectors() * shop_index.vectors).sum(axis=1)
-    assert cosine.min() > 0.999
-    rows = [set(vocabulary_words(shop_index, ids)) for ids in shop_index.lexical.terms["text"].ids]
-    assert sum("invoic" in words for words in rows) > 1
-    assert "invoic" in background.weights
-    assert sum("basket" in words for words in rows) == 1
-    assert "basket" not in background.weights
-    assert background.weights["invoic"] > background.weights["order"]
-
-
 def test_json_brings_the_same_probabilities_back(
     trained: tuple[Abstention, dict[str, float], dict[str, float]], shop_index: CatalogIndex
 ) -> None:
@@ -225,13 +197,6 @@ def test_json_brings_the_same_probabilities_back(
         (lambda v: v["weights"].__setitem__(0, float("nan")), f"hold {4 * N + 1} weights"),
         (lambda v: v["scales"].__setitem__(0, 0.0), "scales must be above 0, got 0"),
         (lambda v: v.update(background=[]), "background must be an object, got list"),
-        (lambda v: v["background"].update(dimensions=0), "dimensions of the background"),
-        (lambda v: v["background"].update(dimensions=383), "rows of 383, got 8448 values"),
-        (lambda v: v["background"].update(levels="AAAA", dimensions=3), "no row of zeros"),
-        (lambda v: v["background"].update(levels=""), "rows of 384, got 0 values"),
-        (lambda v: v["background"].update(levels="?"), "base64|Only"),
-        (lambda v: v["background"].update(weights={"a": "b"}), "numbers by word"),
-        (lambda v: v["background"].update(weights=[]), "numbers by word"),
     ],
 )
 def test_values_of_another_form_are_refused(

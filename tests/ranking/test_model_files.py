@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nextcall.ranking import model_files
-from nextcall.ranking.abstention import INPUTS, Abstention, Background
+from nextcall.ranking.abstention import INPUTS, Abstention
+from nextcall.ranking.background import Background
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelCard, ModelError, load_ranker, save_ranker
 from nextcall.ranking.ranker import CallRanker

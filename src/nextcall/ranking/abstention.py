@@ -1,6 +1,5 @@
 """Abstention: how likely it is that a prompt asks for nothing that the catalogue offers."""
 
-from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from nextcall.ranking.background import Background, Outlook
 from nextcall.ranking.candidates import Retrieved
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.lexicon import prompt_words, stems
@@ -29,85 +29,7 @@ _CLIP: Final = 3.0  # standard deviations beyond which an input says no more
 _N_TERMS: Final = 4 * len(INPUTS) + 1
 _SIZE: Final = INPUTS.index("size")
 _WORDS: Final = INPUTS.index("words")
-_NEAR: Final = 0.45  # cosine to the catalogue from which an operation is no background to it
-_FEWEST: Final = 100  # operations that stay the background, however near
 _FEW: Final = 5
-_BLOCK: Final = 2048  # operations compared with the background at once: 6 MB at 800
-_LEVELS: Final = 127
-
-
-@dataclass(frozen=True, slots=True)
-class Background:
-    """Operations of many other APIs: what a prompt is near to that the catalogue does not serve.
-
-    A similarity means little alone: long prompts, small catalogues and curt operations lower it.
-    So it is compared with what the same prompt reaches in the background, and with what the
-    background reaches in the same catalogue, as speaker verification does with a cohort.
-
-    References
-    ----------
-    Auckenthaler, Carey & Lloyd-Thomas (2000), Digital Signal Processing 10: Z-norm and T-norm.
-    """
-
-    levels: NDArray[np.int8]
-    """Vectors of the operations, in 127ths of each one's largest value; (n_operations, n)."""
-    weights: Mapping[str, float]
-    """Rarity of each word stem that stands in two of the operations or more."""
-
-    @classmethod
-    def of_index(cls, index: CatalogIndex) -> Self:
-        """Take the operations of an index as the background."""
-        largest = np.abs(index.vectors).max(axis=1, keepdims=True)
-        levels = np.rint(index.vectors / largest * _LEVELS).astype(np.int8)
-        lexical = index.lexical
-        once = np.log1p((len(index) - 0.5) / 1.5)  # the weight of a word of one operation
-        weights = {
-            word: round(float(lexical.weights[term]), 4)
-            for word, term in lexical.vocabulary.items()
-            if lexical.weights[term] < once - 1e-3
-        }
-        return cls(levels, weights)
-
-    def vectors(self) -> NDArray[np.float32]:
-        """Give the vectors at norm 1, shape (n_operations, n_dimensions)."""
-        values = self.levels.astype(np.float32)
-        values /= np.linalg.norm(values, axis=1, keepdims=True)
-        return values
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What a background says of one catalogue, whatever the prompt."""
-
-    vectors: NDArray[np.float32]
-    """Of the operations that are not of the catalogue's own kind."""
-    usual: float
-    """Median of the highest similarity that an operation of the background has here."""
-    spread: float
-    """Its 90 % quantile less its 10 % quantile."""
-    weights: NDArray[np.float32]
-    """Rarity of each term of the catalogue's vocabulary, shape (n_terms + 1,); 0 for padding."""
-    elsewhere: Mapping[str, float]
-    """Rarity of every word of the background."""
-
-    @classmethod
-    def of(cls, background: Background, index: CatalogIndex) -> Self:
-        vectors = background.vectors()
-        best = np.full(len(vectors), -1.0, dtype=np.float32)
-        for start in range(0, len(index), _BLOCK):
-            block = index.vectors[start : start + _BLOCK]
-            np.maximum(best, (block @ vectors.T).max(axis=0), out=best)
-        apart = np.flatnonzero(best < _NEAR)
-        if len(apart) < _FEWEST:
-            apart = np.argsort(best, kind="stable")[:_FEWEST]
-        low, usual, high = np.quantile(best, [0.1, 0.5, 0.9])
-        vocabulary = index.lexical.vocabulary
-        rarest = max(background.weights.values(), default=1.0)
-        weights = np.zeros(len(vocabulary) + 1, dtype=np.float32)
-        for word, term in vocabulary.items():
-            weights[term] = background.weights.get(word, rarest)
-        spread = max(float(high - low), 1e-3)
-        return cls(vectors[apart], float(usual), spread, weights, background.weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +50,7 @@ class Abstention:
     """Standard deviation of each of `INPUTS` in training."""
     weights: tuple[float, ...]
     """One for each term, in the order of `_terms`; the last is the constant."""
-    _views: WeakKeyDictionary[CatalogIndex, _View] = field(
+    _views: WeakKeyDictionary[CatalogIndex, Outlook] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
     )
 
@@ -185,7 +107,7 @@ class Abstention:
         """
         view = self._views.get(index)
         if view is None:
-            view = self._views[index] = _View.of(self.background, index)
+            view = self._views[index] = Outlook.of(self.background, index)
         return float(self.probabilities(_inputs(view, index, prompt, found)[None])[0])
 
     def probabilities(self, inputs: ArrayLike) -> NDArray[np.float64]:
@@ -206,17 +128,12 @@ class Abstention:
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON values."""
-        levels = self.background.levels
         return {
             "inputs": list(INPUTS),
             "means": list(self.means),
             "scales": list(self.scales),
             "weights": list(self.weights),
-            "background": {
-                "dimensions": levels.shape[1],
-                "levels": b64encode(levels.tobytes()).decode("ascii"),
-                "weights": dict(self.background.weights),
-            },
+            "background": self.background.to_dict(),
         }
 
     @classmethod
@@ -237,7 +154,7 @@ class Abstention:
         numbers = {name: _numbers(values, name, length) for name, length in lengths.items()}
         if min(numbers["scales"]) <= 0:
             raise ValueError(f"scales must be above 0, got {min(numbers['scales'])}.")
-        return cls(_background(values.get("background")), **numbers)
+        return cls(Background.from_dict(values.get("background")), **numbers)
 
 
 def abstention_inputs(
@@ -255,12 +172,14 @@ def abstention_inputs(
     array of shape (n_prompts, n_inputs)
         Columns as `INPUTS`.
     """
-    view = _View.of(background, index)
+    view = Outlook.of(background, index)
     rows = [_inputs(view, index, prompt, found) for prompt, found in prompts.items()]
     return np.array(rows).reshape(len(rows), len(INPUTS))
 
 
-def _inputs(view: _View, index: CatalogIndex, prompt: str, found: Retrieved) -> NDArray[np.float64]:
+def _inputs(
+    view: Outlook, index: CatalogIndex, prompt: str, found: Retrieved
+) -> NDArray[np.float64]:
     dense, rows, terms = found.scores["dense"], found.rows, found.terms
     nearest = -np.sort(-dense)
     best = found.best["dense"]
@@ -304,7 +223,7 @@ def _inputs(view: _View, index: CatalogIndex, prompt: str, found: Retrieved) -> 
     )
 
 
-def _said(view: _View, index: CatalogIndex, prompt: str) -> tuple[float, int, int]:
+def _said(view: Outlook, index: CatalogIndex, prompt: str) -> tuple[float, int, int]:
     """Weight of the words that a catalogue or the background knows, number of others, of all."""
     distinct = dict.fromkeys(stems(prompt_words(prompt)))
     known = index.lexical.vocabulary
@@ -340,25 +259,3 @@ def _numbers(values: Mapping[str, Any], name: str, length: int) -> tuple[float, 
     ):
         raise ValueError(f"abstention must hold {length} {name}, got {found!r}.")
     return tuple(float(value) for value in found)
-
-
-def _background(values: object) -> Background:
-    if not isinstance(values, dict):
-        raise ValueError(f"background must be an object, got {type(values).__name__}.")  # noqa: TRY004  # a file's content
-    dimensions, words = values.get("dimensions"), values.get("weights")
-    if not isinstance(dimensions, int) or dimensions < 1:
-        raise ValueError(f"dimensions of the background must be at least 1, got {dimensions!r}.")
-    if not isinstance(words, dict) or not all(
-        isinstance(weight, int | float) and isfinite(weight) for weight in words.values()
-    ):
-        raise ValueError("weights of the background must be numbers by word.")
-    raw = b64decode(str(values.get("levels")), validate=True)
-    levels = np.frombuffer(raw, dtype=np.int8)
-    if len(levels) == 0 or len(levels) % dimensions:
-        raise ValueError(
-            f"levels of the background must be rows of {dimensions}, got {len(levels)} values."
-        )
-    levels = levels.reshape(-1, dimensions)
-    if not levels.any(axis=1).all():
-        raise ValueError("levels of the background must hold no row of zeros.")
-    return Background(levels, {word: float(weight) for word, weight in words.items()})
