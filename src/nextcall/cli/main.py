@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nextcall import __version__
-from nextcall.cli import catalog, demo, experiments, model, serve, synth
+from nextcall.cli import catalog, demo, embed, experiments, model, serve, synth
 from nextcall.cli.console import fail
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 # Each verb loads what it needs when it runs.
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(embed.app, name="embed")
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(model.evaluate)

@@ -1,0 +1,195 @@
+"""Learn a static encoder from texts and the vectors that they should have."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from nextcall.embedding.embedder import Embedder, check_texts
+from nextcall.embedding.static_embedder import LONGEST, StaticEmbedder
+from nextcall.embedding.store import encode_cached
+from nextcall.embedding.wordpieces import N_PIECES, WordPieces, piece_texts
+from nextcall.progress import Progress, silent
+
+_TINY: Final = 1e-12  # keeps a division by a squared norm finite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distillation:
+    """What decides how a static encoder is learned, beside its texts."""
+
+    pairs: int = 16_000
+    """The most pairs of neighbouring word pieces that get a vector of their own; the commonest."""
+    pair_weight: float = 0.5
+    """Weight of a pair beside that of a word piece as rare; above 0."""
+    ridge: float = 1.0
+    """What a squared unit of departure from the teacher's own vectors costs; above 0."""
+    map_ridge: float = 0.1
+    """The same of the linear map from the teacher's vectors of word pieces; above 0."""
+    steps: int = 10
+    """Steps of conjugate gradients; fewer stay nearer to the map."""
+
+    def __post_init__(self) -> None:
+        for name in ("pairs", "steps"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}.")
+        for name in ("pair_weight", "ridge", "map_ridge"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}.")
+
+
+DISTILLATION: Final = Distillation()
+"""As was measured on AWS: see docs/embedding.md."""
+
+
+def piece_vectors(
+    teacher: Embedder, *, directory: Path, progress: Progress = silent
+) -> NDArray[np.float32]:
+    """Encode every word piece by itself, shape (N_PIECES, dimensions); kept in `directory`."""
+    return encode_cached(teacher, piece_texts(), directory=directory, progress=progress)
+
+
+def distill(
+    texts: Sequence[str],
+    targets: NDArray[np.float32],
+    *,
+    pieces: NDArray[np.float32],
+    teacher: str,
+    settings: Distillation = DISTILLATION,
+    progress: Progress = silent,
+) -> StaticEmbedder:
+    """Learn vectors of word pieces and pairs whose sum over a text points to its target.
+
+    A text is a bag of word pieces and pairs, each weighted by its rarity over the texts. A ridge
+    regression maps the teacher's own vectors of the word pieces, mean-pooled, to the targets; a
+    second one, solved by conjugate gradients, lets each word piece and pair of the texts depart
+    from that. What stands in no text keeps its mapped vector.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        At least one; the same words may stand for several targets.
+    targets : array of shape (len(texts), dimensions)
+        Unit vector that each text should have.
+    pieces : array of shape (N_PIECES, dimensions)
+        The teacher's vectors of the word pieces: see `piece_vectors`.
+    teacher : str
+        Name of the embedder that made `targets`.
+
+    Raises
+    ------
+    ValueError
+        Where there is no text, or shapes do not fit.
+    """
+    check_texts(texts)
+    if not len(texts) or targets.shape != (len(texts), pieces.shape[1]):
+        raise ValueError(
+            f"targets must have a row a text and {pieces.shape[1]} columns, at least one row, "
+            f"got shape {targets.shape} for {len(texts)} texts."
+        )
+    if len(pieces) != N_PIECES:
+        raise ValueError(f"pieces must have {N_PIECES:,} rows, got {len(pieces):,}.")
+    wordpieces = WordPieces(longest=LONGEST)
+    cut = [
+        wordpieces.cut(text)
+        for text in progress(texts, description="Cutting texts", total=len(texts))
+    ]
+    pairs = _commonest_pairs(cut, settings.pairs)
+    bags = _bags(cut, pairs)
+    n_with = np.bincount(bags.indices, minlength=bags.shape[1])
+    rarity = np.log((len(texts) + 1) / (n_with + 1)).astype(np.float32)
+    rarity[N_PIECES:] *= settings.pair_weight
+    bags = (bags @ sp.diags_array(rarity)).tocsr()
+    start = np.zeros((bags.shape[1], pieces.shape[1]), dtype=np.float32)
+    centred = pieces - pieces.mean(axis=0)
+    start[:N_PIECES] = centred @ _ridge_map(
+        _unit(bags[:, :N_PIECES] @ centred), targets, settings.map_ridge
+    )
+    seen = np.flatnonzero(n_with)
+    start[seen] += _departure(
+        bags[:, seen].tocsr(), targets, start[seen], settings=settings, progress=progress
+    )
+    return StaticEmbedder.of(
+        start * rarity[:, None], pairs=pairs, blank=targets.mean(axis=0), teacher=teacher
+    )
+
+
+def _keys(cut: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Key of every pair of neighbours, and the text in which it stands."""
+    flat = np.array([piece for pieces in cut for piece in pieces], dtype=np.int64)
+    text = np.repeat(np.arange(len(cut)), [len(pieces) for pieces in cut])
+    inside = text[1:] == text[:-1]
+    return (flat[:-1] * N_PIECES + flat[1:])[inside], text[1:][inside]
+
+
+def _commonest_pairs(cut: Sequence[Sequence[int]], most: int) -> NDArray[np.int64]:
+    """Keys of the pairs that are seen most often, ascending; ties by key."""
+    keys, counts = np.unique(_keys(cut)[0], return_counts=True)
+    return np.sort(keys[np.argsort(-counts, kind="stable")[:most]])
+
+
+def _bags(cut: Sequence[Sequence[int]], pairs: NDArray[np.int64]) -> sp.csr_array:
+    """How often each word piece and pair stands in each text, shape (n_texts, n_rows)."""
+    flat = np.array([piece for pieces in cut for piece in pieces], dtype=np.int64)
+    text = np.repeat(np.arange(len(cut)), [len(pieces) for pieces in cut])
+    keys, text_of_pair = _keys(cut)
+    known = np.isin(keys, pairs)
+    columns = np.concatenate([flat, N_PIECES + np.searchsorted(pairs, keys[known])])
+    rows = np.concatenate([text, text_of_pair[known]])
+    ones = np.ones(len(rows), dtype=np.float32)
+    bags = sp.csr_array((ones, (rows, columns)), shape=(len(cut), N_PIECES + len(pairs)))
+    bags.sum_duplicates()
+    return bags
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = rows / np.maximum(norms, _TINY)
+    return unit
+
+
+def _ridge_map(
+    inputs: NDArray[np.float32], targets: NDArray[np.float32], ridge: float
+) -> NDArray[np.float32]:
+    """Least-squares linear map of inputs to targets, shape (dimensions, dimensions)."""
+    x = inputs.astype(np.float64)
+    gram = x.T @ x + ridge * np.eye(x.shape[1])
+    return np.linalg.solve(gram, x.T @ targets).astype(np.float32)
+
+
+def _departure(
+    bags: sp.csr_array,
+    targets: NDArray[np.float32],
+    start: NDArray[np.float32],
+    *,
+    settings: Distillation,
+    progress: Progress,
+) -> NDArray[np.float32]:
+    """Ridge-penalised change of the rows of `start` that brings sums over bags to the targets.
+
+    Only directions count, so each bag is first scaled to the length at which the start fits its
+    target best. Conjugate gradients, preconditioned by the diagonal; all columns at once.
+    """
+    sums = bags @ start
+    fit = np.einsum("ij,ij->i", sums, targets) / (np.einsum("ij,ij->i", sums, sums) + _TINY)
+    scaled = (sp.diags_array(np.maximum(fit, 0).astype(np.float32)) @ bags).tocsr()
+    turned = scaled.T.tocsr()
+    diagonal = scaled.multiply(scaled).sum(axis=0) + settings.ridge
+    inverse = (1 / diagonal).astype(np.float32)[:, None]
+    change = np.zeros_like(start)
+    residual = turned @ (targets - scaled @ start)
+    direction = inverse * residual
+    energy = (residual * direction).sum(axis=0)
+    for _ in progress(range(settings.steps), description="Fitting vectors", total=settings.steps):
+        pushed = turned @ (scaled @ direction) + np.float32(settings.ridge) * direction
+        length = energy / ((direction * pushed).sum(axis=0) + np.float32(_TINY))
+        change += length * direction
+        residual -= length * pushed
+        preconditioned = inverse * residual
+        before, energy = energy, (residual * preconditioned).sum(axis=0)
+        direction = preconditioned + energy / (before + np.float32(_TINY)) * direction
+    return change
