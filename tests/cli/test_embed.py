@@ -1,4 +1,4 @@
-"""`nextcall embed distill`, run as a user runs it."""
+"""`nextcall embed`, run as a user runs it."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.cli.embed import app
 from nextcall.embedding import OnnxEmbedder, vectors_key
+from nextcall.embedding.base_map import read_map
 from nextcall.embedding.static_files import load_static
 from nextcall.embedding.wordpieces import N_PIECES, piece_texts
 from nextcall.sessions import Query
@@ -63,6 +64,15 @@ def test_an_encoder_is_distilled_measured_and_kept(shop: Path) -> None:
     assert "dense.teacher.ndcg@10" in result.stdout
     assert embedder.name in result.stderr
     assert "36 texts" in result.stderr
+
+
+def test_a_map_is_fitted_and_kept_with_its_teacher(shop: Path) -> None:
+    result = run("map", "--catalog", shop / "shop.parquet", "--output", shop / "map.npz")
+    assert result.exit_code == 0, result.output
+    teacher, values = read_map(shop / "map.npz")
+    assert teacher == OnnxEmbedder().name
+    assert values.shape == (384, 384)
+    assert "Map of 12 operations" in result.stderr
 
 
 def test_prompts_are_no_part_of_what_is_learned(shop: Path) -> None:

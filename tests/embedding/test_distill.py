@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from nextcall.embedding.distill import (
     _bags,
     _commonest_pairs,
     _departure,
+    _rarity,
     _ridge_map,
     distill,
+    fit_map,
     piece_vectors,
 )
 from nextcall.embedding.store import vectors_key
@@ -88,6 +91,40 @@ def test_planted_vectors_of_pairs_need_pairs(pieces: NDArray[np.float32]) -> Non
     assert 1 - with_pairs < (1 - without) / 2.5
 
 
+def test_few_texts_stay_near_a_base_and_many_leave_it(pieces: NDArray[np.float32]) -> None:
+    many = phrases(400, seed=1)
+    base = fit_map(many, planted(many), pieces=pieces)
+    drawn = np.random.default_rng(9).standard_normal(base.shape).astype(np.float32)
+    alone = Distillation(pairs=0, steps=0)
+    others = phrases(100, seed=2)
+
+    def missed(n: int, start: NDArray[np.float32] | None, *, ridge: float) -> float:
+        settings = replace(alone, base_ridge=ridge)
+        texts = many[:n]
+        found = distill(
+            texts, planted(texts), pieces=pieces, teacher="t", base=start, settings=settings
+        )
+        return 1 - cosine(found.encode(others), planted(others))
+
+    assert missed(3, base, ridge=100.0) < 0.7 * missed(3, None, ridge=100.0)
+    wrong, right = missed(400, drawn, ridge=0.1), missed(400, None, ridge=0.1)
+    assert wrong == pytest.approx(right, abs=0.01)  # what the texts say outweighs a wrong base
+    assert missed(3, drawn, ridge=1e6) > 2 * missed(3, None, ridge=1e6)
+
+
+def test_a_map_of_all_texts_is_the_start_of_distilling_them(pieces: NDArray[np.float32]) -> None:
+    texts = phrases(200, seed=1)
+    fitted = fit_map(texts, planted(texts), pieces=pieces)
+    settings = Distillation(pairs=0, steps=0, base_ridge=1e9)
+    with_it, without = (
+        distill(
+            texts, planted(texts), pieces=pieces, teacher="t", base=base, settings=settings
+        ).encode(["user order", "weather"])
+        for base in (fitted, None)
+    )
+    np.testing.assert_allclose(with_it, without, atol=0.02)
+
+
 def test_a_word_of_no_text_keeps_its_mapped_vector(pieces: NDArray[np.float32]) -> None:
     texts = phrases(300, seed=1)
     both = [
@@ -137,6 +174,19 @@ def test_the_departure_solves_the_penalised_least_squares() -> None:
     settings = Distillation(ridge=0.5, steps=40)
     found = _departure(sp.csr_array(bags), targets, start, settings=settings, progress=silent)
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_words_are_as_rare_as_in_english_where_texts_are_few() -> None:
+    wordpieces = WordPieces(longest=4)
+    (the, please, bucket, symbol) = (wordpieces.cut(w)[0] for w in ("the", "please", "bucket", "?"))
+    few = _bags([[bucket]] * 4 + [[please]], np.empty(0, dtype=np.int64))
+    rare = _rarity(few, Distillation())
+    assert rare[the] < 0.01 < rare[symbol] < rare[please] < rare[bucket]
+    own = _rarity(few, Distillation(english=0))
+    assert own[bucket] == pytest.approx(np.log(6 / 5))
+    assert own[the] == pytest.approx(np.log(6))
+    many = _bags([[bucket]] * 400_000, np.empty(0, dtype=np.int64))
+    assert _rarity(many, Distillation())[bucket] < 0.1 < rare[bucket]
 
 
 cuts = st.lists(st.lists(st.integers(0, 5), max_size=6), min_size=1, max_size=6)
@@ -206,6 +256,7 @@ def test_what_does_not_fit_together_is_refused(pieces: NDArray[np.float32]) -> N
     ("options", "message"),
     [
         ({"pairs": -1}, "pairs must be at least 0, got -1."),
+        ({"english": -5.0}, "english must be at least 0, got -5.0."),
         ({"steps": -1}, "steps must be at least 0, got -1."),
         ({"ridge": 0.0}, "ridge must be above 0, got 0.0."),
         ({"map_ridge": -2.0}, "map_ridge must be above 0, got -2.0."),

@@ -23,8 +23,9 @@ def pieces(index: CatalogIndex, prompts: list[Query]) -> NDArray[np.float32]:
     texts += [query.prompt for query in prompts]
     present = sorted({piece for text in texts for piece in wordpieces.cut(text)})
     known = piece_texts()
-    vectors = np.full((N_PIECES, 384), 384**-0.5, dtype=np.float32)
-    vectors[present] = index.embedder.encode([known[piece] for piece in present])
+    encoded = index.embedder.encode([known[piece] for piece in present])
+    vectors = np.tile(encoded.mean(axis=0), (N_PIECES, 1))
+    vectors[present] = encoded
     return vectors
 
 

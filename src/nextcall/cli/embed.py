@@ -12,11 +12,6 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _embed() -> None:
-    """Keep `distill` a verb of its own; one command alone would take its group's place."""
-
-
 @app.command("distill")
 def distill_encoder(
     catalog: Annotated[Path, typer.Option("--catalog", help="Catalogue that prompts are about.")],
@@ -26,7 +21,7 @@ def distill_encoder(
     ] = None,
     pairs: Annotated[
         int, typer.Option(min=0, help="Pairs of neighbours that get a vector.")
-    ] = 16_000,
+    ] = 32_000,
     seed: Annotated[int, typer.Option(help="Seed of the interval.")] = 0,
 ) -> None:
     """Distil a static encoder on a catalogue: prompts in microseconds, no network, no labels."""
@@ -58,3 +53,23 @@ def distill_encoder(
         print_table(("figure", "value"), sorted(card.metrics.items()))
     save_static(embedder, output, card=card)
     note(f"{embedder.name}, distilled on {card.n_texts:,} texts: {output}")
+
+
+@app.command("map")
+def fit_base_map(
+    catalog: Annotated[Path, typer.Option("--catalog", help="A large catalogue.")],
+    output: Annotated[Path, typer.Option("--output", help="File of the map (.npz).")],
+) -> None:
+    """Fit the map from which encoders of smaller catalogues are distilled."""
+    from nextcall.catalog.load import load_catalog
+    from nextcall.cli.console import note, progress
+    from nextcall.embedding.base_map import write_map
+    from nextcall.embedding.distill import piece_vectors
+    from nextcall.locations import cache_dir
+    from nextcall.training.opening import open_index
+    from nextcall.training.prompt_encoder import map_for
+
+    index = open_index(load_catalog(catalog), cache=cache_dir(), progress=progress)
+    pieces = piece_vectors(index.embedder, directory=cache_dir() / "vectors", progress=progress)
+    write_map(map_for(index, pieces, progress=progress), output, teacher=index.embedder.name)
+    note(f"Map of {len(index):,} operations: {output}")

@@ -15,6 +15,11 @@ from nextcall.embedding.store import encode_cached
 from nextcall.embedding.wordpieces import N_PIECES, WordPieces, piece_texts
 from nextcall.progress import Progress, silent
 
+_SYMBOLS: Final = 999  # id of the first piece that is no special one: "!"
+_WORDS: Final = 1996  # id of "the", the commonest word
+_SHARE_OF_SYMBOL: Final = 0.1  # of short English texts that hold a given one; a guess
+_SHARE_OF_FIRST: Final = 2.0  # by Zipf's law over the rank; a text of 20 words holds "the" twice
+_LEAST_RARITY: Final = 1e-3  # what stands in every text still has a direction
 _TINY: Final = 1e-12  # keeps a division by a squared norm finite
 
 
@@ -22,22 +27,26 @@ _TINY: Final = 1e-12  # keeps a division by a squared norm finite
 class Distillation:
     """What decides how a static encoder is learned, beside its texts."""
 
-    pairs: int = 16_000
+    pairs: int = 32_000
     """The most pairs of neighbouring word pieces that get a vector of their own; the commonest."""
     pair_weight: float = 0.5
     """Weight of a pair beside that of a word piece as rare; above 0."""
+    english: float = 30_000
+    """Texts of plain English that rarity supposes beside the given ones; at least 0."""
     ridge: float = 1.0
     """What a squared unit of departure from the teacher's own vectors costs; above 0."""
     map_ridge: float = 0.1
     """The same of the linear map from the teacher's vectors of word pieces; above 0."""
+    base_ridge: float = 100.0
+    """The same of the map's departure from a base, where there is one; above 0."""
     steps: int = 10
     """Steps of conjugate gradients; fewer stay nearer to the map."""
 
     def __post_init__(self) -> None:
-        for name in ("pairs", "steps"):
+        for name in ("pairs", "english", "steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}.")
-        for name in ("pair_weight", "ridge", "map_ridge"):
+        for name in ("pair_weight", "ridge", "map_ridge", "base_ridge"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}.")
 
@@ -59,15 +68,16 @@ def distill(
     *,
     pieces: NDArray[np.float32],
     teacher: str,
+    base: NDArray[np.float32] | None = None,
     settings: Distillation = DISTILLATION,
     progress: Progress = silent,
 ) -> StaticEmbedder:
     """Learn vectors of word pieces and pairs whose sum over a text points to its target.
 
-    A text is a bag of word pieces and pairs, each weighted by its rarity over the texts. A ridge
-    regression maps the teacher's own vectors of the word pieces, mean-pooled, to the targets; a
-    second one, solved by conjugate gradients, lets each word piece and pair of the texts depart
-    from that. What stands in no text keeps its mapped vector.
+    A text is a bag of word pieces and pairs, each weighted by its rarity. A ridge
+    regression maps the teacher's own vectors of the word pieces, summed, to the targets; a second
+    one, solved by conjugate gradients, lets each word piece and pair of the texts depart from that.
+    What stands in no text keeps its mapped vector.
 
     Parameters
     ----------
@@ -79,12 +89,60 @@ def distill(
         The teacher's vectors of the word pieces: see `piece_vectors`.
     teacher : str
         Name of the embedder that made `targets`.
+    base : array of shape (dimensions, dimensions), optional
+        A map that `fit_map` found on many texts: few texts cannot tell one, so theirs departs from
+        the base only as far as they demand.
 
     Raises
     ------
     ValueError
         Where there is no text, or shapes do not fit.
     """
+    bags, pairs, rarity = _rare_bags(
+        texts, targets, pieces, most_pairs=settings.pairs, settings=settings, progress=progress
+    )
+    start = np.zeros((bags.shape[1], pieces.shape[1]), dtype=np.float32)
+    start[:N_PIECES] = _centred(pieces) @ _map(bags, targets, pieces, base=base, settings=settings)
+    seen = np.unique(bags.indices)
+    start[seen] += _departure(
+        bags[:, seen].tocsr(), targets, start[seen], settings=settings, progress=progress
+    )
+    return StaticEmbedder.of(
+        start * rarity[:, None], pairs=pairs, blank=targets.mean(axis=0), teacher=teacher
+    )
+
+
+def fit_map(
+    texts: Sequence[str],
+    targets: NDArray[np.float32],
+    *,
+    pieces: NDArray[np.float32],
+    settings: Distillation = DISTILLATION,
+    progress: Progress = silent,
+) -> NDArray[np.float32]:
+    """Find the map from the teacher's vectors of word pieces with which `distill` would begin.
+
+    Returns
+    -------
+    array of shape (dimensions, dimensions)
+        A base for catalogues that are too small to tell one.
+    """
+    bags, _, _ = _rare_bags(
+        texts, targets, pieces, most_pairs=0, settings=settings, progress=progress
+    )
+    return _map(bags, targets, pieces, base=None, settings=settings)
+
+
+def _rare_bags(
+    texts: Sequence[str],
+    targets: NDArray[np.float32],
+    pieces: NDArray[np.float32],
+    *,
+    most_pairs: int,
+    settings: Distillation,
+    progress: Progress,
+) -> tuple[sp.csr_array, NDArray[np.int64], NDArray[np.float32]]:
+    """Check what comes; give bags weighted by rarity, the keys of their pairs, and the weights."""
     check_texts(texts)
     if not len(texts) or targets.shape != (len(texts), pieces.shape[1]):
         raise ValueError(
@@ -98,24 +156,49 @@ def distill(
         wordpieces.cut(text)
         for text in progress(texts, description="Cutting texts", total=len(texts))
     ]
-    pairs = _commonest_pairs(cut, settings.pairs)
+    pairs = _commonest_pairs(cut, most_pairs)
     bags = _bags(cut, pairs)
-    n_with = np.bincount(bags.indices, minlength=bags.shape[1])
-    rarity = np.log((len(texts) + 1) / (n_with + 1)).astype(np.float32)
+    rarity = _rarity(bags, settings)
+    return (bags @ sp.diags_array(rarity)).tocsr(), pairs, rarity
+
+
+def _rarity(bags: sp.csr_array, settings: Distillation) -> NDArray[np.float32]:
+    """Weigh each word piece and pair by how few texts hold it.
+
+    Most words of a prompt stand nowhere in a small catalogue, and "please" is no rare word for
+    that. So the texts are joined by others, in which words are as common as they are in English:
+    the vocabulary lists them by frequency, and by Zipf's law that falls as one over the rank.
+    """
+    share = np.zeros(N_PIECES)
+    share[_SYMBOLS:_WORDS] = _SHARE_OF_SYMBOL
+    share[_WORDS:] = np.minimum(1, _SHARE_OF_FIRST / np.arange(1, N_PIECES - _WORDS + 1))
+    n_texts = np.full(bags.shape[1], bags.shape[0], dtype=np.float64)
+    n_with = np.bincount(bags.indices, minlength=bags.shape[1]).astype(np.float64)
+    n_texts[:N_PIECES] += settings.english
+    n_with[:N_PIECES] += settings.english * share
+    rarity = np.log((n_texts + 1) / (n_with + 1))
     rarity[N_PIECES:] *= settings.pair_weight
-    bags = (bags @ sp.diags_array(rarity)).tocsr()
-    start = np.zeros((bags.shape[1], pieces.shape[1]), dtype=np.float32)
-    centred = pieces - pieces.mean(axis=0)
-    start[:N_PIECES] = centred @ _ridge_map(
-        _unit(bags[:, :N_PIECES] @ centred), targets, settings.map_ridge
-    )
-    seen = np.flatnonzero(n_with)
-    start[seen] += _departure(
-        bags[:, seen].tocsr(), targets, start[seen], settings=settings, progress=progress
-    )
-    return StaticEmbedder.of(
-        start * rarity[:, None], pairs=pairs, blank=targets.mean(axis=0), teacher=teacher
-    )
+    return np.maximum(rarity, _LEAST_RARITY).astype(np.float32)
+
+
+def _map(
+    bags: sp.csr_array,
+    targets: NDArray[np.float32],
+    pieces: NDArray[np.float32],
+    *,
+    base: NDArray[np.float32] | None,
+    settings: Distillation,
+) -> NDArray[np.float32]:
+    inputs = _unit(bags[:, :N_PIECES] @ _centred(pieces))
+    if base is None:
+        return _ridge_map(inputs, targets, settings.map_ridge)
+    return base + _ridge_map(inputs, targets - inputs @ base, settings.base_ridge)
+
+
+def _centred(pieces: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Take away what all word pieces have in common, which says nothing of any."""
+    centred: NDArray[np.float32] = pieces - pieces.mean(axis=0)
+    return centred
 
 
 def _keys(cut: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

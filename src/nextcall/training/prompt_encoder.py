@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.catalog import Catalog
-from nextcall.embedding.distill import DISTILLATION, Distillation, distill
+from nextcall.embedding.base_map import shipped_map
+from nextcall.embedding.distill import DISTILLATION, Distillation, distill, fit_map
 from nextcall.embedding.embedder import Embedder
 from nextcall.embedding.search import top_rows
 from nextcall.embedding.static_embedder import StaticEmbedder
@@ -57,7 +58,8 @@ def distill_for(
 ) -> tuple[StaticEmbedder, EncoderCard]:
     """Distil an encoder of prompts on a catalogue; no prompt and no label is used.
 
-    Each way to say an operation is to have the vector by which the operation is found.
+    Each way to say an operation is to have the vector by which the operation is found. The package
+    holds a map of AWS to begin with, for the teacher that it ships too.
 
     Parameters
     ----------
@@ -73,13 +75,13 @@ def distill_for(
     EncoderCard
         What it was made of.
     """
-    views = catalog_views(index.catalog)
-    texts = [text for view in views for text in view]
+    texts, targets = _texts_and_targets(index)
     embedder = distill(
         texts,
-        np.tile(index.vectors, (len(views), 1)),
+        targets,
         pieces=pieces,
         teacher=index.embedder.name,
+        base=shipped_map(index.embedder.name),
         settings=settings,
         progress=progress,
     )
@@ -90,6 +92,20 @@ def distill_for(
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return embedder, card
+
+
+def map_for(
+    index: CatalogIndex, pieces: NDArray[np.float32], *, progress: Progress = silent
+) -> NDArray[np.float32]:
+    """Find the map of a large catalogue from which `distill_for` may begin on smaller ones."""
+    texts, targets = _texts_and_targets(index)
+    return fit_map(texts, targets, pieces=pieces, progress=progress)
+
+
+def _texts_and_targets(index: CatalogIndex) -> tuple[list[str], NDArray[np.float32]]:
+    views = catalog_views(index.catalog)
+    texts = [text for view in views for text in view]
+    return texts, np.tile(index.vectors, (len(views), 1))
 
 
 def compare_dense(
