@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nextcall import __version__
-from nextcall.cli import catalog, demo, embed, experiments, model, serve, synth
+from nextcall.cli import catalog, crossval, demo, embed, experiments, model, serve, synth
 from nextcall.cli.console import fail
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command()(model.train)
 app.command()(model.evaluate)
 app.command()(model.predict)
 app.command()(model.rank)
+app.command()(crossval.crossval)
 app.command()(synth.synth)
 app.command()(experiments.run)
 app.command()(experiments.report)

@@ -92,7 +92,7 @@ def evaluate(
     from nextcall.ranking.rows import query_rows
     from nextcall.sessions.jsonl import read_queries
 
-    ranker, index = _open(model, catalog)
+    ranker, index = open_model(model, catalog)
     asked = read_queries(queries)
     rows = query_rows(index, asked, ranker.prior_, progress=progress)
     own = score_ranker(ranker, rows, index)
@@ -136,7 +136,7 @@ def predict(
 
     if not prompt.strip():
         raise ValueError("prompt must not be blank.")
-    ranker, index = _open(model, catalog)
+    ranker, index = open_model(model, catalog)
     matcher = CallMatcher(index.catalog)
     known = []
     for name in history or []:
@@ -180,7 +180,7 @@ def rank(
     from nextcall.cli.console import note, progress
     from nextcall.sessions.jsonl import Prediction, read_queries, write_predictions
 
-    ranker, index = _open(model, catalog)
+    ranker, index = open_model(model, catalog)
     asked = read_queries(queries)
     vectors = index.encode_prompts([query.prompt for query in asked], progress=progress)
     predictions = []
@@ -198,7 +198,7 @@ def rank(
     note(f"{len(predictions):,} rankings: {output}")
 
 
-def _open(model: Path | None, catalog: Path | None) -> "tuple[CallRanker, CatalogIndex]":
+def open_model(model: Path | None, catalog: Path | None) -> "tuple[CallRanker, CatalogIndex]":
     """Load a ranker and index a catalogue; the demo's catalogue where none is given."""
     from nextcall.catalog.load import load_catalog
     from nextcall.cli.console import progress

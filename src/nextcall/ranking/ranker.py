@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,11 @@ from nextcall.ranking.features import compute_features, has_history
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.rows import QueryRows, query_rows
 from nextcall.ranking.workflow import WorkflowPrior
-from nextcall.sessions import Call, Query
+from nextcall.sessions import Call, Query, Session
+from nextcall.sessions.queries import next_call_queries
+
+if TYPE_CHECKING:
+    from nextcall.ranking.adaptation import AdaptedRanker
 
 _HISTORY: Final = 100
 _SIMILARITY: Final = FEATURE_NAMES.index("prompt_similarity")
@@ -139,6 +143,35 @@ class CallRanker:
         self.prior_ = prior
         self.calibration_ = self._calibrate(validation)
         return self
+
+    def adapt(
+        self,
+        index: CatalogIndex,
+        sessions_or_queries: Sequence[Session] | Sequence[Query],
+        *,
+        rng: np.random.Generator,
+        progress: Progress = silent,
+    ) -> "AdaptedRanker":
+        """Learn from a target's own sessions, a few dozen or more; this ranker stays as it is.
+
+        Parameters
+        ----------
+        index : CatalogIndex
+            The target's catalogue, which the adapted ranker alone ranks.
+        sessions_or_queries : sequence of Session or of Query
+            Sessions whose calls have prompts, or queries with right answers.
+
+        Raises
+        ------
+        ValueError
+            Where there are fewer than two sessions, or an answer is not of the catalogue.
+        """
+        from nextcall.ranking.adaptation import adapt_ranker  # noqa: PLC0415  # it builds on this
+
+        queries: list[Query] = []
+        for given in sessions_or_queries:
+            queries += next_call_queries([given]) if isinstance(given, Session) else [given]
+        return adapt_ranker(self, index, queries, rng=rng, progress=progress)
 
     def _calibrate(self, rows: QueryRows) -> Calibration:
         width = max(len(y) for y in rows.relevance)

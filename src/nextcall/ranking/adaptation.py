@@ -1,0 +1,270 @@
+"""A ranker that learned from a target's own sessions, above one that ranks any catalogue."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextcall.progress import Progress, silent
+from nextcall.ranking.adapted_features import ADAPTED_NAMES, TargetEvidence
+from nextcall.ranking.adapted_rows import Examined, Examiner, examine_once
+from nextcall.ranking.boosting import BoostingSettings, Trees, train_trees
+from nextcall.ranking.calibration import Calibration
+from nextcall.ranking.feature_table import FEATURE_NAMES
+from nextcall.ranking.features import has_history
+from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.ranker import CallRanker, Ranked
+from nextcall.ranking.rows import QueryRows
+from nextcall.sessions import Call, Query
+
+INNER_FOLDS: Final = 10
+"""Parts of the sessions; the evidence of each row comes from the parts that it is not in."""
+
+ADAPTED_SETTINGS: Final = BoostingSettings(
+    trees=200,
+    leaves=7,  # a few dozen sessions fill no larger trees
+    learning_rate=0.05,
+    feature_fraction=0.3,
+    l2=5.0,
+    max_bins=63,
+)
+
+_HARD: Final = 45
+_RANDOM: Final = 15
+_HISTORY: Final = 100
+_SIMILARITY: Final = FEATURE_NAMES.index("prompt_similarity")
+_NAMES: Final = (*FEATURE_NAMES, *ADAPTED_NAMES)
+
+
+class AdaptedRanker:
+    """Rank the operations of the one catalogue whose sessions were learned from.
+
+    Parameters
+    ----------
+    base : CallRanker
+        Its score and features are among those of this ranker.
+    evidence : TargetEvidence
+        What the sessions say.
+    trees : Trees
+        Grown on the base's features and those of `ADAPTED_FEATURES`.
+    calibration : Calibration
+    """
+
+    def __init__(
+        self,
+        base: CallRanker,
+        evidence: TargetEvidence,
+        trees: Trees,
+        calibration: Calibration,
+    ) -> None:
+        self.base = base
+        self.evidence = evidence
+        self.trees = trees
+        self.calibration = calibration
+
+    def rank(
+        self,
+        index: CatalogIndex,
+        prompt: str,
+        history: Sequence[Call] = (),
+        *,
+        k: int = 5,
+        vector: NDArray[np.float32] | None = None,
+        now: datetime | None = None,
+        context: Sequence[str] = (),
+        task: str = "next_call",
+    ) -> list[Ranked]:
+        """Rank as `CallRanker.rank` does; the index must be of the catalogue learned from.
+
+        Parameters
+        ----------
+        context : sequence of str
+            Earlier turns of the user, oldest first.
+        task : str
+            ``next_call``, or ``retrieval`` where any call of the task is a right answer.
+
+        Returns
+        -------
+        list of Ranked
+            Best first; ``features`` are those of the base, then `ADAPTED_FEATURES`.
+
+        Raises
+        ------
+        ValueError
+            Where `k` is below 1, or the catalogue is another one.
+        """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}.")
+        if index.catalog.content_hash != self.evidence.content_hash:
+            raise ValueError(
+                f"index must be of the catalogue that was adapted to, got {index.catalog.name!r}."
+            )
+        query = Query(
+            query_id="",
+            prompt=prompt,
+            history=tuple(history[-_HISTORY:]),
+            task=task,
+            time=now,
+            context=tuple(context),
+        )
+        if vector is None:
+            vectors = index.embedder.encode([prompt, *context])
+        else:
+            vectors = vector[None]
+            if context:
+                vectors = np.concatenate([vectors, index.embedder.encode(list(context))])
+        return self.answer(
+            index, examine_once(index, self.base, query, self.evidence, vectors=vectors), k=k
+        )
+
+    def answer(self, index: CatalogIndex, examined: Examined, *, k: int) -> list[Ranked]:
+        """Order candidates that were examined; best first."""
+        features, rows = examined.features, examined.found.rows
+        scores = self.trees.predict(features)
+        order = np.argsort(-scores, kind="stable")
+        known = has_history(features)
+        confidence = self.calibration.confidence(scores[order], has_history=known)
+        return [
+            Ranked(
+                operation=index.catalog.operations[rows[row]],
+                rank=place + 1,
+                score=float(scores[row]),
+                confidence=float(confidence[place]),
+                similarity=float(features[row, _SIMILARITY]),
+                features=features[row],
+            )
+            for place, row in enumerate(order[:k])
+        ]
+
+
+def adapt_ranker(
+    base: CallRanker,
+    index: CatalogIndex,
+    queries: Sequence[Query],
+    *,
+    rng: np.random.Generator,
+    settings: BoostingSettings = ADAPTED_SETTINGS,
+    progress: Progress = silent,
+) -> AdaptedRanker:
+    """Learn from queries of a target's own sessions.
+
+    Raises
+    ------
+    ValueError
+        Where the queries come from fewer than two sessions, or as `check_answers`.
+    """
+    examiner = Examiner(index, base, queries, progress=progress)
+    return adapt_examined(
+        examiner,
+        np.arange(len(queries)),
+        groups=session_groups(queries),
+        rng=rng,
+        settings=settings,
+        progress=progress,
+    )
+
+
+def adapt_examined(
+    examiner: Examiner,
+    positions: NDArray[np.int64],
+    *,
+    groups: Sequence[str],
+    rng: np.random.Generator,
+    settings: BoostingSettings = ADAPTED_SETTINGS,
+    progress: Progress = silent,
+) -> AdaptedRanker:
+    """Learn as `adapt_ranker` does, from some of the queries of an examiner.
+
+    Parameters
+    ----------
+    positions : array of shape (n,)
+        Places of the queries to learn from.
+    groups : sequence of str
+        Session of each query of the examiner: evidence for a row never comes from its own.
+    """
+    own = [groups[position] for position in positions.tolist()]
+    n_groups = len(set(own))
+    if n_groups < 2:
+        raise ValueError(f"queries must come from at least two sessions, got {n_groups}.")
+    inner = group_folds(own, folds=min(INNER_FOLDS, n_groups), rng=rng)
+    rows = examiner.rows(positions, inner, progress=progress)
+    return AdaptedRanker(
+        examiner.base,
+        examiner.evidence(positions),
+        _grow(rows, settings, rng),
+        _calibrate(rows, inner % 2, settings, rng),
+    )
+
+
+def session_groups(queries: Sequence[Query]) -> list[str]:
+    """Name the session of each query; one without a session stands alone."""
+    return [query.session_id or f"\0{query.query_id}" for query in queries]
+
+
+def group_folds(
+    groups: Sequence[str], *, folds: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Share groups out over folds, whole and in numbers that differ by one at most.
+
+    Parameters
+    ----------
+    groups : sequence of str
+        Group of each query.
+    folds : int
+        At least 2 and at most the number of groups.
+
+    Returns
+    -------
+    array of shape (n_queries,)
+        Fold of each query, from 0.
+
+    Raises
+    ------
+    ValueError
+        Where `folds` is out of range.
+
+    Examples
+    --------
+    >>> folds = group_folds(["a", "a", "b", "c"], folds=3, rng=np.random.default_rng(0))
+    >>> bool(folds[0] == folds[1]), sorted(set(folds.tolist()))
+    (True, [0, 1, 2])
+    """
+    names, code = np.unique(np.asarray(groups), return_inverse=True)
+    if not 2 <= folds <= len(names):
+        raise ValueError(
+            f"folds must be from 2 to the number of groups, {len(names)}, got {folds}."
+        )
+    fold_of = np.empty(len(names), dtype=np.int64)
+    fold_of[rng.permutation(len(names))] = np.arange(len(names)) % folds
+    return fold_of[code]
+
+
+def _grow(rows: QueryRows, settings: BoostingSettings, rng: np.random.Generator) -> Trees:
+    sampled = rows.sample(hard=_HARD, random=_RANDOM, rng=rng)
+    return train_trees(sampled, settings=settings, rng=rng, feature_names=_NAMES)
+
+
+def _calibrate(
+    rows: QueryRows,
+    half: NDArray[np.int64],
+    settings: BoostingSettings,
+    rng: np.random.Generator,
+) -> Calibration:
+    """Fit on the scores of trees that were grown on the other half of the sessions."""
+    width = max(len(relevance) for relevance in rows.relevance)
+    scores = np.full((len(rows), width), -np.inf)
+    relevant = np.zeros((len(rows), width), dtype=np.bool_)
+    for own in (0, 1):
+        if not any(rows.relevance[i].any() for i in np.flatnonzero(half != own)):
+            continue
+        trees = _grow(rows.select(np.flatnonzero(half != own)), settings, rng)
+        for i in np.flatnonzero(half == own):
+            values = trees.predict(rows.features[i])
+            order = np.argsort(-values, kind="stable")
+            scores[i, : len(values)] = values[order]
+            relevant[i, : len(values)] = rows.relevance[i][order] > 0
+    scored = np.isfinite(scores[:, 0])
+    before = np.array([has_history(features) for features in rows.features])
+    return Calibration.fit(scores[scored], relevant[scored], before[scored])

@@ -1,0 +1,70 @@
+"""How well a ranker adapts: each session ranked by one that learned from the others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nextcall.progress import Progress, silent
+from nextcall.ranking.adaptation import (
+    ADAPTED_SETTINGS,
+    adapt_examined,
+    group_folds,
+    session_groups,
+)
+from nextcall.ranking.adapted_rows import Examiner
+from nextcall.ranking.boosting import BoostingSettings
+from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.ranker import CallRanker, Ranked
+from nextcall.sessions import Query
+
+
+def cross_validate(
+    base: CallRanker,
+    index: CatalogIndex,
+    queries: Sequence[Query],
+    *,
+    rng: np.random.Generator,
+    folds: int = 5,
+    groups: Sequence[str] | None = None,
+    k: int = 20,
+    settings: BoostingSettings = ADAPTED_SETTINGS,
+    progress: Progress = silent,
+) -> list[list[Ranked]]:
+    """Adapt to all folds but one, rank that one, and so on through all folds.
+
+    Parameters
+    ----------
+    groups : sequence of str, optional
+        What a split keeps together, one label a query; the session where none is given.
+    k : int
+        Answers a query, at least 1.
+
+    Returns
+    -------
+    list of lists of Ranked
+        The answers to each query, best first, in the order of the queries.
+
+    Raises
+    ------
+    ValueError
+        Where `k` or `folds` is out of range, or as `adapt_ranker`.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}.")
+    known = session_groups(queries) if groups is None else list(groups)
+    fold = group_folds(known, folds=folds, rng=rng)
+    examiner = Examiner(index, base, queries, progress=progress)
+    answers: list[list[Ranked]] = [[] for _ in queries]
+    for held_out in progress(range(folds), description="Adapting to folds", total=folds):
+        adapted = adapt_examined(
+            examiner,
+            np.flatnonzero(fold != held_out),
+            groups=known,
+            rng=rng,
+            settings=settings,
+            progress=progress,
+        )
+        for position in np.flatnonzero(fold == held_out).tolist():
+            examined = examiner.examine(position, adapted.evidence)
+            answers[position] = adapted.answer(index, examined, k=k)
+    return answers
