@@ -8,14 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nextcall.ranking import adapted_features
 from nextcall.ranking.adaptation import (
     ADAPTED_SETTINGS,
     AdaptedRanker,
+    _calibrate,
     adapt_ranker,
     group_folds,
     session_groups,
 )
-from nextcall.ranking.adapted_features import ADAPTED_FEATURES, ADAPTED_NAMES
+from nextcall.ranking.adapted_features import (
+    ADAPTED_FEATURES,
+    ADAPTED_NAMES,
+    TargetEvidence,
+    ask,
+)
 from nextcall.ranking.adapted_rows import Examiner
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import CatalogIndex
@@ -246,9 +253,61 @@ def test_evidence_proposes_what_no_retriever_does(
     )
     answers = adapted.rank(aws_index, "buy some soap in town", k=1, task="retrieval")
     assert answers[0].operation.operation_id == hidden
-    again = [Query(query_id="x", prompt="x", relevant=(names[0],)), *queries[:3]]
-    few = adapt_ranker(ranker, aws_index, again, rng=np.random.default_rng(0), settings=SETTINGS)
-    assert few.rank(aws_index, prompts[0], calls_of([hidden]), k=1)[0].rank == 1
+
+
+def test_evidence_proposes_what_mostly_follows(ranker: CallRanker, aws_index: CatalogIndex) -> None:
+    first, then = aws_index.catalog.operations[5], aws_index.catalog.operations[-5]
+    sessions = [
+        _session(number, f"{thing} in town", (first.operation_id, then.operation_id))
+        for number, thing in enumerate(THINGS)
+    ]
+    evidence = TargetEvidence(aws_index, next_call_queries(sessions), ranker.prior_)
+    asked = {
+        run: ask(aws_index, Query(query_id="q", prompt="?", history=calls_of(run), task=task))
+        for run, task in (((), "next_call"), ((first.operation_id,), "retrieval"))
+    }
+    rows = aws_index.positions([first.operation_id, then.operation_id])
+    assert set(evidence.suggest(asked[()], n=2).tolist()) == set(rows.tolist())
+    after = evidence.suggest(asked[first.operation_id,], n=2).tolist()
+    assert rows[1] in after
+    assert len(evidence.suggest(asked[()], n=10**6)) == len(aws_index)
+
+
+def test_only_the_last_prompts_and_states_are_compared(
+    ranker: CallRanker, shop_index: CatalogIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = next_call_queries(_habit())
+    late = TargetEvidence(shop_index, queries[-7:], ranker.prior_)
+    monkeypatch.setattr(adapted_features, "_MOST", 7)
+    capped = TargetEvidence(shop_index, queries, ranker.prior_)
+    asked = ask(shop_index, Query(query_id="q", prompt="orders of pens", task="next_call"))
+    rows, base = np.arange(len(shop_index)), np.zeros(len(shop_index))
+    found = {
+        name: dict(zip(ADAPTED_NAMES, evidence.features(asked, rows, base).T, strict=True))
+        for name, evidence in (("late", late), ("capped", capped))
+    }
+    np.testing.assert_array_equal(found["late"]["state_votes"], found["capped"]["state_votes"])
+    assert (found["late"]["popularity"] != found["capped"]["popularity"]).any()
+
+
+def test_a_half_without_a_right_candidate_calibrates_nothing(
+    ranker: CallRanker, shop_index: CatalogIndex
+) -> None:
+    queries = next_call_queries(_habit())
+    examiner = Examiner(shop_index, ranker, queries)
+    half = np.array([int(query.session_id[1:]) % 2 for query in queries])
+    rows = examiner.rows(np.arange(len(queries)), half)
+    missed = replace(
+        rows,
+        relevance=tuple(y * (own == 0) for y, own in zip(rows.relevance, half, strict=True)),
+    )
+    found = [
+        _calibrate(known, half, SETTINGS, np.random.default_rng(0)) for known in (rows, missed)
+    ]
+    assert found[0] != found[1]
+    for calibration in found:
+        confidence = calibration.confidence(np.array([2.0, 1.0]), has_history=False)
+        assert 0 <= confidence[1] <= confidence[0] <= 1
 
 
 @given(

@@ -67,7 +67,7 @@ def test_words_that_no_known_prompt_has_make_a_prompt_less_alike() -> None:
 def _history_likeness(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
     a, b = ({**Counter(rows.tolist()), "none": 1} for rows in (one, other))
     shared = sum(float(np.sqrt(a[key] * b[key])) for key in a if key in b)
-    same = (one[-1:].tolist()) == (other[-1:].tolist())
+    same = np.array_equal(one[-1:], other[-1:])
     return 0.5 * same + 0.5 * float(shared / np.sqrt(sum(a.values()) * sum(b.values())))
 
 

@@ -64,6 +64,7 @@ ADAPTED_FEATURES: Final = (
 ADAPTED_NAMES: Final = tuple(feature.name for feature in ADAPTED_FEATURES)
 _COLUMN: Final = {name: column for column, name in enumerate(ADAPTED_NAMES)}
 _JOINT: Final = (0.25, 0.25, 0.5)  # likeness of states: prompts', histories', their product
+_MOST: Final = 3_000  # prompts, and states, that are compared: every pair of them is looked at
 _UNKNOWN: Final = np.float32(np.nan)
 
 
@@ -106,7 +107,8 @@ class TargetEvidence:
     ----------
     index : CatalogIndex
     queries : sequence of Query
-        At least one, with right answers.
+        At least one, with right answers; of prompts and of states the last 3,000 are compared,
+        of calls all are counted.
     prior : WorkflowPrior
         What follows what in any API.
     """
@@ -126,7 +128,7 @@ class TargetEvidence:
         runs = [run for run in runs if len(run)]
         self._counts = CallCounts(runs or answers, index.statics, prior)
         self._ordered = bool(runs)
-        steps = [query for query in queries if query.task == "next_call"]
+        steps = [query for query in queries if query.task == "next_call"][-_MOST:]
         self._states = _States(index, steps) if steps else None
 
     def suggest(self, asked: Asked, *, n: int) -> NDArray[np.int64]:
@@ -263,7 +265,8 @@ def _prompts(
     for query in queries:
         known = answers.setdefault((query.session_id or query.query_id, query.prompt), {})
         known |= dict.fromkeys((*query.relevant, *query.remaining))
-    texts = [prompt for _, prompt in answers]
+    kept = list(answers.items())[-_MOST:]
+    texts = [prompt for (_, prompt), _ in kept]
     vectors = index.encode_prompts(texts)
     asked = [Question.of(text, vector) for text, vector in zip(texts, vectors, strict=True)]
-    return asked, [index.positions(list(known)) for known in answers.values()]
+    return asked, [index.positions(list(known)) for _, known in kept]
