@@ -146,3 +146,37 @@ def test_bad_input_ends_with_exit_code_2_and_a_message_that_names_it(
     assert message in err
     assert "Traceback" not in err
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_without_the_demo_a_base_must_be_named(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, _, err = _run(
+        *(folder, monkeypatch, capsys, "crossval", "--catalog", folder / "catalog.jsonl"),
+        *("--queries", folder / "queries.jsonl", "--output", tmp_path / "out.jsonl"),
+    )
+    assert code == 2
+    assert "no ranker there; give --base, or run `nextcall demo` first." in err
+
+
+def test_a_task_of_one_group_has_no_interval(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = (folder / "queries.jsonl").read_text().splitlines()
+    kept = [line for line in lines if "retrieval" not in line or '"s3"' in line]
+    (tmp_path / "queries.jsonl").write_text("\n".join(kept))
+    code, out, err = _run(
+        *(folder, monkeypatch, capsys, "crossval", "--catalog", folder / "catalog.jsonl"),
+        *("--queries", tmp_path / "queries.jsonl", "--output", tmp_path / "out.jsonl"),
+        *("--base", _base(folder, monkeypatch, capsys), "--folds", 2),
+    )
+    assert code == 0, err
+    last = out.splitlines()[-1].split()
+    assert last[:3] == ["retrieval", "1", "1"]
+    assert last[4:] == ["-", "-"]

@@ -21,7 +21,7 @@ def crossval(
     base: Annotated[
         Path | None,
         typer.Option(
-            "--base", help="Folder of the ranker that adapts; the demo's where none is given."
+            "--base", help="Folder of the ranker that adapts; the packaged one where none is given."
         ),
     ] = None,
     folds: Annotated[int, typer.Option(help="Parts; each is ranked by what the others teach.")] = 5,
