@@ -148,18 +148,19 @@ def test_bad_input_ends_with_exit_code_2_and_a_message_that_names_it(
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def test_without_the_demo_a_base_must_be_named(
+def test_the_packaged_ranker_adapts_where_no_base_is_named(
     folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code, _, err = _run(
+    code, out, err = _run(
         *(folder, monkeypatch, capsys, "crossval", "--catalog", folder / "catalog.jsonl"),
-        *("--queries", folder / "queries.jsonl", "--output", tmp_path / "out.jsonl"),
+        *("--queries", folder / "queries.jsonl", "--output", tmp_path / "out.jsonl", "--folds", 2),
     )
-    assert code == 2
-    assert "no ranker there; give --base, or run `nextcall demo` first." in err
+    assert code == 0, err
+    assert "ndcg@10" in out
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) > 10
 
 
 def test_a_task_of_one_group_has_no_interval(

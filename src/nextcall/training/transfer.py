@@ -130,8 +130,7 @@ def practice_rows(
         asked = practice_queries(
             catalog, titles, settings=settings, rng=rng, name=f"practice-{number}"
         )
-        if asked:
-            drawn.append((catalog, asked))
+        drawn.append((catalog, asked))
     index.encode_prompts([q.prompt for _, asked in drawn for q in asked], progress=progress)
     rows = [
         query_rows(index.subset(catalog), asked, prior)
