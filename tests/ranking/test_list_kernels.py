@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextcall.ranking.list_kernels import add_gains, add_postings, places_in_lists
+from nextcall.ranking.list_kernels import add_gains, add_postings, field_sums, places_in_lists
 
 N_ROWS = 12
 rows = st.lists(st.integers(0, N_ROWS - 1), unique=True)
@@ -55,3 +55,17 @@ def test_places_are_those_in_the_lists(asked: list[int], listed: list[list[int]]
         places = kernel(np.array(asked, dtype=np.int64), lists, 77, N_ROWS)
         assert places.dtype == np.float32
         assert places.tolist() == expected
+
+
+@given(widths=st.lists(st.integers(1, 40), min_size=1, max_size=4), seed=st.integers(0, 99))
+def test_weights_are_summed_field_by_field_as_numpy_sums(widths: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    bounds = np.cumsum([0, *widths])
+    ids = rng.integers(30, size=(9, bounds[-1])).astype(np.int32)
+    present = (rng.random(30) * (rng.random(30) < 0.5)).astype(np.float32)
+    asked = rng.integers(9, size=5)
+    expected = np.add.reduceat(present[ids[asked]], bounds[:-1], axis=1).T
+    for kernel in (field_sums, field_sums.py_func):
+        found = kernel(present, ids, bounds, asked)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, expected)

@@ -12,6 +12,7 @@ from nextcall.ranking.candidates import RETRIEVERS, Retrieved
 from nextcall.ranking.feature_table import FEATURES
 from nextcall.ranking.index import STATIC_FEATURES, CatalogIndex
 from nextcall.ranking.lexical_index import BM25_FIELDS, FIELDS
+from nextcall.ranking.list_kernels import field_sums
 from nextcall.ranking.workflow import WorkflowPrior
 from nextcall.sessions import Call
 
@@ -87,8 +88,7 @@ def _words(values: NDArray[np.float32], index: CatalogIndex, retrieved: Retrieve
     prompt, rows = retrieved.terms, retrieved.rows
     present = np.zeros(len(index.lexical.weights), dtype=np.float32)
     present[prompt.ids] = index.lexical.weights[prompt.ids]
-    ids, starts = index.field_terms
-    shared_of = np.add.reduceat(present[ids[rows]], starts, axis=1).T
+    shared_of = field_sums(present, *index.field_terms, rows)
     for field, shared in zip(FIELDS, shared_of, strict=True):
         _put(values, f"{field}_covers_prompt", shared / prompt.weight)
         own = np.maximum(index.lexical.terms[field].weight[rows], 1e-6)

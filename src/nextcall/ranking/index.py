@@ -177,10 +177,10 @@ class CatalogIndex:
 
     @cached_property
     def field_terms(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Terms of all `FIELDS` side by side, and the column at which each field begins."""
+        """Terms of all `FIELDS` side by side; where each field begins, and the width."""
         ids = [self.lexical.terms[field].ids for field in FIELDS]
         ends = np.cumsum([part.shape[1] for part in ids])
-        return np.hstack(ids), np.concatenate([[0], ends[:-1]])
+        return np.hstack(ids), np.concatenate([[0], ends])
 
     @cached_property
     def static_features(self) -> NDArray[np.float32]:

@@ -98,3 +98,54 @@ def places_in_lists(
             if i >= 0:
                 places[number, i] = place
     return places
+
+
+@compiled()
+def field_sums(
+    present: NDArray[np.float32],
+    ids: NDArray[np.int32],
+    bounds: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Sum the weights that are present among the terms of each field of some rows.
+
+    Parameters
+    ----------
+    present : array of shape (n_terms,)
+        Weight of each term where it is present, else 0.
+    ids : array of shape (n_operations, width)
+        Terms of all fields side by side.
+    bounds : array of shape (n_fields + 1,)
+        Columns at which the fields begin, and the width.
+    rows : array of shape (n_rows,)
+
+    Returns
+    -------
+    array of shape (n_fields, n_rows)
+        Summed in the order in which ``np.add.reduceat`` sums: the first term, and to it the others
+        by eight sums side by side.
+    """
+    sums = np.empty((len(bounds) - 1, len(rows)), dtype=np.float32)
+    eight = np.empty(8, dtype=np.float32)
+    for place in range(len(rows)):
+        terms = ids[rows[place]]
+        for field in range(len(bounds) - 1):
+            start, end = bounds[field] + 1, bounds[field + 1]
+            rest = np.float32(0)
+            i = start
+            if end - start >= 8:
+                for j in range(8):
+                    eight[j] = present[terms[start + j]]
+                i = start + 8
+                while i + 8 <= end:
+                    for j in range(8):
+                        eight[j] += present[terms[i + j]]
+                    i += 8
+                rest = ((eight[0] + eight[1]) + (eight[2] + eight[3])) + (
+                    (eight[4] + eight[5]) + (eight[6] + eight[7])
+                )
+            while i < end:
+                rest += present[terms[i]]
+                i += 1
+            sums[field, place] = present[terms[start - 1]] + rest
+    return sums
