@@ -10,6 +10,7 @@ from nextcall.embedding.scan import SCANNED_DIMENSIONS, dots_of_rows, scan_bytes
 from nextcall.embedding.selection import best_places, rows_above
 
 _LARGE: Final = 5_000  # vectors from which on the scan is reduced; below it, exact is as fast
+_SAMPLE: Final = 3_000  # vectors that the directions are computed from
 _SURVIVORS: Final = 600
 
 
@@ -19,7 +20,7 @@ class VectorSearch:
     Above 5,000 vectors each is projected once on the 128 directions that hold most of their sum of
     squares, and rounded to bytes. A query scans these, and the best 600 (or one in thirty, where
     that is more) are scored exactly. Over the 18,378 AWS operations the first 100 of 1,200 real
-    prompts keep 0.9995 of the exact ones, as they do without the rounding.
+    prompts keep 0.9994 of the exact ones, as they do without the rounding.
 
     Parameters
     ----------
@@ -82,7 +83,8 @@ class VectorSearch:
 
     @cached_property
     def _axes(self) -> NDArray[np.float32]:
-        moments = (self._vectors.T @ self._vectors).astype(np.float64)
+        some = self._vectors[:: max(len(self._vectors) // _SAMPLE, 1)]  # as good as all, sooner
+        moments = (some.T @ some).astype(np.float64)
         _, directions = np.linalg.eigh(moments)  # the smallest first
         return np.ascontiguousarray(directions[:, : -SCANNED_DIMENSIONS - 1 : -1], dtype=np.float32)
 
