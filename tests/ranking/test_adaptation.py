@@ -5,8 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nextcall.ranking import adapted_features
 from nextcall.ranking.adaptation import (
@@ -14,7 +12,6 @@ from nextcall.ranking.adaptation import (
     AdaptedRanker,
     _calibrate,
     adapt_ranker,
-    group_folds,
     session_groups,
 )
 from nextcall.ranking.adapted_features import (
@@ -29,6 +26,7 @@ from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.ranker import CallRanker
 from nextcall.sessions import Call, Query, Session, calls_of
 from nextcall.sessions.queries import next_call_queries
+from nextcall.sessions.splits import group_folds
 
 SETTINGS = replace(ADAPTED_SETTINGS, trees=30, min_rows_in_leaf=5)
 THINGS = ("books", "lamps", "chairs", "pens", "mugs", "rugs", "maps", "hats", "toys", "bags")
@@ -185,7 +183,7 @@ def _training_rows(
     """Features of every candidate of each training query, by its row in the catalogue."""
     examiner = Examiner(index, ranker, queries)
     groups = session_groups(queries)
-    inner = group_folds(groups, folds=10, rng=np.random.default_rng(3))
+    inner = group_folds(groups, 10, rng=np.random.default_rng(3))
     rows = examiner.rows(np.arange(len(queries)), inner)
     return [
         dict(zip(candidates.tolist(), features, strict=True))
@@ -308,30 +306,6 @@ def test_a_half_without_a_right_candidate_calibrates_nothing(
     for calibration in found:
         confidence = calibration.confidence(np.array([2.0, 1.0]), has_history=False)
         assert 0 <= confidence[1] <= confidence[0] <= 1
-
-
-@given(
-    st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=40).filter(
-        lambda groups: len(set(groups)) > 1
-    ),
-    st.data(),
-)
-def test_folds_keep_groups_whole_and_are_even(groups: list[str], data: st.DataObject) -> None:
-    n_groups = len(set(groups))
-    folds = data.draw(st.integers(2, n_groups))
-    fold = group_folds(groups, folds=folds, rng=np.random.default_rng(0))
-    own = {group: {int(f) for g, f in zip(groups, fold, strict=True) if g == group}
-           for group in groups}  # fmt: skip
-    assert all(len(found) == 1 for found in own.values())
-    sizes = np.bincount([found.pop() for found in own.values()], minlength=folds)
-    assert len(sizes) == folds
-    assert sizes.max() - sizes.min() <= 1
-
-
-@pytest.mark.parametrize("folds", [1, 3])
-def test_folds_out_of_range_are_refused(folds: int) -> None:
-    with pytest.raises(ValueError, match=f"folds must be from 2 to .* 2, got {folds}"):
-        group_folds(["a", "b", "a"], folds=folds, rng=np.random.default_rng(0))
 
 
 def test_queries_without_a_session_stand_alone() -> None:

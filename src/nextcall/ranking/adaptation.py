@@ -18,6 +18,7 @@ from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.ranker import CallRanker, Ranked
 from nextcall.ranking.rows import QueryRows
 from nextcall.sessions import Call, Query
+from nextcall.sessions.splits import group_folds
 
 INNER_FOLDS: Final = 10
 """Parts of the sessions; the evidence of each row comes from the parts that it is not in."""
@@ -188,7 +189,7 @@ def adapt_examined(
     n_groups = len(set(own))
     if n_groups < 2:
         raise ValueError(f"queries must come from at least two sessions, got {n_groups}.")
-    inner = group_folds(own, folds=min(INNER_FOLDS, n_groups), rng=rng)
+    inner = group_folds(own, min(INNER_FOLDS, n_groups), rng=rng)
     rows = examiner.rows(positions, inner, progress=progress)
     return AdaptedRanker(
         examiner.base,
@@ -201,44 +202,6 @@ def adapt_examined(
 def session_groups(queries: Sequence[Query]) -> list[str]:
     """Name the session of each query; one without a session stands alone."""
     return [query.session_id or f"\0{query.query_id}" for query in queries]
-
-
-def group_folds(
-    groups: Sequence[str], *, folds: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Share groups out over folds, whole and in numbers that differ by one at most.
-
-    Parameters
-    ----------
-    groups : sequence of str
-        Group of each query.
-    folds : int
-        At least 2 and at most the number of groups.
-
-    Returns
-    -------
-    array of shape (n_queries,)
-        Fold of each query, from 0.
-
-    Raises
-    ------
-    ValueError
-        Where `folds` is out of range.
-
-    Examples
-    --------
-    >>> folds = group_folds(["a", "a", "b", "c"], folds=3, rng=np.random.default_rng(0))
-    >>> bool(folds[0] == folds[1]), sorted(set(folds.tolist()))
-    (True, [0, 1, 2])
-    """
-    names, code = np.unique(np.asarray(groups), return_inverse=True)
-    if not 2 <= folds <= len(names):
-        raise ValueError(
-            f"folds must be from 2 to the number of groups, {len(names)}, got {folds}."
-        )
-    fold_of = np.empty(len(names), dtype=np.int64)
-    fold_of[rng.permutation(len(names))] = np.arange(len(names)) % folds
-    return fold_of[code]
 
 
 def _grow(rows: QueryRows, settings: BoostingSettings, rng: np.random.Generator) -> Trees:

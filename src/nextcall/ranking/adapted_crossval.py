@@ -8,7 +8,6 @@ from nextcall.progress import Progress, silent
 from nextcall.ranking.adaptation import (
     ADAPTED_SETTINGS,
     adapt_examined,
-    group_folds,
     session_groups,
 )
 from nextcall.ranking.adapted_rows import Examiner
@@ -16,6 +15,7 @@ from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.ranker import CallRanker, Ranked
 from nextcall.sessions import Query
+from nextcall.sessions.splits import group_folds
 
 
 def cross_validate(
@@ -52,7 +52,11 @@ def cross_validate(
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}.")
     known = session_groups(queries) if groups is None else list(groups)
-    fold = group_folds(known, folds=folds, rng=rng)
+    if not 2 <= folds <= len(set(known)):
+        raise ValueError(
+            f"folds must be from 2 to the number of groups, {len(set(known))}, got {folds}."
+        )
+    fold = group_folds(known, folds, rng=rng)
     examiner = Examiner(index, base, queries, progress=progress)
     answers: list[list[Ranked]] = [[] for _ in queries]
     for held_out in progress(range(folds), description="Adapting to folds", total=folds):
