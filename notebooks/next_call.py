@@ -49,7 +49,6 @@ from nextcall.ranking.evaluation import (
     summarise,
 )
 from nextcall.ranking.feature_table import FEATURE_NAMES
-from nextcall.ranking.model_files import save_ranker
 from nextcall.ranking.plots import (
     plot_importance,
     plot_recall,
@@ -61,7 +60,8 @@ from nextcall.sessions import calls_of
 from nextcall.sessions.awscli_examples import read_awscli_examples
 from nextcall.training.crossval import TASKS, cross_validate, warm_split
 from nextcall.training.folds import committed_parts
-from nextcall.training.opening import open_index
+from nextcall.training.opening import distilled, open_index, save_trained
+from nextcall.training.parity import encoder_parity
 from nextcall.training.recipe import Recipe, prepare
 from nextcall.training.report import (
     headline_table,
@@ -128,11 +128,30 @@ of_fold.groupby("fold").agg(prompts=("service", "size"), services=("service", "n
 # train only where they ask with a real prompt. How calls follow one another is learned from
 # sessions over services that have no prompt and are never tested on.
 
+#
+# Operations are encoded by MiniLM, prompts by a table that is distilled from it on this catalogue's
+# own documentation: microseconds in place of milliseconds, and no prompt or label is used.
+
 # %%
 recipe = Recipe(sessions=sessions, prior_sessions=prior_sessions)
 recipe = replace(recipe, boosting=replace(recipe.boosting, trees=trees))
-index = open_index(catalog, cache=cache_dir())
+by_minilm = open_index(catalog, cache=cache_dir())
+encoder = distilled(by_minilm, cache=cache_dir())
+index = by_minilm.with_embedder(encoder[0])
 material = prepare(index, prompts, recipe=recipe, rng=rng, part_of=parts)
+
+# %% [markdown]
+# Is the table as good as the network? On the prompts of half of the parts a ranker is trained with
+# each, and both rank the prompts of the other half; then the halves change places. The table is
+# kept where it loses less than 0.005 in NDCG@10; the interval is over services.
+
+# %%
+parity = encoder_parity(index, material, recipe=recipe, seed=seed)
+if not parity.holds:
+    index, material = by_minilm, prepare(by_minilm, prompts, recipe=recipe, rng=rng, part_of=parts)
+parity.table.set_index("metric").round(4)
+
+# %%
 pd.DataFrame(
     {
         "queries": {name: len(rows) for name, rows in material.rows.items()},
@@ -249,9 +268,10 @@ plot_reliability(asked["correct"], asked["confidence"])
 
 # %%
 result = result_values(summaries, {task: calibration_error(part) for task, part in own.items()})
+result |= parity.figures()
 if model:
     noted = replace(card, metrics={**card.metrics, **result})
-    save_ranker(ranker, data_dir() / model, card=noted)
+    save_trained(ranker, data_dir() / model, card=noted, encoder=encoder)
 wanted = "see which machines are running in my account"
 answers = ranker.rank(index, wanted, calls_of(["ec2:CreateVpc", "ec2:RunInstances"]), k=5)
 pd.DataFrame(

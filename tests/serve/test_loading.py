@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nextcall.catalog import CatalogError
+from nextcall.ranking.model_files import save_ranker
 from nextcall.serve.loading import load_predictor
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.schemas import PredictRequest
@@ -48,6 +50,25 @@ def test_a_damaged_model_is_told_and_not_used(
     assert str(tmp_path) not in loaded.fallback_reason
     answer = loaded.predict(PredictRequest(prompt="list queues", max_predictions=3))
     assert len(answer.predictions) == 3
+
+
+def test_a_ranker_without_the_encoder_that_it_was_trained_with_is_not_used(
+    predictor: Predictor, settings: Settings, tmp_path: Path
+) -> None:
+    assert predictor.ranker is not None
+    assert predictor.card is not None
+    card = replace(predictor.card, embedder="static-0123456789abcdef")
+    save_ranker(predictor.ranker, tmp_path / "model", card=card)
+    loaded = load_predictor(settings.model_copy(update={"model": tmp_path / "model"}))
+    assert loaded.ranker is None
+    assert loaded.fallback_reason is not None
+    assert loaded.fallback_reason.startswith("model/static-0123456789abcdef: must hold a static")
+    assert (
+        len(loaded.predict(PredictRequest(prompt="list queues", max_predictions=3)).predictions)
+        == 3
+    )
+    by_network = settings.model_copy(update={"model": tmp_path / "model", "encoder": "minilm"})
+    assert load_predictor(by_network).ranker is not None
 
 
 def test_a_catalogue_is_needed(settings: Settings, tmp_path: Path) -> None:

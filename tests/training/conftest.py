@@ -5,15 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from nextcall.catalog import Catalog
 from nextcall.catalog.aws import read_aws
 from nextcall.embedding.onnx import OnnxEmbedder
+from nextcall.embedding.static_embedder import LONGEST, StaticEmbedder
+from nextcall.embedding.static_files import EncoderCard
+from nextcall.embedding.wordpieces import N_PIECES, WordPieces, piece_texts
 from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.index import CatalogIndex
 from nextcall.sessions import Query
 from nextcall.sessions.awscli_examples import read_awscli_examples
 from nextcall.training.folds import share_out_services
+from nextcall.training.prompt_encoder import catalog_views, distill_for
 from nextcall.training.recipe import Material, Recipe, prepare
 
 ASKED_SERVICES = (
@@ -66,3 +71,24 @@ def material(
 ) -> Material:
     rng = np.random.default_rng(5)
     return prepare(index, prompts, recipe=recipe, rng=rng, part_of=part_of)
+
+
+@pytest.fixture(scope="session")
+def pieces(index: CatalogIndex, prompts: list[Query]) -> NDArray[np.float32]:
+    """The teacher's vectors of the pieces that stand here; all 30,522 would take half a minute."""
+    wordpieces = WordPieces(longest=LONGEST)
+    texts = [text for view in catalog_views(index.catalog) for text in view]
+    texts += [query.prompt for query in prompts]
+    present = sorted({piece for text in texts for piece in wordpieces.cut(text)})
+    known = piece_texts()
+    encoded = index.embedder.encode([known[piece] for piece in present])
+    vectors = np.tile(encoded.mean(axis=0), (N_PIECES, 1))
+    vectors[present] = encoded
+    return vectors
+
+
+@pytest.fixture(scope="session")
+def distilled(
+    index: CatalogIndex, pieces: NDArray[np.float32]
+) -> tuple[StaticEmbedder, EncoderCard]:
+    return distill_for(index, pieces)

@@ -6,34 +6,13 @@ from numpy.typing import NDArray
 
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.embedding.distill import Distillation
-from nextcall.embedding.static_embedder import LONGEST, StaticEmbedder
+from nextcall.embedding.static_embedder import StaticEmbedder
 from nextcall.embedding.static_files import EncoderCard
-from nextcall.embedding.wordpieces import N_PIECES, WordPieces, piece_texts
+from nextcall.embedding.wordpieces import N_PIECES
 from nextcall.ranking.evaluation import score_baselines
 from nextcall.ranking.index import CatalogIndex
 from nextcall.sessions import Query
 from nextcall.training.prompt_encoder import catalog_views, compare_dense, distill_for
-
-
-@pytest.fixture(scope="module")
-def pieces(index: CatalogIndex, prompts: list[Query]) -> NDArray[np.float32]:
-    """The teacher's vectors of the pieces that stand here; all 30,522 would take half a minute."""
-    wordpieces = WordPieces(longest=LONGEST)
-    texts = [text for view in catalog_views(index.catalog) for text in view]
-    texts += [query.prompt for query in prompts]
-    present = sorted({piece for text in texts for piece in wordpieces.cut(text)})
-    known = piece_texts()
-    encoded = index.embedder.encode([known[piece] for piece in present])
-    vectors = np.tile(encoded.mean(axis=0), (N_PIECES, 1))
-    vectors[present] = encoded
-    return vectors
-
-
-@pytest.fixture(scope="module")
-def distilled(
-    index: CatalogIndex, pieces: NDArray[np.float32]
-) -> tuple[StaticEmbedder, EncoderCard]:
-    return distill_for(index, pieces)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def demo(
     from nextcall.sessions import calls_of
     from nextcall.sessions.awscli_examples import read_awscli_examples
     from nextcall.sessions.jsonl import write_queries
-    from nextcall.training.opening import open_index
+    from nextcall.training.opening import open_for_model, open_index
 
     catalog = read_aws(progress=progress)
     catalog_path = data_dir() / "catalogs" / "aws.parquet"
@@ -40,9 +40,11 @@ def demo(
         f"{catalog_path}: {len(catalog):,} operations of {len(catalog.services)} services, "
         f"{len(prompts):,} real prompts."
     )
-    index = open_index(catalog, cache=cache_dir(), progress=progress)
+    open_index(catalog, cache=cache_dir(), progress=progress)  # so that its progress is seen
     run(experiment, settings=None, smoke=False, if_changed=True, output=output)
-    ranker, card = load_ranker(data_dir() / "models" / "aws")
+    model = data_dir() / "models" / "aws"
+    ranker, card = load_ranker(model)
+    index = open_for_model(catalog, model, card, cache=cache_dir(), progress=progress)
     answers = ranker.rank(index, _EXAMPLE, calls_of(_HISTORY), k=5)
     typer.echo(f"\n{_EXAMPLE!r} after {', '.join(_HISTORY)}:")
     print_table(
@@ -56,7 +58,7 @@ def demo(
     typer.echo("\nWhat spoke most for the first answer:")
     named = reasons[reasons["feature"] != "(base)"]
     print_frame(named.head(4)[["feature", "value", "contribution"]])
-    typer.echo(f"\nModel of {card.trained_at}: {data_dir() / 'models' / 'aws'}")
+    typer.echo(f"\nModel of {card.trained_at}: {model}")
     typer.echo(f"Report: {output / experiment.stem / 'report.html'}")
     typer.echo(f"All reports: {output / 'index.html'}")
     typer.echo('Ask it: nextcall predict "list my buckets", or over HTTP: make serve')

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 _MODEL_HELP = "Folder of a trained ranker; the packaged one where none is given."
 _CATALOG_HELP = "A built catalogue (.parquet) or catalog.jsonl; the demo's where none is given."
 
+_ENCODER_HELP = "Of prompts: auto (as in training), static (distilled here), minilm, or a folder."
+
+Encoder = Annotated[str, typer.Option("--encoder", help=_ENCODER_HELP)]
 Model = Annotated[Path | None, typer.Option("--model", help=_MODEL_HELP)]
 CatalogFile = Annotated[Path | None, typer.Option("--catalog", help=_CATALOG_HELP)]
 Queries = Annotated[Path, typer.Option("--queries", help="Queries, one JSON object a line.")]
@@ -31,6 +34,13 @@ def train(
     simulated: Annotated[
         int, typer.Option(min=0, help="Simulated sessions beside what is given.")
     ] = 1_200,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            "--encoder",
+            help="Encoder of prompts: auto (static where it holds against MiniLM), static, minilm.",
+        ),
+    ] = "auto",
 ) -> None:
     """Train a ranker on prompts, on sessions, or on both."""
     from dataclasses import replace
@@ -38,19 +48,25 @@ def train(
     from nextcall.catalog.load import load_catalog
     from nextcall.cli.console import note, print_table, progress
     from nextcall.locations import cache_dir
-    from nextcall.ranking.model_files import save_ranker
     from nextcall.sessions.jsonl import read_queries
     from nextcall.sessions.queries import next_call_queries, observed_sessions
     from nextcall.sessions.table import load_sessions, sessions_from_frame
-    from nextcall.training.opening import open_index
+    from nextcall.training.opening import FEWEST_FOR_STATIC, distilled, open_index, save_trained
     from nextcall.training.recipe import Recipe
     from nextcall.training.train import train_ranker
 
     if queries is None and sessions is None:
         raise ValueError("--queries or --sessions must be given, got neither.")
+    if encoder not in {"auto", "static", "minilm"}:
+        raise ValueError(f"--encoder must be auto, static or minilm, got {encoder!r}.")
     asked = read_queries(queries) if queries else []
     observed = sessions_from_frame(load_sessions(sessions)) if sessions else []
     index = open_index(load_catalog(catalog), cache=cache_dir(), progress=progress)
+    made = None
+    if encoder == "static" or (encoder == "auto" and len(index) >= FEWEST_FOR_STATIC):
+        made = distilled(index, cache=cache_dir(), progress=progress)
+    if made and encoder == "static":
+        index = index.with_embedder(made[0])
     recipe = Recipe()
     recipe = replace(recipe, boosting=replace(recipe.boosting, trees=trees), sessions=simulated)
     ranker, card = train_ranker(
@@ -59,17 +75,20 @@ def train(
         recipe=recipe,
         seed=seed,
         observed=[*observed, *observed_sessions(asked)],
+        encoder=made[0] if made and encoder == "auto" else None,
         progress=progress,
     )
-    save_ranker(ranker, output, card=card)
+    save_trained(ranker, output, card=card, encoder=made)
     print_table(("figure", "value"), sorted(card.metrics.items()))
     note(f"{card.n_queries:,} training queries, {ranker.trees_.n_trees} trees: {output}")
+    note(f"Prompts are encoded by {card.embedder}.")
 
 
 def evaluate(
     queries: Queries,
     model: Model = None,
     catalog: CatalogFile = None,
+    encoder: Encoder = "auto",
     output: Annotated[
         Path | None, typer.Option("--output", help="Scores of every query and system (.csv).")
     ] = None,
@@ -92,7 +111,7 @@ def evaluate(
     from nextcall.ranking.rows import query_rows
     from nextcall.sessions.jsonl import read_queries
 
-    ranker, index = open_model(model, catalog)
+    ranker, index = open_model(model, catalog, encoder=encoder)
     asked = read_queries(queries)
     rows = query_rows(index, asked, ranker.prior_, progress=progress)
     own = score_ranker(ranker, rows, index)
@@ -124,6 +143,7 @@ def predict(
     k: Annotated[int, typer.Option("--k", min=1, help="Answers.")] = 5,
     model: Model = None,
     catalog: CatalogFile = None,
+    encoder: Encoder = "auto",
     why: Annotated[bool, typer.Option("--why", help="Show what each feature added.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
 ) -> None:
@@ -136,7 +156,7 @@ def predict(
 
     if not prompt.strip():
         raise ValueError("prompt must not be blank.")
-    ranker, index = open_model(model, catalog)
+    ranker, index = open_model(model, catalog, encoder=encoder)
     matcher = CallMatcher(index.catalog)
     known = []
     for name in history or []:
@@ -174,13 +194,14 @@ def rank(
     output: Annotated[Path, typer.Option("--output", help="Rankings, one JSON object a line.")],
     model: Model = None,
     catalog: CatalogFile = None,
+    encoder: Encoder = "auto",
     top: Annotated[int, typer.Option("--top", min=1, help="Operations of each ranking.")] = 20,
 ) -> None:
     """Rank for many queries and write the rankings."""
     from nextcall.cli.console import note, progress
     from nextcall.sessions.jsonl import Prediction, read_queries, write_predictions
 
-    ranker, index = open_model(model, catalog)
+    ranker, index = open_model(model, catalog, encoder=encoder)
     asked = read_queries(queries)
     vectors = index.encode_prompts([query.prompt for query in asked], progress=progress)
     predictions = []
@@ -198,16 +219,22 @@ def rank(
     note(f"{len(predictions):,} rankings: {output}")
 
 
-def open_model(model: Path | None, catalog: Path | None) -> "tuple[CallRanker, CatalogIndex]":
+def open_model(
+    model: Path | None, catalog: Path | None, *, encoder: str = "auto"
+) -> "tuple[CallRanker, CatalogIndex]":
     """Load a ranker and index a catalogue; the demo's catalogue where none is given."""
     from nextcall.catalog.load import load_catalog
     from nextcall.cli.console import progress
     from nextcall.locations import cache_dir, data_dir, demo_catalog, model_for
     from nextcall.ranking.model_files import load_ranker
-    from nextcall.training.opening import open_index
+    from nextcall.training.opening import open_for_model
 
     file = catalog or demo_catalog(data_dir())
     if catalog is None and not file.exists():
         raise ValueError(f"{file}: no catalogue there; give --catalog, or run `nextcall demo`.")
-    ranker, _ = load_ranker(model or model_for(file, data=data_dir()))
-    return ranker, open_index(load_catalog(file), cache=cache_dir(), progress=progress)
+    folder = model or model_for(file, data=data_dir())
+    ranker, card = load_ranker(folder)
+    index = open_for_model(
+        load_catalog(file), folder, card, encoder=encoder, cache=cache_dir(), progress=progress
+    )
+    return ranker, index

@@ -18,6 +18,10 @@ def serve(
         Path | None,
         typer.Option(help="Catalogue to rank. Default: data/catalogs/aws.parquet."),
     ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="Encoder of prompts: auto, static, minilm, or a folder. Default: auto."),
+    ] = None,
     host: Annotated[
         str | None, typer.Option(help="Address to listen on; loopback only in development.")
     ] = None,
@@ -31,7 +35,7 @@ def serve(
         os.environ.setdefault(variable, "1")
     from nextcall.serve.settings import load_settings, require_authentication  # fast --help
 
-    settings = load_settings(model=model, catalog=catalog, host=host, port=port)
+    settings = load_settings(model=model, catalog=catalog, encoder=encoder, host=host, port=port)
     require_authentication(settings)
     from nextcall.serve.server import address, bind, loading_for_good, run
 

@@ -74,7 +74,7 @@ def score_baselines(
     DataFrame
         One row a query and baseline, with the columns of `score_ranker`.
     """
-    vectors = index.encode_prompts([query.prompt for query in queries])
+    vectors = index.encode_prompts([query.prompt for query in queries], embedder=index.teacher)
     scores = {name: np.full((len(queries), _DEPTH), -np.inf) for name in BASELINES}
     relevance = {name: np.zeros((len(queries), _DEPTH)) for name in BASELINES}
     dense = np.empty((0, 0), dtype=np.float32)

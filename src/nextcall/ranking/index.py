@@ -1,6 +1,7 @@
 """What is known of one catalogue: vectors, BM25, terms of fields; built once, then only read."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -15,6 +16,7 @@ from nextcall.catalog.actions import ACTIONS, verb_action
 from nextcall.catalog.text import singular
 from nextcall.embedding.embedder import Embedder
 from nextcall.embedding.search import VectorSearch
+from nextcall.embedding.static_embedder import StaticEmbedder
 from nextcall.embedding.store import encode_cached
 from nextcall.progress import Progress, silent
 from nextcall.ranking.lexical_index import (
@@ -92,12 +94,16 @@ class CatalogIndex:
     ----------
     catalog : Catalog
     embedder : Embedder
-        Encodes the operations now and each prompt later.
+        Encodes each prompt, and the operations too where no `document_embedder` is given.
     cache : Path, optional
         Folder where vectors are kept, keyed by their content; nothing is kept where none is given.
     document_embedder : Embedder, optional
-        Encodes the operations where that shall differ from prompts, in length or workers; it must
-        be the same model.
+        Encodes the operations where that shall differ from prompts, in length, workers or model;
+        its vectors must lie in the space of the embedder's, as a `StaticEmbedder`'s do in that of
+        its teacher.
+    teacher : Embedder, optional
+        Encodes prompts where a baseline or a comparison wants the model that `embedder` was
+        distilled from; `embedder` itself where none is given.
     vectors : two arrays of shape (n_operations, dimensions), optional
         Vectors of every operation's text and label, where the caller has them; nothing is encoded.
     progress : Progress
@@ -110,14 +116,16 @@ class CatalogIndex:
         embedder: Embedder,
         *,
         document_embedder: Embedder | None = None,
+        teacher: Embedder | None = None,
         vectors: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
         cache: Path | None = None,
         progress: Progress = silent,
     ) -> None:
         self.catalog = catalog
         self.embedder = embedder
+        self.teacher = teacher or embedder
         self._cache = cache
-        self._prompts: dict[str, NDArray[np.float32]] = {}
+        self._prompts: dict[str, dict[str, NDArray[np.float32]]] = {}
         if vectors is None:
             encoder = document_embedder or embedder
             texts = [operation_text(operation) for operation in catalog]
@@ -159,10 +167,35 @@ class CatalogIndex:
             )
         rows = self.positions([operation.operation_id for operation in catalog])
         part = CatalogIndex(
-            catalog, self.embedder, vectors=(self.text_vectors[rows], self.label_vectors[rows])
+            catalog,
+            self.embedder,
+            teacher=self.teacher,
+            vectors=(self.text_vectors[rows], self.label_vectors[rows]),
         )
         part._prompts = self._prompts  # one memory of encoded prompts for both
         return part
+
+    def with_embedder(self, embedder: Embedder) -> "CatalogIndex":
+        """Give an index that encodes prompts another way and shares all else with this one.
+
+        Parameters
+        ----------
+        embedder : Embedder
+            Its vectors must lie in the space of the operations'.
+
+        Raises
+        ------
+        ValueError
+            Where its vectors have another length.
+        """
+        if embedder.dimensions != self.vectors.shape[1]:
+            raise ValueError(
+                f"embedder must give vectors of {self.vectors.shape[1]} dimensions, as the "
+                f"operations have, got {embedder.dimensions}."
+            )
+        other = copy(self)
+        other.embedder = embedder
+        return other
 
     @cached_property
     def services(self) -> dict[str, int]:
@@ -220,18 +253,34 @@ class CatalogIndex:
         return np.array([row for row in known if row is not None], dtype=np.int64)
 
     def encode_prompts(
-        self, prompts: Sequence[str], *, progress: Progress = silent
+        self,
+        prompts: Sequence[str],
+        *,
+        embedder: Embedder | None = None,
+        progress: Progress = silent,
     ) -> NDArray[np.float32]:
         """Encode prompts, shape (n_prompts, dimensions); each is encoded once in an index's life.
 
-        They are kept on disk too where the index keeps vectors.
+        They are kept on disk too where the index keeps vectors, unless the embedder is quicker
+        than a file.
+
+        Parameters
+        ----------
+        embedder : Embedder, optional
+            Another than the index's own: its teacher, for a comparison.
         """
-        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._prompts]
+        chosen = embedder or self.embedder
+        known = self._prompts.setdefault(chosen.name, {})
+        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in known]
         if new:
-            vectors = self._encode(self.embedder, new, progress)
-            self._prompts.update(zip(new, vectors, strict=True))
-        rows = [self._prompts[prompt] for prompt in prompts]
-        return np.array(rows, dtype=np.float32).reshape(len(rows), self.embedder.dimensions)
+            vectors = (
+                chosen.encode(new)
+                if isinstance(chosen, StaticEmbedder)
+                else self._encode(chosen, new, progress)
+            )
+            known.update(zip(new, vectors, strict=True))
+        rows = [known[prompt] for prompt in prompts]
+        return np.array(rows, dtype=np.float32).reshape(len(rows), chosen.dimensions)
 
     def _encode(
         self, embedder: Embedder, texts: list[str], progress: Progress

@@ -1,11 +1,12 @@
 """From settings to something that answers: catalogue, index, ranker, each from its file."""
 
 from nextcall.catalog.load import load_catalog
+from nextcall.embedding.static_files import EncoderError
 from nextcall.progress import Progress, silent
 from nextcall.ranking.model_files import ModelError, load_ranker
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings
-from nextcall.training.opening import open_index
+from nextcall.training.opening import open_for_model, open_index
 
 
 def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predictor:
@@ -19,10 +20,18 @@ def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predic
         Where the catalogue cannot be read.
     """
     catalog = load_catalog(settings.catalog)
-    index = open_index(catalog, cache=settings.cache_dir, progress=progress)
     try:
         ranker, card = load_ranker(settings.model)
-    except ModelError as error:
+        index = open_for_model(
+            catalog,
+            settings.model,
+            card,
+            encoder=settings.encoder,
+            cache=settings.cache_dir,
+            progress=progress,
+        )
+    except (ModelError, EncoderError) as error:
+        index = open_index(catalog, cache=settings.cache_dir, progress=progress)
         # The reason is shown to whoever asks for /health, who need not know the folders above.
         reason = str(error).replace(str(settings.model), settings.model.name)
         return Predictor(index, fallback_reason=reason, max_history=settings.max_history)

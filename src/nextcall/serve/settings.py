@@ -51,6 +51,11 @@ class Settings(BaseSettings):
         default_factory=lambda values: model_for(values["catalog"], data=values["data_dir"]),
         description="folder of a ranker; the demo's for its catalogue, else the packaged one",
     )
+    encoder: str = Field(
+        "auto",
+        description="encoder of prompts: auto (as the ranker was trained), static (distilled on "
+        "the catalogue), minilm, or the folder of a static one",
+    )
     max_prompt_characters: int = Field(4096, ge=1, description="longest prompt, in characters")
     max_history: int = Field(
         100, ge=1, le=100, description="newest calls of a history that are used"

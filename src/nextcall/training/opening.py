@@ -1,17 +1,30 @@
 """A catalogue file opened for ranking, as every command and notebook does it."""
 
+import hashlib
+from dataclasses import astuple
 from pathlib import Path
+from shutil import rmtree
 from typing import Final
 
 from nextcall.catalog import Catalog
+from nextcall.embedding.distill import DISTILLATION, piece_vectors
+from nextcall.embedding.embedder import Embedder
 from nextcall.embedding.onnx import OnnxEmbedder
+from nextcall.embedding.static_embedder import StaticEmbedder
+from nextcall.embedding.static_files import EncoderCard, EncoderError, load_static, save_static
 from nextcall.progress import Progress, silent
 from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.model_files import ModelCard, save_ranker
+from nextcall.ranking.ranker import CallRanker
+from nextcall.training.prompt_encoder import distill_for
 
 DOCUMENT_TOKENS: Final = 40
 """Tokens of an operation's text that are encoded: its service, its name and about 20 words.
 
 A text costs about 12 ms of CPU at 48 tokens, 9 at 40 and 8 at 32 (2 cores, int8 model)."""
+
+FEWEST_FOR_STATIC: Final = 50
+"""Operations of a catalogue from which a static encoder of prompts is tried: see embedding.md."""
 
 _WORKERS: Final = 2
 
@@ -25,3 +38,81 @@ def open_index(catalog: Catalog, *, cache: Path, progress: Progress = silent) ->
         cache=cache / "vectors",
         progress=progress,
     )
+
+
+def open_for_model(
+    catalog: Catalog,
+    model: Path,
+    card: ModelCard,
+    *,
+    encoder: str = "auto",
+    cache: Path,
+    progress: Progress = silent,
+) -> CatalogIndex:
+    """Index a catalogue for a trained ranker.
+
+    Parameters
+    ----------
+    model : Path
+        Folder of the ranker; it holds the static encoder with which the ranker was trained, if
+        there was one.
+    encoder : str
+        ``auto`` encodes prompts as in training where the ranker was trained on this catalogue, else
+        by MiniLM; ``static`` by a table distilled on this catalogue, ``minilm`` by MiniLM; all else
+        is the folder of a static encoder.
+
+    Raises
+    ------
+    EncoderError
+        Where the static encoder that is wanted cannot be used.
+    """
+    index = open_index(catalog, cache=cache, progress=progress)
+    chosen: Embedder | None = None
+    if encoder == "static":
+        chosen, _ = distilled(index, cache=cache, progress=progress)
+    elif encoder == "auto":
+        if card.embedder.startswith("static-") and card.catalog == catalog.name:
+            chosen, _ = load_static(model / card.embedder)
+    elif encoder != "minilm":
+        chosen, _ = load_static(Path(encoder))
+    return index if chosen is None else index.with_embedder(chosen)
+
+
+def distilled(
+    index: CatalogIndex, *, cache: Path, progress: Progress = silent
+) -> tuple[StaticEmbedder, EncoderCard]:
+    """Distil an encoder of prompts on an index's catalogue, or read the one distilled before.
+
+    It is kept in `cache`, keyed by the catalogue's content, the teacher and the settings.
+    """
+    parts = (index.catalog.content_hash, index.teacher.name, *astuple(DISTILLATION))
+    key = hashlib.sha256(repr(parts).encode()).hexdigest()
+    folder = cache / "encoders" / key[:24]
+    try:
+        return load_static(folder)
+    except EncoderError:  # none there yet, or one of an earlier version
+        pieces = piece_vectors(index.teacher, directory=cache / "vectors", progress=progress)
+        embedder, card = distill_for(index, pieces, progress=progress)
+        save_static(embedder, folder, card=card)
+        return embedder, card
+
+
+def save_trained(
+    ranker: CallRanker,
+    directory: Path,
+    *,
+    card: ModelCard,
+    encoder: tuple[StaticEmbedder, EncoderCard] | None = None,
+) -> None:
+    """Write a ranker, and beside it the static encoder if it was trained with that one.
+
+    The encoder lies in a folder of its own name, which the card states; what lies there from
+    another training stays until the new model is whole.
+    """
+    kept = encoder is not None and encoder[0].name == card.embedder
+    if encoder is not None and kept:
+        save_static(encoder[0], directory / card.embedder, card=encoder[1])
+    save_ranker(ranker, directory, card=card)
+    for old in directory.glob("static-*"):
+        if old.name != card.embedder:
+            rmtree(old)

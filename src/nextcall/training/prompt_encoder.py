@@ -64,7 +64,7 @@ def distill_for(
     Parameters
     ----------
     index : CatalogIndex
-        Holds the vectors of the operations; its embedder is the teacher.
+        Holds the vectors of the operations.
     pieces : array of shape (N_PIECES, dimensions)
         The teacher's vectors of the word pieces: see `piece_vectors`.
 
@@ -80,8 +80,8 @@ def distill_for(
         texts,
         targets,
         pieces=pieces,
-        teacher=index.embedder.name,
-        base=shipped_map(index.embedder.name),
+        teacher=index.teacher.name,
+        base=shipped_map(index.teacher.name),
         settings=settings,
         progress=progress,
     )
@@ -132,7 +132,9 @@ def compare_dense(
     check_answers(index, queries)
     prompts = [query.prompt for query in queries]
     own = _ndcg(index, queries, embedder.encode(prompts))
-    teacher = _ndcg(index, queries, index.encode_prompts(prompts, progress=progress))
+    teacher = _ndcg(
+        index, queries, index.encode_prompts(prompts, embedder=index.teacher, progress=progress)
+    )
     found = paired_difference(
         own,
         teacher,

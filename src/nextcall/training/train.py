@@ -1,10 +1,12 @@
 """Train one ranker for use: the recipe, its validation figures, and what the model card says."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 
+from nextcall.embedding.embedder import Embedder
 from nextcall.progress import Progress, silent
 from nextcall.ranking.evaluation import calibration_error, score_ranker
 from nextcall.ranking.index import CatalogIndex
@@ -13,6 +15,7 @@ from nextcall.ranking.ranker import CallRanker
 from nextcall.ranking.rows import check_answers
 from nextcall.sessions import Query, Session
 from nextcall.training.folds import N_PARTS, NO_PART, service_families, share_out_services
+from nextcall.training.parity import FEWEST_PARTS, encoder_parity
 from nextcall.training.recipe import Material, Recipe, prepare
 
 _VALIDATION_PART = 1
@@ -25,12 +28,22 @@ def train_ranker(
     recipe: Recipe,
     seed: int,
     observed: Sequence[Session] = (),
+    encoder: Embedder | None = None,
     progress: Progress = silent,
 ) -> tuple[CallRanker, ModelCard]:
     """Train on queries over one catalogue; a tenth of them validates and calibrates.
 
     Where the queries are about enough families of services the parts are families, and prompts get
     copies after calls and simulated sessions beside them; else the parts are whole sessions.
+
+    Parameters
+    ----------
+    observed : sequence of Session
+        Real sessions, which teach how calls follow one another.
+    encoder : Embedder, optional
+        A quick encoder of prompts in the index's space. It takes the place of the index's own
+        where it holds against it (`encoder_parity`), and where there is enough to tell; the card
+        says which it was, and how they differ.
 
     Raises
     ------
@@ -44,16 +57,30 @@ def train_ranker(
     part_of: Mapping[str, int] | None = None
     if len({families[service] for service in asked}) >= N_PARTS:
         part_of = share_out_services(catalog.services, asked)
-    material = prepare(
-        index,
-        queries,
-        recipe=recipe,
-        rng=np.random.default_rng(seed),
-        part_of=part_of,
-        observed=observed,
-        progress=progress,
-    )
-    return fit_for_use(index, material, recipe=recipe, seed=seed)
+    compared: dict[str, float] = {}
+
+    def material_of(chosen: CatalogIndex) -> Material:
+        return prepare(
+            chosen,
+            queries,
+            recipe=recipe,
+            rng=np.random.default_rng(seed),
+            part_of=part_of,
+            observed=observed,
+            progress=progress,
+        )
+
+    quick = index if encoder is None else index.with_embedder(encoder)
+    material = material_of(quick)
+    if encoder is not None:
+        holds = False
+        if len(set(material.parts["prompts"].tolist()) - {NO_PART}) >= FEWEST_PARTS:
+            parity = encoder_parity(quick, material, recipe=recipe, seed=seed, progress=progress)
+            holds, compared = parity.holds, parity.figures()
+        if not holds:
+            quick, material = index, material_of(index)
+    ranker, card = fit_for_use(quick, material, recipe=recipe, seed=seed)
+    return ranker, replace(card, metrics={**card.metrics, **compared})
 
 
 def fit_for_use(
