@@ -15,6 +15,7 @@ from nextcall.ranking.abstention import Abstention
 from nextcall.ranking.boosting import BoostingSettings, Trees, train_trees
 from nextcall.ranking.calibration import Calibration
 from nextcall.ranking.candidates import Retrieved, propose, retrieve, search
+from nextcall.ranking.explanation import candidate, score_difference, score_parts
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.features import compute_features, has_history
 from nextcall.ranking.index import CatalogIndex
@@ -292,25 +293,44 @@ class CallRanker:
             the largest contributions of an answer first; a row ``(base)`` holds the constant, so
             that an answer's contributions sum to its score.
         """
-        answers = self.rank(index, prompt, history, k=k)
-        matrix = np.stack([answer.features for answer in answers])
-        contributions = self.trees_.contributions(matrix)
-        names = [*FEATURE_NAMES, "(base)"]
-        frames = []
-        for answer, added in zip(answers, contributions, strict=True):
-            order = np.argsort(-np.abs(added), kind="stable")
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "rank": answer.rank,
-                        "operation_id": answer.operation.operation_id,
-                        "feature": [names[i] for i in order],
-                        "value": np.append(answer.features, np.nan)[order],
-                        "contribution": added[order],
-                    }
-                )
-            )
-        return pd.concat(frames, ignore_index=True)
+        return score_parts(self.rank(index, prompt, history, k=k), self.trees_)
+
+    def contrast(
+        self,
+        index: CatalogIndex,
+        prompt: str,
+        history: Sequence[Call] = (),
+        *,
+        first: str,
+        second: str,
+    ) -> pd.DataFrame:
+        """Say why one operation stands above another: what each feature added to either score.
+
+        Parameters
+        ----------
+        first, second : str
+            Operation ids; both must be candidates of the prompt.
+
+        Returns
+        -------
+        DataFrame
+            One row a feature: ``feature, first_value, second_value, first_contribution,
+            second_contribution, difference``, the largest differences first; ``difference`` sums
+            to the first score minus the second.
+
+        Raises
+        ------
+        ValueError
+            Where the two are one, or one is no candidate of the prompt.
+        """
+        if first == second:
+            raise ValueError(f"first and second must be two operations, got {first!r} twice.")
+        answers = self.rank(index, prompt, history, k=len(index))
+        one, other = (
+            candidate(answers, operation_id, argument=argument)
+            for argument, operation_id in (("first", first), ("second", second))
+        )
+        return score_difference(one, other, self.trees_)
 
 
 def _best_first(scores: NDArray[np.float64]) -> NDArray[np.int64]:
