@@ -23,6 +23,12 @@ def test_the_card_says_what_the_ranker_was_made_of(
     expected = material.fit(recipe, training=training, validation=[1], seed=3)
     assert ranker.trees_.to_text() == expected.trees_.to_text()
     assert card.n_queries == len(material.training_rows(training))
+    asked = {query.prompt for query in material.training_rows(training).queries}
+    given = {query.prompt for query in material.rows["prompts"].queries}
+    assert ranker.prompts_ is not None
+    assert set(ranker.prompts_.prompts) == asked & given
+    validating = material.training_rows([1]).queries
+    assert not {query.prompt for query in validating} & set(ranker.prompts_.prompts)
     assert (card.catalog, card.seed) == ("aws", 3)
     assert card.catalog_hash == index.catalog.content_hash
     assert card.embedder == index.embedder.name

@@ -41,6 +41,11 @@ def test_it_is_trained_apart_from_what_it_is_measured_on(
         "held_out.ndcg@10", "held_out.hit@1", "held_out.calibration_error",
     }  # fmt: skip
     assert ranker.rank(index, "send a message to a queue", k=1)[0].operation.service == "sqs"
+    assert ranker.prompts_ is not None
+    assert 0 < len(ranker.prompts_) < len({query.prompt for query in prompts})
+    for answers in ranker.prompts_.relevant:
+        parts = {part_of[index.catalog[name].service] for name in answers}
+        assert parts - set(HELD_OUT_PARTS)
     # Other prompts of the held-out services change nothing of what is learned.
     spoiled = [
         replace(query, prompt="Something else entirely")

@@ -1,4 +1,7 @@
-"""A ranker on disk: LightGBM's text and one JSON file; nothing that runs when it is read."""
+"""A ranker on disk: LightGBM's text, one JSON file, and the prompts that it learned from if kept.
+
+Nothing in it runs when it is read.
+"""
 
 import hashlib
 import json
@@ -8,16 +11,25 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from nextcall.files import atomic_path
 from nextcall.ranking.abstention import Abstention
 from nextcall.ranking.boosting import BoostingSettings, Trees
 from nextcall.ranking.calibration import Calibration
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.ranker import CallRanker
+from nextcall.ranking.training_prompts import TrainingPrompts
 from nextcall.ranking.workflow import WorkflowPrior
 
 _FORMAT: Final = "nextcall.ranker.1"
 _FILE: Final = "ranker.json"
+_PROMPTS_FORMAT: Final = b"nextcall.prompts.1"
+_PROMPTS: Final = "prompts-*.parquet"  # named after the trees that learned from them
+_PROMPTS_SCHEMA: Final = pa.schema(
+    [pa.field("prompt", pa.string()), pa.field("relevant", pa.list_(pa.string()))]
+)
 _PACKAGES: Final = ("nextcall", "lightgbm", "numpy")
 
 
@@ -51,6 +63,8 @@ class ModelCard:
 def save_ranker(ranker: CallRanker, directory: Path, *, card: ModelCard) -> None:
     """Write a fitted ranker; a model that lies there stays usable until the new one is whole.
 
+    Its training prompts are written too where it has them; those of other trees are removed.
+
     Raises
     ------
     ValueError
@@ -82,6 +96,80 @@ def save_ranker(ranker: CallRanker, directory: Path, *, card: ModelCard) -> None
     for old in directory.glob("trees-*.txt"):
         if old != trees:
             old.unlink()
+    for old in directory.glob(_PROMPTS):
+        if old != _prompts_path(directory, digest):
+            old.unlink()
+    if ranker.prompts_ is not None:
+        save_prompts(ranker.prompts_, directory)
+
+
+def save_prompts(prompts: TrainingPrompts, directory: Path) -> None:
+    """Put the prompts that a saved ranker learned from beside it.
+
+    Raises
+    ------
+    ModelError
+        Where the folder holds no ranker.
+    """
+    columns = {"prompt": list(prompts.prompts), "relevant": [list(r) for r in prompts.relevant]}
+    metadata = {"format": _PROMPTS_FORMAT, "sha256": _digest(columns)}
+    table = pa.table(columns, schema=_PROMPTS_SCHEMA.with_metadata(metadata))
+    with atomic_path(_prompts_path(directory, _trees_digest(directory))) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def forget_prompts(directory: Path) -> None:
+    """Remove the training prompts that lie beside a ranker, if any."""
+    for path in directory.glob(_PROMPTS):
+        path.unlink()
+
+
+def load_prompts(directory: Path) -> TrainingPrompts:
+    """Read the prompts that a saved ranker learned from.
+
+    Raises
+    ------
+    ModelError
+        Where the folder holds no ranker, or one that keeps no prompts, or they are damaged.
+    """
+    path = _prompts_path(directory, _trees_digest(directory))
+    try:
+        with path.open("rb") as file:
+            table = pq.read_table(file)
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{directory}: keeps no training prompts ({path.name}): it was trained without keeping "
+            "them."
+        ) from error
+    except (pa.ArrowException, OSError) as error:
+        raise ModelError(f"{path}: must be a whole Parquet file: {error}.") from error
+    metadata = table.schema.metadata or {}
+    _require(
+        metadata.get(b"format") == _PROMPTS_FORMAT and table.schema.equals(_PROMPTS_SCHEMA),
+        path,
+        "must be training prompts that nextcall wrote",
+    )
+    columns = table.to_pydict()
+    _require(
+        metadata.get(b"sha256") == _digest(columns).encode(),
+        path,
+        "its content does not match its own sha256: it is damaged",
+    )
+    return TrainingPrompts(
+        prompts=tuple(columns["prompt"]), relevant=tuple(map(tuple, columns["relevant"]))
+    )
+
+
+def _prompts_path(directory: Path, digest: str) -> Path:
+    return directory / _PROMPTS.replace("*", digest[:12])
+
+
+def _trees_digest(directory: Path) -> str:
+    path = directory / _FILE
+    trees = _read_values(path).get("trees")
+    digest = trees.get("sha256") if isinstance(trees, dict) else None
+    _require(isinstance(digest, str), path, "must state the sha256 of its trees")
+    return str(digest)
 
 
 def load_ranker(directory: Path) -> tuple[CallRanker, ModelCard]:

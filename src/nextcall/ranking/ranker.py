@@ -20,6 +20,7 @@ from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.features import compute_features, has_history
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.rows import QueryRows, query_rows
+from nextcall.ranking.training_prompts import TrainingPrompts
 from nextcall.ranking.workflow import WorkflowPrior
 from nextcall.sessions import Call, Query, Session
 from nextcall.sessions.queries import next_call_queries
@@ -80,12 +81,16 @@ class CallRanker:
     calibration_ : Calibration
     abstention_ : Abstention or None
         Set it to what `Abstention.fit` gave, so that `answer` can say "none of these".
+    prompts_ : TrainingPrompts or None
+        What it learned from, where training kept it; saved beside the ranker, and read only by
+        `load_prompts`.
     """
 
     trees_: Trees
     prior_: WorkflowPrior
     calibration_: Calibration
     abstention_: Abstention | None
+    prompts_: TrainingPrompts | None
 
     def __init__(
         self,
@@ -98,6 +103,7 @@ class CallRanker:
         self.hard_negatives = hard_negatives
         self.random_negatives = random_negatives
         self.abstention_ = None
+        self.prompts_ = None
 
     def fit(
         self,

@@ -13,6 +13,7 @@ from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.ranker import CallRanker
 from nextcall.ranking.rows import QueryRows, query_rows
+from nextcall.ranking.training_prompts import TrainingPrompts
 from nextcall.ranking.workflow import WorkflowPrior
 from nextcall.sessions import Query, Session
 from nextcall.sessions.awscli_examples import with_history
@@ -74,25 +75,32 @@ class Material:
         A prompt with an answer in another part would teach of services that are tested on; one made
         from the operation's own summary would teach that words always match.
         """
-        chosen = []
-        for name, rows in self.rows.items():
-            inside = np.isin(self.parts[name], parts) & self.teaches[name]
-            chosen.append(rows.select(np.flatnonzero(inside)))
+        chosen = [rows.select(self._teaching(name, parts)) for name, rows in self.rows.items()]
         joined = chosen[0]
         for rows in chosen[1:]:
             joined += rows
         return joined
 
+    def training_prompts(self, parts: Sequence[int]) -> TrainingPrompts:
+        """Give the prompts of some parts that may train, as they were given."""
+        given = self.rows["prompts"].queries
+        return TrainingPrompts.of(given[i] for i in self._teaching("prompts", parts))
+
+    def _teaching(self, name: str, parts: Sequence[int]) -> NDArray[np.int64]:
+        return np.flatnonzero(np.isin(self.parts[name], parts) & self.teaches[name])
+
     def fit(
         self, recipe: Recipe, *, training: Sequence[int], validation: Sequence[int], seed: int
     ) -> CallRanker:
         """Fit a ranker on some parts; others decide its size and calibrate it."""
-        return recipe.ranker().fit_rows(
+        ranker = recipe.ranker().fit_rows(
             self.training_rows(training),
             validation=self.training_rows(validation),
             prior=self.prior,
             rng=np.random.default_rng(seed),
         )
+        ranker.prompts_ = self.training_prompts(training)
+        return ranker
 
 
 def prepare(

@@ -15,6 +15,7 @@ from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelCard
 from nextcall.ranking.ranker import CallRanker
 from nextcall.ranking.rows import QueryRows, check_answers, query_rows
+from nextcall.ranking.training_prompts import TrainingPrompts
 from nextcall.ranking.workflow import WorkflowPrior
 from nextcall.sessions import Query
 from nextcall.training.folds import N_PARTS
@@ -92,6 +93,12 @@ def train_for_transfer(
     rows = practised + material.training_rows(taught)
     ranker = replace(recipe.whole, boosting=recipe.boosting).ranker()
     ranker.fit_rows(rows, validation=held_out, prior=material.prior, rng=fit)
+    known = set(inside)
+    ranker.prompts_ = TrainingPrompts.of(
+        query
+        for query in queries
+        if known.intersection(index.catalog[name].service for name in query.relevant)
+    )
     scores = score_ranker(ranker, held_out, index)
     card = ModelCard(
         catalog=index.catalog.name,
