@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nextcall import __version__
-from nextcall.cli import catalog, crossval, demo, embed, experiments, model, serve, synth
+from nextcall.cli import catalog, crossval, demo, embed, experiments, explain, model, serve, synth
 from nextcall.cli.console import fail
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(demo.demo)
 app.command()(model.train)
 app.command()(model.evaluate)
 app.command()(model.predict)
+app.command()(explain.explain)
 app.command()(model.rank)
 app.command()(crossval.crossval)
 app.command()(synth.synth)

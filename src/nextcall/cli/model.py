@@ -41,6 +41,13 @@ def train(
             help="Encoder of prompts: auto (static where it holds against MiniLM), static, minilm.",
         ),
     ] = "auto",
+    keep_prompts: Annotated[
+        bool,
+        typer.Option(
+            "--keep-prompts/--no-keep-prompts",
+            help="Keep the training prompts beside the ranker, for `explain --nearest`.",
+        ),
+    ] = True,
 ) -> None:
     """Train a ranker on prompts, on sessions, or on both."""
     from dataclasses import replace
@@ -48,6 +55,7 @@ def train(
     from nextcall.catalog.load import load_catalog
     from nextcall.cli.console import note, print_table, progress
     from nextcall.locations import cache_dir
+    from nextcall.ranking.model_files import forget_prompts
     from nextcall.sessions.jsonl import read_queries
     from nextcall.sessions.queries import next_call_queries, observed_sessions
     from nextcall.sessions.table import load_sessions, sessions_from_frame
@@ -78,6 +86,9 @@ def train(
         encoder=made[0] if made and encoder == "auto" else None,
         progress=progress,
     )
+    if not keep_prompts:
+        ranker.prompts_ = None
+        forget_prompts(output)
     save_trained(ranker, output, card=card, encoder=made)
     print_table(("figure", "value"), sorted(card.metrics.items()))
     note(f"{card.n_queries:,} training queries, {ranker.trees_.n_trees} trees: {output}")
