@@ -10,8 +10,8 @@ from nextcall.ranking.candidates import (
     _DEPTH,
     _HISTORY_WEIGHT,
     _RRF_CONSTANT,
-    _WEIGHTS,
     N_CANDIDATES,
+    RETRIEVER_WEIGHTS,
     Retrieved,
     retrieve,
 )
@@ -36,7 +36,7 @@ def plain_fusion(index: CatalogIndex, found: Retrieved, history: Sequence[Call])
     }
     fused = [0.0] * len(operations)
     everything = all_scores(index, found)
-    for name, weight in _WEIGHTS.items():
+    for name, weight in RETRIEVER_WEIGHTS.items():
         scores = everything[name]
         matched = [row for row in range(len(index)) if name == "dense" or scores[row] > 0]
         near = [row for row in matched if operations[row].service in called]

@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
-from nextcall.ranking.feature_table import FEATURES, features_markdown
+from nextcall.ranking.feature_table import (
+    FEATURE_NAMES,
+    FEATURES,
+    feature_groups,
+    features_markdown,
+)
 
 
 def test_the_page_has_a_row_for_each_feature() -> None:
@@ -30,3 +35,15 @@ def _cells(row: str) -> list[str]:
 def test_the_page_in_the_documentation_is_this_one() -> None:
     page = Path(__file__).parents[2] / "docs" / "features.md"
     assert page.read_text(encoding="utf-8") == features_markdown(), "run `make features`"
+
+
+def test_every_feature_is_in_one_group() -> None:
+    groups = feature_groups()
+    assert [name for group in groups.values() for name in group] == list(FEATURE_NAMES)
+    assert all(groups.values())
+
+
+def test_the_calls_so_far_are_a_group_of_their_own() -> None:
+    asked = {feature.name for feature in FEATURES if feature.needs_history}
+    assert asked < set(feature_groups()["calls so far"])
+    assert {"session_length", "time_since_last"} < set(feature_groups()["calls so far"])

@@ -19,11 +19,12 @@ N_CANDIDATES: Final = 100
 
 _DEPTH: Final = 200  # operations of each retriever's list that take part in the fusion
 _RRF_CONSTANT: Final = 40.0  # of reciprocal-rank fusion: Cormack, Clarke & Buettcher (2009), SIGIR
-_WEIGHTS: Final[Mapping[str, float]] = {
+RETRIEVER_WEIGHTS: Final[Mapping[str, float]] = {
     "dense": 1.3, "text": 0.3, "name": 0.3, "full": 1.0,
 }  # fmt: skip
+"""What each retriever's list counts in the fusion."""
 _HISTORY_WEIGHT: Final = 1.0
-RETRIEVERS: Final = tuple(_WEIGHTS)
+RETRIEVERS: Final = tuple(RETRIEVER_WEIGHTS)
 _RECIPROCAL: Final = (1.0 / (_RRF_CONSTANT + 1.0 + np.arange(_DEPTH))).astype(np.float32)
 
 
@@ -124,19 +125,25 @@ def propose(
     *,
     n_candidates: int = N_CANDIDATES,
     among: NDArray[np.int64] | None = None,
+    weights: Mapping[str, float] = RETRIEVER_WEIGHTS,
 ) -> Retrieved:
     """Fuse what `search` found, with the services of the calls so far.
 
-    Parameters are those of `retrieve`.
+    Parameters are those of `retrieve`, and
+
+    Parameters
+    ----------
+    weights : mapping of str to float
+        What the list of each retriever counts; one that is not named proposes nothing.
     """
-    lists = [(found.lists[name], weight) for name, weight in _WEIGHTS.items()]
+    lists = [(found.lists[name], weight) for name, weight in weights.items()]
     near = _history_rows(index, history)
     if near is not None:
         similarity = dots_of_rows(index.vectors, near, found.vector)
         within = {"dense": near[best_places(similarity, _DEPTH)]} | {
             name: best_nonzero_rows(found.lexical[name], near, _DEPTH) for name in BM25_FIELDS
         }
-        lists += [(within[name], weight * _HISTORY_WEIGHT) for name, weight in _WEIGHTS.items()]
+        lists += [(within[name], weight * _HISTORY_WEIGHT) for name, weight in weights.items()]
     fused, proposed = _fuse(lists, len(index))
     if among is not None:
         rows = among[np.argsort(-fused[among], kind="stable")]

@@ -274,6 +274,35 @@ FEATURES: Final = (
 
 FEATURE_NAMES: Final = tuple(feature.name for feature in FEATURES)
 
+_FIRST_OF_GROUP: Final = {
+    "vectors": "dense_similarity",
+    "BM25 scores": "bm25_text",
+    "ranks of retrievers": "rank_dense",
+    "words of name and resource": "name_covers_prompt",
+    "words of service and text": "service_covers_prompt",
+    "pairs of words": "name_bigrams",
+    "verb and number": "action_verb_match",
+    "vote on the service": "service_vote",
+    "facts of the operation": "endpoint_type",
+    "calls so far": "session_length",
+}
+
+
+def feature_groups() -> dict[str, tuple[str, ...]]:
+    """Divide the features by what they look at; each is in the group that stands last before it.
+
+    Examples
+    --------
+    >>> feature_groups()["pairs of words"]
+    ('name_bigrams', 'name_bigram_share')
+    """
+    starts = [FEATURE_NAMES.index(name) for name in _FIRST_OF_GROUP.values()]
+    ends = [*starts[1:], len(FEATURE_NAMES)]
+    return {
+        group: FEATURE_NAMES[start:end]
+        for group, start, end in zip(_FIRST_OF_GROUP, starts, ends, strict=True)
+    }
+
 
 def features_markdown() -> str:
     """Write the table as the page ``docs/features.md``."""

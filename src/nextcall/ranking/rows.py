@@ -1,6 +1,6 @@
 """Queries turned into rows: the candidates of each, their features, and which of them are right."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nextcall.progress import Progress, silent
 from nextcall.ranking.boosting import RankingRows
-from nextcall.ranking.candidates import propose, search
+from nextcall.ranking.candidates import N_CANDIDATES, RETRIEVER_WEIGHTS, propose, search
 from nextcall.ranking.features import compute_features
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.workflow import WorkflowPrior
@@ -114,6 +114,8 @@ def query_rows(
     prior: WorkflowPrior,
     *,
     among: Sequence[NDArray[np.int64]] | None = None,
+    n_candidates: int = N_CANDIDATES,
+    weights: Mapping[str, float] = RETRIEVER_WEIGHTS,
     progress: Progress = silent,
 ) -> QueryRows:
     """Retrieve and compute features for many queries; their prompts are encoded in one go.
@@ -122,6 +124,8 @@ def query_rows(
     ----------
     among : sequence of arrays, optional
         Candidates of each query where they are chosen, not retrieved.
+    n_candidates, weights
+        As in `propose`.
 
     Raises
     ------
@@ -151,7 +155,10 @@ def query_rows(
                 index, query.prompt, vector=vectors[row], scanned=scanned[row % _BLOCK]
             )
         chosen = None if among is None else among[i]
-        found = propose(index, searched, query.history, among=chosen)
+        found = propose(
+            index, searched, query.history,
+            n_candidates=n_candidates, among=chosen, weights=weights,
+        )  # fmt: skip
         features = compute_features(index, found, query.history, prior, now=query.time)
         found_of[i] = (found.rows, features, np.isin(found.rows, right).astype(np.int8))
     parts = [found_of[i] for i in range(len(queries))]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from nextcall.catalog import Catalog
 from nextcall.progress import Progress, silent
 from nextcall.ranking.boosting import BoostingSettings
+from nextcall.ranking.candidates import N_CANDIDATES, RETRIEVER_WEIGHTS
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.ranker import CallRanker
 from nextcall.ranking.rows import QueryRows, query_rows
@@ -169,18 +170,39 @@ def prepare(
         found["sessions"] = _simulated(
             catalog, part_of, titles, recipe=recipe, rng=walk, pick=pick, progress=progress
         )
-    every = [query for some in found.values() for query in some]
-    whole = query_rows(index, every, prior, progress=progress)
-    ends = np.cumsum([len(some) for some in found.values()])
     return Material(
-        rows={
-            name: whole.select(np.arange(end - len(some), end))
-            for (name, some), end in zip(found.items(), ends, strict=True)
-        },
+        rows=rows_of_kinds(index, found, prior, progress=progress),
         parts={name: parts_of(some) for name, some in found.items()},
         teaches={name: teaches(name, some) for name, some in found.items()},
         prior=prior,
     )
+
+
+def rows_of_kinds(
+    index: CatalogIndex,
+    queries: Mapping[str, Sequence[Query]],
+    prior: WorkflowPrior,
+    *,
+    n_candidates: int = N_CANDIDATES,
+    weights: Mapping[str, float] = RETRIEVER_WEIGHTS,
+    progress: Progress = silent,
+) -> dict[str, QueryRows]:
+    """Compute the rows of several kinds of queries in one go, for many ask the same prompt.
+
+    Parameters
+    ----------
+    n_candidates, weights
+        As in `query_rows`.
+    """
+    every = [query for some in queries.values() for query in some]
+    whole = query_rows(
+        index, every, prior, n_candidates=n_candidates, weights=weights, progress=progress
+    )
+    ends = np.cumsum([len(some) for some in queries.values()])
+    return {
+        name: whole.select(np.arange(end - len(some), end))
+        for (name, some), end in zip(queries.items(), ends, strict=True)
+    }
 
 
 def _session_parts(queries: Sequence[Query], *, rng: np.random.Generator) -> dict[str, int]:

@@ -1,0 +1,118 @@
+"""Pictures of what training reaches, and of what it misses."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nextcall.training.variants import WHOLE
+
+# Okabe & Ito (2008): told apart by every kind of colour vision.
+_WORSE: Final = "#D55E00"
+_BETTER: Final = "#0072B2"
+_SAME: Final = "#9A9A9A"
+_RULE: Final = "#CCCCCC"
+_LINES: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+
+
+def plot_differences(
+    table: pd.DataFrame, headings: Mapping[str, str], *, label: str = "NDCG@10"
+) -> Figure:
+    """Draw what every change costs or gains, with intervals, one panel a task.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What `differences` gives.
+    headings : mapping of str to str
+        Heading of each task that is shown.
+    """
+    changed = table[table["variant"] != WHOLE]
+    lines = list(dict.fromkeys(zip(changed["family"], changed["variant"], strict=True)))
+    places: dict[tuple[str, str], float] = {}
+    place, ticks, families = 0.0, [], []
+    for number, line in enumerate(lines):
+        if number == 0 or lines[number - 1][0] != line[0]:
+            families.append((place, line[0]))
+            place -= 1.0
+        places[line] = place
+        ticks.append(place)
+        place -= 1.0
+    figure = Figure(
+        figsize=(3.2 + 3.9 * len(headings), 1.2 + 0.2 * (len(lines) + len(families))),
+        layout="constrained",
+    )
+    panels = figure.subplots(1, len(headings), sharex=True, sharey=True, squeeze=False)[0]
+    for panel, (task, heading) in zip(panels, headings.items(), strict=True):
+        part = changed[changed["task"] == task]
+        panel.axvline(0, color="grey", linewidth=0.8)
+        for row in part.to_dict("records"):
+            at = places[(row["family"], row["variant"])]
+            colour = _of_sign(row["difference_low"], row["difference_high"])
+            panel.plot([row["difference_low"], row["difference_high"]], [at, at], color=colour)
+            panel.plot(row["difference"], at, "o", color=colour, markersize=4.5)
+        for at, family in families:
+            panel.text(
+                0.005, at, family, transform=panel.get_yaxis_transform(), fontsize=8,
+                va="center", style="italic", color="#444444",
+            )  # fmt: skip
+        worst = part.nsmallest(1, "difference").to_dict("records")[0]
+        panel.set_title(
+            f"{heading}\nmost is lost by: {worst['family']}, {worst['variant']} "
+            f"({worst['difference']:+.3f})",
+            fontsize=9,
+        )
+        panel.set_xlabel(f"{label} minus the whole ranker's, 95 % interval", fontsize=9)
+        panel.set_yticks(ticks, [name for _, name in lines], fontsize=8)
+        panel.set_ylim(place + 0.3, 0.7)
+        _bare(panel)
+    return figure
+
+
+def plot_learning_curve(
+    curve: pd.DataFrame, headings: Mapping[str, str], *, label: str = "NDCG@10"
+) -> Figure:
+    """Draw what is reached with each amount of data, with a band of 95 %.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        What `learning_curve` gives.
+    headings : mapping of str to str
+        Heading of each task that is shown; four at most.
+    """
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    panel = figure.subplots()
+    said = []
+    for colour, (task, heading) in zip(_LINES, headings.items(), strict=False):
+        part = curve[curve["task"] == task].sort_values("prompts")
+        panel.fill_between(
+            part["prompts"], part["low"], part["high"], color=colour, alpha=0.18, linewidth=0
+        )
+        panel.plot(part["prompts"], part["mean"], "o-", color=colour, label=heading, markersize=4)
+        said.append(f"{part['mean'].iloc[-1] - part['mean'].iloc[-2]:+.3f} {heading}")
+    amounts = np.unique(curve["prompts"])
+    panel.set_xscale("log")
+    panel.set_xticks(amounts, [f"{amount:,.0f}" for amount in amounts])
+    panel.minorticks_off()
+    panel.set_title(f"What the last doubling of the prompts gives:\n{', '.join(said)}", fontsize=10)
+    panel.set_xlabel("prompts that a ranker is trained on (count, log scale)")
+    panel.set_ylabel(f"{label}, services never seen, 95 % interval")
+    panel.legend(frameon=False, loc="lower right")
+    _bare(panel)
+    return figure
+
+
+def _of_sign(low: float, high: float) -> str:
+    if high < 0:
+        return _WORSE
+    return _BETTER if low > 0 else _SAME
+
+
+def _bare(panel: Axes) -> None:
+    """Leave only the axes that are read."""
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)

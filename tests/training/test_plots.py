@@ -1,0 +1,69 @@
+"""Pictures are drawn for real; what is read off them is what the tables hold."""
+
+from io import BytesIO
+from typing import Any
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from nextcall.training import plots
+
+
+def draw(figure: Figure) -> Any:
+    """Draw for real, so that warnings of matplotlib fail the test."""
+    file = BytesIO()
+    figure.savefig(file, format="png")
+    assert 2_000 < len(file.getvalue()) < 400_000
+    return figure
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    rows = [
+        ("whole", "whole", 0.0, 0.0, 0.0),
+        ("features", "no words", -0.02, -0.03, -0.01),
+        ("features", "no ranks", 0.001, -0.004, 0.006),
+        ("trees", "400", 0.01, 0.005, 0.015),
+    ]
+    columns = ["family", "variant", "difference", "difference_low", "difference_high"]
+    one = pd.DataFrame(rows, columns=columns)
+    return pd.concat([one.assign(task="cold"), one.assign(task="after_calls")])
+
+
+def test_a_dot_stands_at_every_difference_and_a_line_over_its_interval(table: pd.DataFrame) -> None:
+    figure = draw(plots.plot_differences(table, {"cold": "prompt alone"}))
+    (panel,) = figure.axes
+    drawn = [line for line in panel.lines if line.get_marker() == "o"]
+    assert sorted(float(line.get_xdata()[0]) for line in drawn) == [-0.02, 0.001, 0.01]
+    colour = {float(line.get_xdata()[0]): line.get_color() for line in drawn}
+    assert len(set(colour.values())) == 3  # worse, the same, better
+    assert "no words (-0.020)" in panel.get_title()
+    assert [text.get_text() for text in panel.texts] == ["features", "trees"]
+    assert [label.get_text() for label in panel.get_yticklabels()] == [
+        "no words",
+        "no ranks",
+        "400",
+    ]
+
+
+def test_there_is_a_panel_a_task(table: pd.DataFrame) -> None:
+    headings = {"cold": "prompt alone", "after_calls": "after two calls"}
+    figure = draw(plots.plot_differences(table, headings))
+    assert [panel.get_title().split("\n")[0] for panel in figure.axes] == list(headings.values())
+
+
+def test_the_learning_curve_says_what_the_last_doubling_gave() -> None:
+    curve = pd.DataFrame(
+        {
+            "task": ["cold"] * 3,
+            "prompts": [100.0, 200.0, 400.0],
+            "mean": [0.6, 0.7, 0.72],
+            "low": [0.5, 0.65, 0.70],
+            "high": [0.7, 0.75, 0.74],
+        }
+    )
+    figure = draw(plots.plot_learning_curve(curve, {"cold": "prompt alone"}))
+    (panel,) = figure.axes
+    assert "+0.020 prompt alone" in panel.get_title()
+    assert [label.get_text() for label in panel.get_xticklabels()] == ["100", "200", "400"]
