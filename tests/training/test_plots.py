@@ -8,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from nextcall.training import plots
+from nextcall.training.misses import OUTCOMES, outcome_shares
 
 
 def draw(figure: Figure) -> Any:
@@ -67,3 +68,48 @@ def test_the_learning_curve_says_what_the_last_doubling_gave() -> None:
     (panel,) = figure.axes
     assert "+0.020 prompt alone" in panel.get_title()
     assert [label.get_text() for label in panel.get_xticklabels()] == ["100", "200", "400"]
+
+
+@pytest.fixture
+def answers() -> pd.DataFrame:
+    outcomes = ["right"] * 6 + ["twin", "twin", "right service", "other service"]
+    return pd.DataFrame(
+        {
+            "outcome": outcomes,
+            "confidence": [0.9] * 6 + [0.8, 0.2, 0.1, 0.3],
+            "action": ["list", "read"] * 5,
+        }
+    )
+
+
+def test_bars_are_as_long_as_the_shares(answers: pd.DataFrame) -> None:
+    shares = outcome_shares(answers, "action")
+    figure = draw(plots.plot_outcomes(shares, "action", what="AWS"))
+    (panel,) = figure.axes
+    widths = [[bar.get_width() for bar in bars] for bars in panel.containers]
+    present = [kind for kind in OUTCOMES if (shares[kind] > 0).any()]
+    for kind, drawn in zip(present, widths, strict=True):
+        assert drawn == pytest.approx(shares[kind].tolist())
+    assert "40% of the first answers are wrong, 50% of these are twins" in panel.get_title()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [OUTCOMES[kind] for kind in present]
+
+
+def test_the_histogram_counts_answers_by_confidence(answers: pd.DataFrame) -> None:
+    figure = draw(plots.plot_confidence(answers, what="AWS"))
+    (panel,) = figure.axes
+    assert (
+        "25% of the wrong first answers came with a confidence of 0.5 or more" in panel.get_title()
+    )
+    tops = [bar.get_y() + bar.get_height() for bars in panel.containers for bar in bars]
+    assert max(tops) == 6
+
+
+def test_nothing_wrong_is_drawn_too(answers: pd.DataFrame) -> None:
+    right = answers[answers["outcome"] == "right"]
+    assert "0% of the wrong" in draw(plots.plot_confidence(right, what="A")).axes[0].get_title()
+    shares = outcome_shares(right, "action")
+    assert (
+        "0% of the first"
+        in draw(plots.plot_outcomes(shares, "action", what="A")).axes[0].get_title()
+    )

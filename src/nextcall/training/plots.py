@@ -1,6 +1,6 @@
 """Pictures of what training reaches, and of what it misses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from nextcall.training.misses import OUTCOMES
 from nextcall.training.variants import WHOLE
 
 # Okabe & Ito (2008): told apart by every kind of colour vision.
@@ -16,6 +17,15 @@ _BETTER: Final = "#0072B2"
 _SAME: Final = "#9A9A9A"
 _RULE: Final = "#CCCCCC"
 _LINES: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+_OUTCOMES: Final = {
+    "right": "#56B4E9",
+    "later call": "#009E73",
+    "twin": "#F0E442",
+    "not a candidate": "#9A9A9A",
+    "right service": "#E69F00",
+    "other service": "#D55E00",
+}
+_ON_DARK: Final = {"later call": "white", "other service": "white"}
 
 
 def plot_differences(
@@ -102,6 +112,84 @@ def plot_learning_curve(
     panel.set_xlabel("prompts that a ranker is trained on (count, log scale)")
     panel.set_ylabel(f"{label}, services never seen, 95 % interval")
     panel.legend(frameon=False, loc="lower right")
+    _bare(panel)
+    return figure
+
+
+def plot_outcomes(shares: pd.DataFrame, by: str, *, what: str) -> Figure:
+    """Draw how first answers divide into right ones and kinds of wrong ones, a bar a slice.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        What `outcome_shares` gives.
+    by : str
+        Its first column.
+    what : str
+        Heading: which answers these are.
+    """
+    present = [kind for kind in OUTCOMES if (shares[kind] > 0).any()]
+    figure = Figure(figsize=(8.6, 1.9 + 0.3 * len(shares)), layout="constrained")
+    panel = figure.subplots()
+    places = np.arange(len(shares))[::-1]
+    left = np.zeros(len(shares))
+    for kind in present:
+        width = shares[kind].to_numpy(dtype=np.float64)
+        panel.barh(places, width, left=left, color=_OUTCOMES[kind], label=OUTCOMES[kind])
+        for place, start, share in zip(places, left, width, strict=True):
+            if share > 0.04:
+                panel.text(
+                    start + share / 2, place, f"{share:.0%}", ha="center", va="center", fontsize=8,
+                    color=_ON_DARK.get(kind, "black"),
+                )  # fmt: skip
+        left += width
+    names = zip(shares[by], shares["n_queries"], strict=True)
+    panel.set_yticks(places, [f"{name} ({n:,})" for name, n in names], fontsize=8)
+    weights = shares["n_queries"] / shares["n_queries"].sum()
+    missed = 1 - float((weights * shares["right"]).sum())
+    twins = float((weights * shares["twin"]).sum())
+    panel.set_title(
+        f"{what}\n{missed:.0%} of the first answers are wrong, "
+        f"{twins / max(missed, 1e-9):.0%} of these are twins of a right one",
+        fontsize=10,
+    )
+    panel.set_xlabel("share of the first answers (number of queries in brackets)")
+    panel.set_xlim(0, 1)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    _bare(panel)
+    return figure
+
+
+def plot_confidence(
+    answers: pd.DataFrame, *, what: str, edges: Sequence[float] = tuple(np.linspace(0, 1, 21))
+) -> Figure:
+    """Draw how many first answers of each kind the ranker gave with which confidence.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        What `first_answers` gives.
+    what : str
+        Heading: which answers these are.
+    """
+    figure = Figure(figsize=(8.0, 4.4), layout="constrained")
+    panel = figure.subplots()
+    present = [kind for kind in OUTCOMES if (answers["outcome"] == kind).any()]
+    panel.hist(
+        [answers.loc[answers["outcome"] == kind, "confidence"].to_numpy() for kind in present],
+        bins=list(edges), stacked=True, color=[_OUTCOMES[kind] for kind in present],
+        label=[OUTCOMES[kind] for kind in present],
+    )  # fmt: skip
+    wrong = answers[answers["outcome"] != "right"]
+    sure = float((wrong["confidence"] >= 0.5).mean()) if len(wrong) else 0.0
+    panel.set_title(
+        f"{what}\n{sure:.0%} of the wrong first answers came with a confidence of 0.5 or more",
+        fontsize=10,
+    )
+    panel.set_xlabel("confidence of the first answer (probability)")
+    panel.set_ylabel("first answers (count)")
+    panel.set_xlim(0, 1)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     _bare(panel)
     return figure
 
