@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from nextcall.cli.model import CatalogFile, Model
+from nextcall.cli.model import CatalogFile, Encoder, Model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,7 @@ _IMAGES: Final = (".png", ".svg")
 
 def explain(
     prompt: Annotated[str, typer.Argument(help="What the user wants.")],
+    *,
     history: Annotated[
         list[str] | None, typer.Option("--history", help="An earlier call; repeat, oldest first.")
     ] = None,
@@ -37,6 +38,7 @@ def explain(
     ] = None,
     model: Model = None,
     catalog: CatalogFile = None,
+    encoder: Encoder = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say why the first answers to a prompt stand where they stand."""
@@ -56,7 +58,7 @@ def explain(
     known = data_dir()
     folder = model or model_for(catalog or demo_catalog(known), data=known)
     learned = load_prompts(folder) if nearest else None
-    ranker, index = open_model(model, catalog)
+    ranker, index = open_model(model, catalog, encoder=encoder)
     matcher = CallMatcher(index.catalog)
     calls = calls_of(_operation_ids(matcher, history or []))
     answers = ranker.rank(index, prompt, calls, k=k)
