@@ -1,6 +1,6 @@
 """Abstention: prompts of one catalogue asked of another; AUROC and what it costs on true ones.
 
-    python benchmarks/abstention.py --model MODEL --output abstention.json
+    python benchmarks/abstention.py --output abstention.json
 
 Every pair of the shared ranking sets and AWS is listed with its AUROC (chance that a foreign prompt
 is thought more foreign than an own one; 1 is best), and for each catalogue the share of its own
@@ -12,6 +12,9 @@ on the other side: an operation at a cosine of 0.7 or more. Elsewhere a foreign 
 an answer (a general collection of 4,000 tools holds a weather forecast too), and the figure says
 little; it is listed all the same. The similarity of the nearest operation stands beside as the
 baseline. Parts of one another (the narrow and the wide set of films) are no pair.
+
+``refused`` is what the default threshold refuses: of own prompts, and of the foreign ones of
+disjoint pairs. ``aws_static`` is AWS once more, all prompts encoded by a static encoder distilled on it.
 """
 
 import argparse
@@ -20,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +31,9 @@ from scipy.stats import rankdata
 
 from nextcall.catalog.aws import read_aws
 from nextcall.catalog.load import load_catalog
-from nextcall.locations import cache_dir, shared_dir
-from nextcall.ranking.abstention import abstention_inputs
+from nextcall.embedding.distill import piece_vectors
+from nextcall.locations import cache_dir, packaged_model, shared_dir
+from nextcall.ranking.abstention import NONE_THRESHOLD, Abstention, abstention_inputs
 from nextcall.ranking.candidates import retrieve
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import load_ranker
@@ -37,6 +42,7 @@ from nextcall.sessions.awscli_examples import read_awscli_examples
 from nextcall.sessions.jsonl import read_queries
 from nextcall.training.folds import committed_parts
 from nextcall.training.opening import open_index
+from nextcall.training.prompt_encoder import distill_for
 
 TWIN = 0.7
 SHARED_PROMPTS = 0.05
@@ -104,7 +110,7 @@ def share_with_twins(asked: World, index: CatalogIndex) -> float:
     return float(np.mean([similar.max() >= TWIN for similar in right]))
 
 
-def measure(opened: dict[str, World], score: Callable[[str, str], Scores]) -> dict[str, object]:
+def measure(opened: dict[str, World], score: Callable[[str, str], Scores]) -> dict[str, Any]:
     """Score every catalogue with every set of prompts; a table, and means over it."""
     pairs = [(c, p) for c, p in permutations(opened, 2) if {c, p} != KIN]
     twins = {(c, p): share_with_twins(opened[p], opened[c].index) for c, p in pairs}
@@ -137,17 +143,50 @@ def measure(opened: dict[str, World], score: Callable[[str, str], Scores]) -> di
         "n_disjoint": len(disjoint),
         "aws_mean_auroc": round(float(np.mean([area[q] for q in pairs if q[0] == "aws"])), 4),
         "own_lost_at_90_percent_refused": cost,
-        "mean_score_own": round(float(np.mean([s.mean() for s in own.values()])), 4),
-        "mean_score_foreign_disjoint": round(
-            float(np.mean([foreign[pair].mean() for pair in disjoint])), 4
-        ),
     }
+
+
+def ask(
+    abstention: Abstention, world: World, prompts: list[str], vectors: NDArray[np.float32]
+) -> tuple[Scores, Scores]:
+    """Ask a catalogue some prompts: how likely none answers, and how far the nearest is."""
+    asked = {
+        prompt: retrieve(world.index, prompt, vector=vector)
+        for prompt, vector in zip(prompts, vectors, strict=True)
+    }
+    inputs = abstention_inputs(abstention.background, world.index, asked)
+    nearest = np.array([-one.best["dense"] for one in asked.values()])
+    return abstention.probabilities(inputs), nearest
+
+
+def static_figures(abstention: Abstention, opened: dict[str, World]) -> dict[str, float]:
+    """Ask AWS every set of prompts, encoded by a static encoder that is distilled on AWS."""
+    aws = opened["aws"]
+    pieces = piece_vectors(aws.index.embedder, directory=cache_dir() / "vectors")
+    encoder, _ = distill_for(aws.index, pieces)
+    scores = {
+        name: ask(abstention, aws, world.prompts, encoder.encode(world.prompts))[0]
+        for name, world in opened.items()
+    }
+    own = scores.pop("aws")
+    foreign = np.concatenate(list(scores.values()))
+    return {
+        "mean_auroc": round(float(np.mean([auroc(own, some) for some in scores.values()])), 4),
+        "own_lost_at_90_percent_refused": round(lost(own, foreign), 4),
+        "refused_own": share_refused(own),
+        "refused_foreign": share_refused(foreign),
+    }
+
+
+def share_refused(scores: Scores) -> float:
+    """Share of the prompts of which it is said that nothing answers them."""
+    return round(float((scores >= NONE_THRESHOLD).mean()), 4)
 
 
 def main() -> None:
     """Measure; print JSON, or write it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", type=Path, default=packaged_model())
     parser.add_argument("--output", type=Path)
     parser.add_argument("--prompts", type=int, default=250, help="of each set, at most")
     options = parser.parse_args()
@@ -156,21 +195,23 @@ def main() -> None:
     if abstention is None:
         parser.error(f"{options.model} has not learned to abstain.")
     opened = worlds(most=options.prompts)
-    found: dict[tuple[str, str], tuple[Scores, Scores]] = {}
-    for c, world in opened.items():
-        for p, other in opened.items():
-            vectors = other.index.encode_prompts(other.prompts)
-            asked = {
-                prompt: retrieve(world.index, prompt, vector=vector)
-                for prompt, vector in zip(other.prompts, vectors, strict=True)
-            }
-            inputs = abstention_inputs(abstention.background, world.index, asked)
-            nearest = np.array([-one.best["dense"] for one in asked.values()])
-            found[c, p] = abstention.probabilities(inputs), nearest
+    found: dict[tuple[str, str], tuple[Scores, Scores]] = {
+        (c, p): ask(abstention, world, other.prompts, other.index.encode_prompts(other.prompts))
+        for c, world in opened.items()
+        for p, other in opened.items()
+    }
+    measured = measure(opened, lambda c, p: found[c, p][0])
+    apart = [(pair["catalogue"], pair["prompts"]) for pair in measured["pairs"] if pair["disjoint"]]
     result = {
         "prompts": {name: len(world.prompts) for name, world in opened.items()},
         "operations": {name: len(world.index) for name, world in opened.items()},
-        "abstention": measure(opened, lambda c, p: found[c, p][0]),
+        "abstention": measured,
+        "refused": {
+            "threshold": NONE_THRESHOLD,
+            "own": {c: share_refused(found[c, c][0]) for c in opened},
+            "foreign": share_refused(np.concatenate([found[pair][0] for pair in apart])),
+        },
+        "aws_static": static_figures(abstention, opened),
         "nearest_operation": measure(opened, lambda c, p: found[c, p][1]),
     }
     report = json.dumps(result, indent=1)

@@ -238,5 +238,7 @@ def test_an_answer_says_how_likely_none_is(
         ]
         assert ranker.answer(shop_index, prompt).none_probability is None
     assert len(able.answer(shop_index, "list", k=2).ranked) == 2
+    able.abstention_ = replace(trained[0], background=replace(trained[0].background, model="x"))
+    assert able.answer(shop_index, "sing a song").none_probability is None
     with pytest.raises(ValueError, match="k must be at least 1, got 0"):
         able.answer(shop_index, "list", k=0)

@@ -23,6 +23,7 @@ from nextcall.ranking.adapted_features import (
 from nextcall.ranking.adapted_rows import Examiner
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.model_files import packaged_abstention
 from nextcall.ranking.ranker import CallRanker
 from nextcall.sessions import Call, Query, Session, calls_of
 from nextcall.sessions.queries import next_call_queries
@@ -72,6 +73,25 @@ def test_a_habit_that_no_text_tells_is_learned(
     assert _first(adapted, shop_index, prompt) == "orders:ListOrders"
     assert _first(adapted, shop_index, prompt, "orders:ListOrders") == "users:DeleteUser"
     assert _first(ranker, shop_index, prompt, "orders:ListOrders") != "users:DeleteUser"
+
+
+def test_the_base_says_where_none_answers(adapted: AdaptedRanker, shop_index: CatalogIndex) -> None:
+    base = adapted.base
+    able = CallRanker(settings=base.settings)
+    able.trees_, able.prior_, able.calibration_ = base.trees_, base.prior_, base.calibration_
+    able.abstention_ = packaged_abstention(shop_index)
+    taught = AdaptedRanker(able, adapted.evidence, adapted.trees, adapted.calibration)
+    assert taught.abstention_ is able.abstention_ is not None
+    run, context = calls_of(["orders:ListOrders"]), ("monthly report",)
+    for prompt in ("list my orders of candles please", "sing me a song"):
+        found = taught.answer(shop_index, prompt, run, k=3, context=context)
+        ranked = adapted.rank(shop_index, prompt, run, k=3, context=context)
+        assert [(one.operation, one.score) for one in found.ranked] == [
+            (one.operation, one.score) for one in ranked
+        ]
+        expected = able.answer(shop_index, prompt).none_probability
+        assert found.none_probability == pytest.approx(expected)
+        assert adapted.answer(shop_index, prompt, run).none_probability is None
 
 
 def test_whether_calls_repeat_is_learned(adapted: AdaptedRanker, shop_index: CatalogIndex) -> None:

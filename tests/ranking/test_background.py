@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,12 +61,12 @@ def test_each_word_is_as_rare_as_in_the_background(
     assert weights[-1] == 0
 
 
-def test_vectors_of_another_length_are_refused(
+def test_vectors_of_another_model_are_refused(
     shop_index: CatalogIndex, background: Background
 ) -> None:
-    short = Background(background.levels[:, :10], background.weights)
-    with pytest.raises(ValueError, match="vectors of 10 dimensions, as the background, got 384"):
-        Outlook.of(short, shop_index)
+    other = replace(background, model="other")
+    with pytest.raises(ValueError, match=r"vectors of 'other', as the background, got 'all-MiniLM"):
+        Outlook.of(other, shop_index)
 
 
 def test_the_background_keeps_directions_and_words(

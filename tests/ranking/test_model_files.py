@@ -13,11 +13,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nextcall.embedding.onnx import OnnxEmbedder
+from nextcall.locations import packaged_model
 from nextcall.ranking import model_files
 from nextcall.ranking.abstention import INPUTS, Abstention
 from nextcall.ranking.background import Background
 from nextcall.ranking.index import CatalogIndex
-from nextcall.ranking.model_files import ModelCard, ModelError, load_ranker, save_ranker
+from nextcall.ranking.model_files import (
+    ModelCard,
+    ModelError,
+    load_ranker,
+    packaged_abstention,
+    save_ranker,
+)
 from nextcall.ranking.ranker import CallRanker
 from nextcall.ranking.rows import QueryRows
 from nextcall.sessions import calls_of
@@ -66,9 +74,15 @@ def _answers(ranker: CallRanker, index: CatalogIndex) -> list[tuple[str, float, 
     ]
 
 
-def _rewrite(folder: Path, change: Callable[[Values], object], *, sign: bool = True) -> None:
+def _rewrite(
+    folder: Path,
+    change: Callable[[Values], object],
+    *,
+    sign: bool = True,
+    name: str = "ranker.json",
+) -> None:
     """Change the values in the file; with `sign` their own hash is made right again."""
-    path = folder / "ranker.json"
+    path = folder / name
     values = json.loads(path.read_text())
     change(values)
     if sign:
@@ -272,14 +286,61 @@ def test_what_it_learned_of_abstaining_comes_back(
     stated = again.answer(shop_index, "sing a song").none_probability
     assert stated is not None
     assert 0 <= stated <= 1
-    assert "abstention" not in json.loads((copy / "ranker.json").read_text())
     assert load_ranker(copy)[0].abstention_ is None
+    assert able.joinpath("ranker.json").read_bytes() == copy.joinpath("ranker.json").read_bytes()
+
+
+def test_abstention_is_put_beside_another_ranker_as_a_file(
+    newer: CallRanker, able: Path, tmp_path: Path, shop_index: CatalogIndex
+) -> None:
+    """A ranker that is trained anew takes over what the one before had learned of abstaining."""
+    other = tmp_path / "other"
+    save_ranker(newer, other, card=CARD)
+    shutil.copy(able / "abstention.json", other)
+    joined, _ = load_ranker(other)
+    assert _answers(joined, shop_index) == _answers(newer, shop_index)
+    before, _ = load_ranker(able)
+    assert joined.abstention_ is not None
+    assert joined.abstention_.to_dict() == before.abstention_.to_dict()  # type: ignore[union-attr]  # it has one
+    save_ranker(newer, other, card=CARD)  # one that has not learned it leaves none
+    assert load_ranker(other)[0].abstention_ is None
 
 
 def test_a_damaged_abstention_is_refused(able: Path) -> None:
-    _rewrite(able, lambda v: v["abstention"]["means"].pop())
-    with pytest.raises(ModelError, match=r"no whole ranker.*hold 20 means"):
+    name = "abstention.json"
+    _rewrite(able, lambda v: v["abstention"]["means"].pop(), sign=False, name=name)
+    with pytest.raises(ModelError, match=r"abstention.json: its content does not match"):
         load_ranker(able)
-    _rewrite(able, lambda v: v.update(abstention=[]))
-    with pytest.raises(ModelError, match="no whole ranker"):
+    _rewrite(able, lambda _: None, name=name)
+    with pytest.raises(ModelError, match=r"no whole abstention.*hold 20 means"):
         load_ranker(able)
+    _rewrite(able, lambda v: v.update(abstention=[]), name=name)
+    with pytest.raises(ModelError, match="no whole abstention"):
+        load_ranker(able)
+    _rewrite(able, lambda v: v.update(format="nextcall.ranker.1"), name=name)
+    with pytest.raises(ModelError, match=r"format must be 'nextcall\.abstention\.1', got"):
+        load_ranker(able)
+
+
+def test_the_packaged_ranker_tells_what_no_shop_has(shop_index: CatalogIndex) -> None:
+    """Prompts of the shop, and of a world that it is not."""
+    ranker, _ = load_ranker(packaged_model())
+    own = ("list the users", "cancel my pending order", "send the invoice by email")
+    foreign = ("sing me a song", "what is the weather in Paris", "transcribe this recording")
+    stated = [ranker.answer(shop_index, prompt).none_probability for prompt in (*own, *foreign)]
+    assert max(p for p in stated[:3] if p is not None) < 0.5
+    assert min(p for p in stated[3:] if p is not None) > 0.8
+    assert None not in stated
+    assert packaged_abstention(shop_index) is not None
+    unknown = CatalogIndex(
+        shop_index.catalog, Unlike(), vectors=(shop_index.text_vectors, shop_index.label_vectors)
+    )
+    assert packaged_abstention(unknown) is None
+
+
+class Unlike(OnnxEmbedder):
+    """The same vectors under the name of another model."""
+
+    @property
+    def name(self) -> str:
+        return "unlike-128"

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from nextcall.catalog import Catalog
 from nextcall.catalog.aws import read_aws
 from nextcall.ranking.boosting import BoostingSettings
-from nextcall.ranking.model_files import ModelCard, save_ranker
+from nextcall.ranking.model_files import ModelCard, packaged_abstention, save_ranker
 from nextcall.ranking.ranker import CallRanker
 from nextcall.serve.app import create_app
 from nextcall.serve.loading import load_predictor
@@ -95,6 +95,7 @@ def predictor(catalog: Catalog, queries: list[Query], settings: Settings) -> Pre
         seed=SEED,
         n_queries=len(training),
     )
+    ranker.abstention_ = packaged_abstention(index)
     save_ranker(ranker, settings.model, card=card)
     return load_predictor(settings)
 

@@ -9,7 +9,7 @@ import pytest
 
 from nextcall.ranking.candidates import retrieve
 from nextcall.ranking.feature_table import FEATURE_NAMES
-from nextcall.serve.answers import Answer
+from nextcall.serve.answers import Answer, Metadata
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.schemas import HistoryEvent, PredictRequest
 from nextcall.sessions import Call, Query
@@ -126,6 +126,31 @@ def test_without_a_ranker_fused_retrieval_answers(fallback: Predictor) -> None:
         assert (one.confidence, one.ml_ranking_score, one.ml_features) == (None, None, None)
         assert one.cold_start_prediction
         assert "no trained ranker" in one.reasoning
+
+
+def test_it_says_where_nothing_in_the_catalogue_answers(
+    predictor: Predictor, fallback: Predictor
+) -> None:
+    assert predictor.ranker is not None
+    own, foreign = "Turn on versioning for the bucket", "sing me a song about the moon"
+    for prompt, calls in ((own, ()), (foreign, ()), (foreign, ("s3:ListBuckets",))):
+        request = _asked(prompt, *calls)
+        stated = predictor.ranker.answer(predictor.index, prompt).none_probability
+        for metadata in (predictor.predict(request).metadata, _full(predictor, request)):
+            assert metadata.none_probability == pytest.approx(stated)
+            assert metadata.none_of_these is (prompt == foreign)
+        answer = predictor.predict(request)
+        assert len(answer.predictions) == 3  # they are given all the same
+    stated = predictor.predict(_asked(own)).metadata.none_probability
+    assert stated is not None
+    strict = Predictor(predictor.index, ranker=predictor.ranker, none_threshold=stated)
+    assert strict.predict(_asked(own)).metadata.none_of_these
+    for metadata in (fallback.predict(_asked(foreign)).metadata, _full(fallback, _asked(foreign))):
+        assert (metadata.none_probability, metadata.none_of_these) == (None, None)
+
+
+def _full(predictor: Predictor, request: PredictRequest) -> Metadata:
+    return predictor.predict_fully(request).metadata
 
 
 def test_what_has_no_source_is_null_and_what_has_one_is_not(predictor: Predictor) -> None:

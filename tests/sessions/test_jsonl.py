@@ -56,6 +56,7 @@ predictions = st.integers(0, 3).flatmap(
         query_id=names,
         ranking=st.lists(names, min_size=size, max_size=size, unique=True).map(tuple),
         confidence=st.just(()) | st.lists(st.floats(0, 1), min_size=size, max_size=size).map(tuple),
+        none_probability=st.none() | st.floats(0, 1),
     )
 )
 
@@ -210,6 +211,10 @@ def test_read_sessions_names_line_key_and_rule(tmp_path: Path, row: Any, rule: s
         (
             {"query_id": "r", "ranking": ["a"], "confidence": ["high"]},
             r"'confidence\[0\]' must be a number from 0 to 1, got 'high'",
+        ),
+        (
+            {"query_id": "r", "ranking": ["a"], "none_probability": -0.1},
+            r"'none_probability' must be a number from 0 to 1, got -0.1",
         ),
     ],
 )

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from nextcall import __version__
-from nextcall.cli import catalog, crossval, demo, embed, experiments, explain, model, serve, synth
+from nextcall.cli import (
+    abstain,
+    catalog,
+    crossval,
+    demo,
+    embed,
+    experiments,
+    explain,
+    model,
+    serve,
+    synth,
+)
 from nextcall.cli.console import fail
 
 app = typer.Typer(
@@ -22,6 +33,7 @@ app = typer.Typer(
 # Each verb loads what it needs when it runs.
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(embed.app, name="embed")
+app.add_typer(abstain.app, name="abstain")
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(model.evaluate)

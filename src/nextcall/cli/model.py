@@ -155,6 +155,10 @@ def predict(
     model: Model = None,
     catalog: CatalogFile = None,
     encoder: Encoder = "auto",
+    none_threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Probability from which it is said that none answers."),
+    ] = None,
     why: Annotated[bool, typer.Option("--why", help="Show what each feature added.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
 ) -> None:
@@ -163,6 +167,7 @@ def predict(
 
     from nextcall.catalog.paths import CallMatcher
     from nextcall.cli.console import note, print_frame, print_table
+    from nextcall.ranking.abstention import NONE_THRESHOLD
     from nextcall.sessions import calls_of
 
     if not prompt.strip():
@@ -176,7 +181,8 @@ def predict(
             note(f"warning: --history {name!r} is no call of the catalogue and is passed over.")
         else:
             known.append(operation.operation_id)
-    answers = ranker.rank(index, prompt, calls_of(known), k=k)
+    found = ranker.answer(index, prompt, calls_of(known), k=k)
+    answers, none = found.ranked, found.none_probability
     if as_json:
         for answer in answers:
             line = {
@@ -185,6 +191,7 @@ def predict(
                 "api_call": answer.operation.api_call,
                 "confidence": round(answer.confidence, 4),
                 "score": round(answer.score, 4),
+                "none_probability": None if none is None else round(none, 4),
             }
             typer.echo(json.dumps(line))
         return
@@ -195,6 +202,10 @@ def predict(
             for a in answers
         ],
     )
+    if none is not None:
+        seems = none >= (NONE_THRESHOLD if none_threshold is None else none_threshold)
+        said = "; so none of these, it seems" if seems else ""
+        typer.echo(f"Nothing in the catalogue answers, with probability {none:.3f}{said}.")
     if why:
         reasons = ranker.explain(index, prompt, calls_of(known), k=1)
         print_frame(reasons.head(10)[["feature", "value", "contribution"]])
@@ -218,12 +229,14 @@ def rank(
     predictions = []
     pairs = zip(asked, vectors, strict=True)
     for query, vector in progress(pairs, description="Ranking", total=len(asked)):
-        answers = ranker.rank(index, query.prompt, query.history, k=top, vector=vector)
+        found = ranker.answer(index, query.prompt, query.history, k=top, vector=vector)
+        answers, none = found.ranked, found.none_probability
         predictions.append(
             Prediction(
                 query_id=query.query_id,
                 ranking=tuple(answer.operation.operation_id for answer in answers),
                 confidence=tuple(round(answer.confidence, 6) for answer in answers),
+                none_probability=None if none is None else round(none, 6),
             )
         )
     write_predictions(predictions, output)

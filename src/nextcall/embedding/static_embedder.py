@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.embedding.embedder import check_texts
+from nextcall.embedding.embedder import Embedder, check_texts
 from nextcall.embedding.wordpieces import N_PIECES, WordPieces, tokenizer_digest
 from nextcall.progress import Progress, silent
 
@@ -142,6 +142,20 @@ class StaticEmbedder:
     @cached_property
     def _wordpieces(self) -> WordPieces:
         return WordPieces(longest=LONGEST)
+
+
+def vector_model(embedder: Embedder) -> str:
+    """Name the model in whose space the vectors lie, however long its texts may be.
+
+    Examples
+    --------
+    >>> from nextcall.embedding.onnx import OnnxEmbedder
+    >>> prompts, documents = OnnxEmbedder(), OnnxEmbedder(max_tokens=40)
+    >>> vector_model(prompts) == vector_model(documents)
+    True
+    """
+    name = embedder.teacher if isinstance(embedder, StaticEmbedder) else embedder.name
+    return name.rpartition("-")[0] or name
 
 
 def _check(

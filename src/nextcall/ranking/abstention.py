@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from nextcall.embedding.static_embedder import vector_model
 from nextcall.ranking.background import Background, Outlook
 from nextcall.ranking.candidates import Retrieved
 from nextcall.ranking.index import CatalogIndex
@@ -23,6 +24,11 @@ INPUTS: Final = (
     "size", "words", "names",
 )  # fmt: skip
 """What an abstention knows of a prompt and a catalogue, in order; no input names either."""
+
+NONE_THRESHOLD: Final = 0.9
+"""Probability of "none of these" from which it is said, where a user names no other.
+
+Rather late: where catalogues and prompts are unlike those of the training, it is too high."""
 
 _RIDGE: Final = 1e-3  # least loss from one world of training catalogues to another
 _CLIP: Final = 3.0  # standard deviations beyond which an input says no more
@@ -97,6 +103,10 @@ class Abstention:
         found = minimize(loss, np.zeros(z.shape[1]), jac=True, method="L-BFGS-B")
         return cls(background, _floats(means), _floats(scales), _floats(found.x))
 
+    def knows(self, index: CatalogIndex) -> bool:
+        """Whether an index has vectors of the model that this was learned with."""
+        return vector_model(index.embedder) == self.background.model
+
     def probability(self, index: CatalogIndex, prompt: str, found: Retrieved) -> float:
         """Give the probability that the catalogue has no answer to the prompt, in [0, 1].
 
@@ -104,6 +114,11 @@ class Abstention:
         ----------
         found : Retrieved
             What `retrieve` gave for this index and prompt.
+
+        Raises
+        ------
+        ValueError
+            Where the index has vectors of another model.
         """
         view = self._views.get(index)
         if view is None:

@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.progress import Progress, silent
+from nextcall.ranking.abstention import Abstention
 from nextcall.ranking.adapted_features import ADAPTED_NAMES, TargetEvidence
 from nextcall.ranking.adapted_rows import Examined, Examiner, examine_once
 from nextcall.ranking.boosting import BoostingSettings, Trees, train_trees
 from nextcall.ranking.calibration import Calibration
+from nextcall.ranking.candidates import retrieve
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.features import has_history
 from nextcall.ranking.index import CatalogIndex
-from nextcall.ranking.ranker import CallRanker, Ranked
+from nextcall.ranking.ranker import Answer, CallRanker, Ranked
 from nextcall.ranking.rows import QueryRows
 from nextcall.sessions import Call, Query
 from nextcall.sessions.splits import group_folds
@@ -64,6 +66,11 @@ class AdaptedRanker:
         self.evidence = evidence
         self.trees = trees
         self.calibration = calibration
+
+    @property
+    def abstention_(self) -> Abstention | None:
+        """What the base has learned of abstaining."""
+        return self.base.abstention_
 
     def rank(
         self,
@@ -116,11 +123,37 @@ class AdaptedRanker:
             vectors = vector[None]
             if context:
                 vectors = np.concatenate([vectors, index.embedder.encode(list(context))])
-        return self.answer(
-            index, examine_once(index, self.base, query, self.evidence, vectors=vectors), k=k
-        )
+        examined = examine_once(index, self.base, query, self.evidence, vectors=vectors)
+        return self.rank_examined(index, examined, k=k)
 
-    def answer(self, index: CatalogIndex, examined: Examined, *, k: int) -> list[Ranked]:
+    def answer(
+        self,
+        index: CatalogIndex,
+        prompt: str,
+        history: Sequence[Call] = (),
+        *,
+        k: int = 5,
+        vector: NDArray[np.float32] | None = None,
+        now: datetime | None = None,
+        context: Sequence[str] = (),
+        task: str = "next_call",
+    ) -> Answer:
+        """Rank as `rank` does, and say how likely it is that none of the catalogue answers.
+
+        Parameters are those of `rank`; the base judges whether none answers.
+        """
+        if vector is None:
+            vector = index.embedder.encode([prompt])[0]
+        ranked = self.rank(
+            index, prompt, history, k=k, vector=vector, now=now, context=context, task=task
+        )
+        none = None
+        if self.abstention_ is not None and self.abstention_.knows(index):
+            found = retrieve(index, prompt, vector=vector)
+            none = self.abstention_.probability(index, prompt, found)
+        return Answer(ranked=ranked, none_probability=none)
+
+    def rank_examined(self, index: CatalogIndex, examined: Examined, *, k: int) -> list[Ranked]:
         """Order candidates that were examined; best first."""
         features, rows = examined.features, examined.found.rows
         scores = self.trees.predict(features)

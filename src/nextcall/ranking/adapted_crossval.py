@@ -70,5 +70,5 @@ def cross_validate(
         )
         for position in np.flatnonzero(fold == held_out).tolist():
             examined = examiner.examine(position, adapted.evidence)
-            answers[position] = adapted.answer(index, examined, k=k)
+            answers[position] = adapted.rank_examined(index, examined, k=k)
     return answers

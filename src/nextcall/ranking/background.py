@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nextcall.embedding.static_embedder import vector_model
 from nextcall.ranking.index import CatalogIndex
 
 _NEAR: Final = 0.45  # cosine to the catalogue from which an operation is no background to it
@@ -34,6 +35,8 @@ class Background:
     """Vectors of the operations, in 127ths of each one's largest value; (n_operations, n)."""
     weights: Mapping[str, float]
     """Rarity of each word stem that stands in two of the operations or more."""
+    model: str
+    """What made the vectors, as `vector_model` names it."""
 
     @classmethod
     def of_index(cls, index: CatalogIndex) -> Self:
@@ -47,7 +50,7 @@ class Background:
             for word, term in lexical.vocabulary.items()
             if lexical.weights[term] < once - 1e-3
         }
-        return cls(levels, weights)
+        return cls(levels, weights, vector_model(index.embedder))
 
     def vectors(self) -> NDArray[np.float32]:
         """Give the vectors at norm 1, shape (n_operations, n_dimensions)."""
@@ -58,6 +61,7 @@ class Background:
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON values; the vectors as base64."""
         return {
+            "model": self.model,
             "dimensions": self.levels.shape[1],
             "levels": b64encode(self.levels.tobytes()).decode("ascii"),
             "weights": dict(self.weights),
@@ -74,7 +78,10 @@ class Background:
         """
         if not isinstance(values, dict):
             raise ValueError(f"background must be an object, got {type(values).__name__}.")  # noqa: TRY004  # a file's content
-        dimensions, words = values.get("dimensions"), values.get("weights")
+        model, dimensions = values.get("model"), values.get("dimensions")
+        if not isinstance(model, str):
+            raise ValueError(f"model of the background must be a name, got {model!r}.")  # noqa: TRY004  # as above
+        words = values.get("weights")
         if not isinstance(dimensions, int) or dimensions < 1:
             raise ValueError(
                 f"dimensions of the background must be at least 1, got {dimensions!r}."
@@ -92,7 +99,7 @@ class Background:
         levels = levels.reshape(-1, dimensions)
         if not levels.any(axis=1).all():
             raise ValueError("levels of the background must hold no row of zeros.")
-        return cls(levels, {word: float(weight) for word, weight in words.items()})
+        return cls(levels, {word: float(weight) for word, weight in words.items()}, model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +124,15 @@ class Outlook:
         Raises
         ------
         ValueError
-            Where the index has vectors of another length: it is of another embedder.
+            Where the index has vectors of another model.
         """
-        vectors = background.vectors()
-        if index.vectors.shape[1] != vectors.shape[1]:
+        model = vector_model(index.embedder)
+        if model != background.model:
             raise ValueError(
-                f"index must have vectors of {vectors.shape[1]} dimensions, as the background, "
-                f"got {index.vectors.shape[1]}."
+                f"index must have vectors of {background.model!r}, as the background, "
+                f"got {model!r}."
             )
+        vectors = background.vectors()
         best = np.full(len(vectors), -1.0, dtype=np.float32)
         for start in range(0, len(index), _BLOCK):
             block = index.vectors[start : start + _BLOCK]

@@ -1,4 +1,4 @@
-"""A ranker on disk: LightGBM's text, one JSON file, and the prompts that it learned from if kept.
+"""A ranker on disk: LightGBM's text, JSON files, and the prompts that it learned from if kept.
 
 Nothing in it runs when it is read.
 """
@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nextcall.files import atomic_path
+from nextcall.locations import packaged_model
 from nextcall.ranking.abstention import Abstention
 from nextcall.ranking.boosting import BoostingSettings, Trees
 from nextcall.ranking.calibration import Calibration
 from nextcall.ranking.feature_table import FEATURE_NAMES
+from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.ranker import CallRanker
 from nextcall.ranking.training_prompts import TrainingPrompts
 from nextcall.ranking.workflow import WorkflowPrior
@@ -30,6 +32,8 @@ _PROMPTS: Final = "prompts-*.parquet"  # named after the trees that learned from
 _PROMPTS_SCHEMA: Final = pa.schema(
     [pa.field("prompt", pa.string()), pa.field("relevant", pa.list_(pa.string()))]
 )
+_ABSTENTION_FORMAT: Final = "nextcall.abstention.1"
+_ABSTENTION_FILE: Final = "abstention.json"
 _PACKAGES: Final = ("nextcall", "lightgbm", "numpy")
 
 
@@ -88,11 +92,11 @@ def save_ranker(ranker: CallRanker, directory: Path, *, card: ModelCard) -> None
         "prior": ranker.prior_.to_dict(),
         "card": {**asdict(card), "metrics": dict(card.metrics), "versions": dict(card.versions)},
     }
-    if ranker.abstention_ is not None:
-        values["abstention"] = ranker.abstention_.to_dict()
-    values["sha256"] = _digest(values)
-    with atomic_path(directory / _FILE) as temporary:
-        temporary.write_text(json.dumps(values, indent=1, sort_keys=True), encoding="utf-8")
+    if ranker.abstention_ is None:
+        (directory / _ABSTENTION_FILE).unlink(missing_ok=True)
+    else:
+        save_abstention(ranker.abstention_, directory)
+    _write_values(values, directory / _FILE)
     for old in directory.glob("trees-*.txt"):
         if old != trees:
             old.unlink()
@@ -166,7 +170,7 @@ def _prompts_path(directory: Path, digest: str) -> Path:
 
 def _trees_digest(directory: Path) -> str:
     path = directory / _FILE
-    trees = _read_values(path).get("trees")
+    trees = _read_values(path, form=_FORMAT).get("trees")
     digest = trees.get("sha256") if isinstance(trees, dict) else None
     _require(isinstance(digest, str), path, "must state the sha256 of its trees")
     return str(digest)
@@ -181,22 +185,48 @@ def load_ranker(directory: Path) -> tuple[CallRanker, ModelCard]:
         Where the folder holds no ranker, a damaged one, or one of another format.
     """
     path = directory / _FILE
-    values = _read_values(path)
-    _require(
-        values.get("format") == _FORMAT,
-        path,
-        f"format must be {_FORMAT!r}, got {values.get('format')!r}",
-    )
-    stated = values.pop("sha256", None)
-    _require(
-        stated == _digest(values), path, "its content does not match its own sha256: it is damaged"
-    )
+    values = _read_values(path, form=_FORMAT)
     try:
         return _rebuild(values, directory)
     except ModelError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{path}: holds no whole ranker: {error!r}.") from error
+
+
+def save_abstention(abstention: Abstention, directory: Path) -> Path:
+    """Write what was learned of abstaining beside a ranker, whose own files stay; give the path."""
+    values = {"format": _ABSTENTION_FORMAT, "abstention": abstention.to_dict()}
+    path = directory / _ABSTENTION_FILE
+    _write_values(values, path)
+    return path
+
+
+def load_abstention(directory: Path) -> Abstention | None:
+    """Read what `save_abstention` wrote; None where nothing was written.
+
+    Raises
+    ------
+    ModelError
+        Where the file is damaged, or of another format.
+    """
+    path = directory / _ABSTENTION_FILE
+    if not path.exists():
+        return None
+    values = _read_values(path, form=_ABSTENTION_FORMAT)
+    try:
+        return Abstention.from_dict(values["abstention"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path}: holds no whole abstention: {error!r}.") from error
+
+
+def packaged_abstention(index: CatalogIndex) -> Abstention | None:
+    """Give what the packaged ranker has learned of abstaining, for a ranker over an index.
+
+    None where the index has vectors of another model.
+    """
+    found = load_abstention(packaged_model())
+    return found if found is not None and found.knows(index) else None
 
 
 def _rebuild(values: Mapping[str, Any], directory: Path) -> tuple[CallRanker, ModelCard]:
@@ -222,12 +252,17 @@ def _rebuild(values: Mapping[str, Any], directory: Path) -> tuple[CallRanker, Mo
     ranker.trees_ = Trees.from_text(text)
     ranker.prior_ = WorkflowPrior.from_dict(values["prior"])
     ranker.calibration_ = Calibration.from_dict(values["calibration"])
-    if "abstention" in values:  # a ranker need not have learned to abstain
-        ranker.abstention_ = Abstention.from_dict(values["abstention"])
+    ranker.abstention_ = load_abstention(directory)
     return ranker, ModelCard(**values["card"])
 
 
-def _read_values(path: Path) -> dict[str, Any]:
+def _write_values(values: Mapping[str, Any], path: Path) -> None:
+    signed = {**values, "sha256": _digest(values)}
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(signed, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def _read_values(path: Path, *, form: str) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -235,6 +270,11 @@ def _read_values(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: must be JSON: {error}.") from error
     _require(isinstance(values, dict), path, "must hold a JSON object")
+    given = values.get("format")
+    _require(given == form, path, f"format must be {form!r}, got {given!r}")
+    stated = values.pop("sha256", None)
+    intact = stated == _digest(values)
+    _require(intact, path, "its content does not match its own sha256: it is damaged")
     return dict(values)
 
 

@@ -57,7 +57,7 @@ class Answer:
     """Best first."""
     none_probability: float | None
     """Probability that no operation of the catalogue answers the prompt; None where the ranker
-    has not learned to abstain."""
+    has not learned to abstain, or with vectors of another model."""
 
 
 class CallRanker:
@@ -245,7 +245,7 @@ class CallRanker:
         searched = search(index, prompt, vector=vector)
         found = propose(index, searched, recent)
         none = None
-        if self.abstention_ is not None:
+        if self.abstention_ is not None and self.abstention_.knows(index):
             alone = propose(index, searched) if recent else found
             none = self.abstention_.probability(index, prompt, alone)
         ranked = self._rank(index, found, recent, k=k, now=now)

@@ -51,6 +51,14 @@ class Metadata(_Answered):
     model_version: str | None
     processing_method: ProcessingMethod
     fallback_method: FallbackMethod
+    none_probability: float | None = Field(
+        description="Probability that nothing in the catalogue answers the prompt, whatever was "
+        "called before; null where the ranker has not learned to tell."
+    )
+    none_of_these: bool | None = Field(
+        description="Whether that is so probable that no prediction should be trusted; null as "
+        "the probability is."
+    )
 
 
 class ColdStartAnalysis(_Answered):

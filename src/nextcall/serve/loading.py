@@ -35,4 +35,10 @@ def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predic
         # The reason is shown to whoever asks for /health, who need not know the folders above.
         reason = str(error).replace(str(settings.model), settings.model.name)
         return Predictor(index, fallback_reason=reason, max_history=settings.max_history)
-    return Predictor(index, ranker=ranker, card=card, max_history=settings.max_history)
+    return Predictor(
+        index,
+        ranker=ranker,
+        card=card,
+        max_history=settings.max_history,
+        none_threshold=settings.none_threshold,
+    )

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.catalog.paths import CallMatcher
+from nextcall.ranking.abstention import NONE_THRESHOLD
 from nextcall.ranking.candidates import N_CANDIDATES, retrieve
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import CatalogIndex
@@ -45,6 +46,7 @@ class _Outcome:
     found: Sequence[Found]
     events: int
     known_events: int
+    none_probability: float | None
     scoring_ms: float | None
     start: float
     """Reading of `time.perf_counter` when the request came."""
@@ -64,6 +66,8 @@ class Predictor:
         Why there is no ranker.
     max_history : int
         Newest calls of a history that are used; 1 to 100.
+    none_threshold : float
+        Probability from which it is said that none of the catalogue answers.
     """
 
     def __init__(
@@ -74,12 +78,14 @@ class Predictor:
         card: ModelCard | None = None,
         fallback_reason: str | None = None,
         max_history: int = 100,
+        none_threshold: float = NONE_THRESHOLD,
     ) -> None:
         self.index = index
         self.ranker = ranker
         self.card = card
         self.fallback_reason = fallback_reason
         self.max_history = max_history
+        self.none_threshold = none_threshold
         self.model_version = None if ranker is None else _model_version(ranker, card)
         self._matcher = CallMatcher(index.catalog)
 
@@ -100,6 +106,8 @@ class Predictor:
                 model_version=self.model_version,
                 processing_method=self._method,
                 fallback_method=self._fallback(outcome),
+                none_probability=outcome.none_probability,
+                none_of_these=self._none(outcome),
             ),
             processing_time_ms=_milliseconds(time.perf_counter() - outcome.start),
         )
@@ -129,16 +137,21 @@ class Predictor:
             return "fused_retrieval"
         return "none" if outcome.known_events else "prompt_only"
 
+    def _none(self, outcome: _Outcome) -> bool | None:
+        stated = outcome.none_probability
+        return None if stated is None else stated >= self.none_threshold
+
     def _rank(self, request: PredictRequest, now: datetime | None) -> _Outcome:
         start = time.perf_counter()
         events = request.history[-self.max_history :]
         history = [self._call(event) for event in events]
         vector = self.index.embedder.encode([request.prompt])[0]
         scoring = time.perf_counter()
+        none_probability = None
         if self.ranker is None:
             found = self._retrieved(request, history, vector)
         else:
-            ranked = self.ranker.rank(
+            answer = self.ranker.answer(
                 self.index,
                 request.prompt,
                 history,
@@ -146,12 +159,14 @@ class Predictor:
                 vector=vector,
                 now=now or datetime.now(UTC),
             )
-            found = [Found.of_ranked(one) for one in ranked]
+            found = [Found.of_ranked(one) for one in answer.ranked]
+            none_probability = answer.none_probability
         end = time.perf_counter()
         return _Outcome(
             found=found,
             events=len(history),
             known_events=sum(call.operation_id in self.index.catalog for call in history),
+            none_probability=none_probability,
             scoring_ms=None if self.ranker is None else _milliseconds(end - scoring),
             start=start,
         )
@@ -190,6 +205,8 @@ class Predictor:
             model_version=self.model_version,
             processing_method=self._method,
             fallback_method=self._fallback(outcome),
+            none_probability=outcome.none_probability,
+            none_of_these=self._none(outcome),
             ai_provider=None,
             semantic_similarity_enabled=True,
             ml_ranking_enabled=self.ranker is not None,

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nextcall.locations import cache_dir, data_dir, model_for
+from nextcall.ranking.abstention import NONE_THRESHOLD
 
 
 class Settings(BaseSettings):
@@ -65,6 +66,13 @@ class Settings(BaseSettings):
     )
     max_predictions: int = Field(20, ge=1, le=100, description="most answers that may be asked for")
     default_predictions: int = Field(3, ge=1, description="answers where no number is asked for")
+    none_threshold: float = Field(
+        NONE_THRESHOLD,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="probability from which it is said that none of the catalogue answers",
+    )
     max_batch: int = Field(100, ge=1, description="most requests of one batch")
     max_body_bytes: int = Field(
         10 * 1024 * 1024, ge=1024, description="largest body of a request, in bytes"

@@ -14,6 +14,8 @@ from nextcall.sessions.fields import Fields, json_objects
 TASKS: Final = ("retrieval", "next_call")
 """What a query may ask for."""
 
+_NONE: Final = "none_probability"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
@@ -24,6 +26,8 @@ class Prediction:
     """Operation ids, best first."""
     confidence: tuple[float, ...] = ()
     """Probability that each operation of the ranking is right, in [0, 1]; empty where not known."""
+    none_probability: float | None = None
+    """Probability that no operation of the catalogue is, in [0, 1]; None where not known."""
 
 
 def read_queries(path: Path) -> list[Query]:
@@ -104,7 +108,9 @@ def write_sessions_jsonl(sessions: Iterable[Session], path: Path) -> None:
 
 
 def read_predictions(path: Path) -> list[Prediction]:
-    """Read one prediction a line: ``query_id``, ``ranking`` and, if known, ``confidence``.
+    """Read one prediction a line.
+
+    Keys are ``query_id``, ``ranking`` and, if known, ``confidence`` and ``none_probability``.
 
     Raises
     ------
@@ -125,20 +131,21 @@ def read_predictions(path: Path) -> list[Prediction]:
         if len(set(ranking)) != len(ranking):
             raise row.error("ranking", "must name each operation once", list(ranking))
         confidence = _confidence(row, len(ranking))
-        predictions.append(Prediction(query_id=query_id, ranking=ranking, confidence=confidence))
+        none = row.values.get(_NONE)
+        predictions.append(
+            Prediction(
+                query_id=query_id,
+                ranking=ranking,
+                confidence=confidence,
+                none_probability=None if none is None else _probability(row, _NONE, none),
+            )
+        )
     return predictions
 
 
 def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
-    """Write one prediction a line; ``confidence`` only where it is known."""
-    _write(
-        path,
-        (
-            {"query_id": prediction.query_id, "ranking": list(prediction.ranking)}
-            | ({"confidence": list(prediction.confidence)} if prediction.confidence else {})
-            for prediction in predictions
-        ),
-    )
+    """Write one prediction a line; ``confidence`` and ``none_probability`` where they are known."""
+    _write(path, (_prediction_values(prediction) for prediction in predictions))
 
 
 def _query(row: Fields) -> Query:
@@ -192,13 +199,28 @@ def _confidence(row: Fields, length: int) -> tuple[float, ...]:
     values = row.items("confidence")
     if len(values) not in {0, length}:
         raise row.error("confidence", f"must have {length} entries as ranking has", values)
-    result = []
-    for position, value in enumerate(values):
-        number = float(value) if isinstance(value, (int, float)) else float("nan")
-        if not (isfinite(number) and 0 <= number <= 1):
-            raise row.error(f"confidence[{position}]", "must be a number from 0 to 1", value)
-        result.append(number)
-    return tuple(result)
+    return tuple(
+        _probability(row, f"confidence[{position}]", value) for position, value in enumerate(values)
+    )
+
+
+def _probability(row: Fields, key: str, value: object) -> float:
+    number = float(value) if isinstance(value, (int, float)) else float("nan")
+    if not (isfinite(number) and 0 <= number <= 1):
+        raise row.error(key, "must be a number from 0 to 1", value)
+    return number
+
+
+def _prediction_values(prediction: Prediction) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "query_id": prediction.query_id,
+        "ranking": list(prediction.ranking),
+    }
+    if prediction.confidence:
+        values["confidence"] = list(prediction.confidence)
+    if prediction.none_probability is not None:
+        values[_NONE] = prediction.none_probability
+    return values
 
 
 def _query_values(query: Query) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from nextcall.embedding.embedder import Embedder
 from nextcall.progress import Progress, silent
 from nextcall.ranking.evaluation import calibration_error, score_ranker
 from nextcall.ranking.index import CatalogIndex
-from nextcall.ranking.model_files import ModelCard
+from nextcall.ranking.model_files import ModelCard, packaged_abstention
 from nextcall.ranking.ranker import CallRanker
 from nextcall.ranking.rows import check_answers
 from nextcall.sessions import Query, Session
@@ -90,11 +90,16 @@ def fit_for_use(
     recipe: Recipe,
     seed: int,
 ) -> tuple[CallRanker, ModelCard]:
-    """Fit on all parts but one, which validates and calibrates, and say how good it is there."""
+    """Fit on all parts but one, which validates and calibrates, and say how good it is there.
+
+    When nothing answers a prompt is judged as by the packaged ranker, which practised that on many
+    catalogues.
+    """
     present = sorted({int(p) for parts in material.parts.values() for p in parts if p != NO_PART})
     validation = present[min(_VALIDATION_PART, len(present) - 1)]
     training = [part for part in present if part != validation]
     ranker = material.fit(recipe, training=training, validation=[validation], seed=seed)
+    ranker.abstention_ = packaged_abstention(index)
     held_out = score_ranker(ranker, material.training_rows([validation]), index)
     figures = {
         "validation.ndcg@10": float(held_out["ndcg@10"].mean()),

@@ -12,7 +12,7 @@ from nextcall.progress import Progress, silent
 from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.evaluation import calibration_error, score_ranker
 from nextcall.ranking.index import CatalogIndex
-from nextcall.ranking.model_files import ModelCard
+from nextcall.ranking.model_files import ModelCard, packaged_abstention
 from nextcall.ranking.ranker import CallRanker
 from nextcall.ranking.rows import QueryRows, check_answers, query_rows
 from nextcall.ranking.training_prompts import TrainingPrompts
@@ -99,6 +99,7 @@ def train_for_transfer(
         for query in queries
         if known.intersection(index.catalog[name].service for name in query.relevant)
     )
+    ranker.abstention_ = packaged_abstention(index)
     scores = score_ranker(ranker, held_out, index)
     card = ModelCard(
         catalog=index.catalog.name,
