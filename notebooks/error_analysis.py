@@ -56,7 +56,7 @@ from nextcall.training.misses import (
     outcome_shares,
     surest_misses,
 )
-from nextcall.training.opening import open_index
+from nextcall.training.opening import distilled, open_index
 from nextcall.training.plots import plot_confidence, plot_outcomes
 from nextcall.training.recipe import Recipe, prepare
 
@@ -77,6 +77,7 @@ if services:
 recipe = Recipe(sessions=sessions, prior_sessions=prior_sessions)
 recipe = replace(recipe, boosting=replace(recipe.boosting, trees=trees))
 index = open_index(api, cache=cache_dir())
+index = index.with_embedder(distilled(index, cache=cache_dir())[0])
 material = prepare(
     index, read_awscli_examples(api), recipe=recipe, rng=rng, part_of=committed_parts()
 )
