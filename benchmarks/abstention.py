@@ -14,7 +14,8 @@ little; it is listed all the same. The similarity of the nearest operation stand
 baseline. Parts of one another (the narrow and the wide set of films) are no pair.
 
 ``refused`` is what the default threshold refuses: of own prompts, and of the foreign ones of
-disjoint pairs. ``aws_static`` is AWS once more, all prompts encoded by a static encoder distilled on it.
+disjoint pairs. ``aws_static`` is AWS once more, all prompts encoded by a static encoder distilled
+on it.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """The prompts that a ranker learned from: kept beside it, found again by meaning, or refused."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -126,8 +127,10 @@ def test_a_model_without_prompts_says_so(saved: Path) -> None:
 
 
 def test_a_ranker_that_names_no_trees_has_no_prompts(tmp_path: Path) -> None:
-    for values in ({}, {"trees": 1}, {"trees": {"sha256": 1}}):
-        (tmp_path / "ranker.json").write_text(json.dumps(values))
+    for trees in ({}, {"trees": 1}, {"trees": {"sha256": 1}}):
+        values = {"format": "nextcall.ranker.1", **trees}
+        digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        (tmp_path / "ranker.json").write_text(json.dumps({**values, "sha256": digest}))
         with pytest.raises(ModelError, match=r"ranker.json: must state the sha256 of its trees"):
             load_prompts(tmp_path)
 
