@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from nextcall.embedding.scan import SCANNED_DIMENSIONS, dots_of_rows, scan_bytes, to_bytes
+from nextcall.embedding.scan import (
+    SCANNED_DIMENSIONS,
+    dots_among_rows,
+    dots_of_rows,
+    scan_bytes,
+    to_bytes,
+)
 
 
 def test_bytes_are_within_half_a_step_of_the_vectors() -> None:
@@ -48,3 +54,12 @@ def test_products_of_rows_are_numpys(dimensions: int) -> None:
     for kernel in (dots_of_rows, dots_of_rows.py_func):
         np.testing.assert_allclose(kernel(vectors, rows, query), expected, atol=2e-5)
     assert len(dots_of_rows(vectors, rows[:0], query)) == 0
+
+
+@pytest.mark.parametrize("dimensions", [1, 5, 384])
+def test_products_among_rows_are_numpys(dimensions: int) -> None:
+    vectors = np.random.default_rng(3).normal(size=(40, dimensions)).astype(np.float32)
+    rows, others = np.array([3, 39, 3, 0]), np.array([7, 3])
+    expected = vectors[rows].astype(np.float64) @ vectors[others].T
+    for kernel in (dots_among_rows, dots_among_rows.py_func):
+        np.testing.assert_allclose(kernel(vectors, rows, others), expected, rtol=1e-5, atol=2e-5)

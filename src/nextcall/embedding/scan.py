@@ -63,3 +63,20 @@ def dots_of_rows(
             total += vector[d] * query[d]
         scores[place] = total
     return scores
+
+
+@compiled(any_order=True)
+def dots_among_rows(
+    vectors: NDArray[np.float32], rows: NDArray[np.int64], others: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Give some rows' dot products with some others, shape (n_rows, n_others)."""
+    scores = np.empty((len(rows), len(others)), dtype=np.float32)
+    for place in range(len(rows)):
+        vector = vectors[rows[place]]
+        for other in range(len(others)):
+            query = vectors[others[other]]
+            total = np.float32(0)
+            for d in range(len(query)):
+                total += vector[d] * query[d]
+            scores[place, other] = total
+    return scores

@@ -19,6 +19,7 @@ from nextcall.embedding.search import VectorSearch
 from nextcall.embedding.static_embedder import StaticEmbedder
 from nextcall.embedding.store import encode_cached
 from nextcall.progress import Progress, silent
+from nextcall.ranking.feature_kernels import Facts, Words
 from nextcall.ranking.lexical_index import (
     DOCUMENT_CHARACTERS,
     FIELDS,
@@ -72,10 +73,8 @@ class PromptTerms:
 
     ids: NDArray[np.int32]
     """Distinct known terms, shape (n_known,)."""
-    flags: NDArray[np.bool_]
-    """Whether each term of the vocabulary stands in the prompt, shape (n_terms + 1,)."""
-    bigram_flags: NDArray[np.bool_]
-    """The same of pairs of neighbouring terms, shape (n_bigrams + 1,)."""
+    bigrams: NDArray[np.int32]
+    """Distinct known pairs of neighbouring terms, shape (n_known_pairs,)."""
     weight: float
     """Sum of the weights of all distinct terms, unknown ones at the highest weight."""
     verb: int
@@ -209,11 +208,35 @@ class CatalogIndex:
         return np.split(order, np.cumsum(np.bincount(self.statics.service))[:-1])
 
     @cached_property
-    def field_terms(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Terms of all `FIELDS` side by side; where each field begins, and the width."""
-        ids = [self.lexical.terms[field].ids for field in FIELDS]
-        ends = np.cumsum([part.shape[1] for part in ids])
-        return np.hstack(ids), np.concatenate([[0], ends])
+    def words(self) -> Words:
+        """Words of the operations, as features read them."""
+        fields = [self.lexical.terms[field] for field in FIELDS]
+        ends = np.cumsum([field.ids.shape[1] for field in fields])
+        bigrams = self.lexical.terms["bigrams"]
+        return Words(
+            weights=self.lexical.weights,
+            ids=np.hstack([field.ids for field in fields]),
+            bounds=np.concatenate([[0], ends]),
+            field_weights=np.column_stack([field.weight for field in fields]),
+            bigrams=bigrams.ids,
+            bigram_counts=bigrams.weight,
+        )
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Facts of the operations, as features read them."""
+        statics = self.statics
+        return Facts(
+            action=statics.action,
+            service=statics.service,
+            resource=statics.resource,
+            verb=statics.verb,
+            plural=statics.plural,
+        )
+
+    @cached_property
+    def _rarest(self) -> float:
+        return float(self.lexical.weights.max())
 
     @cached_property
     def static_features(self) -> NDArray[np.float32]:
@@ -293,28 +316,19 @@ class CatalogIndex:
         """Look a prompt's words up in the vocabulary."""
         words = prompt_words(prompt)
         kept = stems(words)
-        distinct = dict.fromkeys(kept)
-        ids = [
-            self.lexical.vocabulary[term] for term in distinct if term in self.lexical.vocabulary
-        ]
-        n_terms = len(self.lexical.vocabulary)
-        flags = np.zeros(n_terms + 1, dtype=np.bool_)
-        flags[ids] = True
-        bigram_flags = np.zeros(len(self.lexical.bigrams) + 1, dtype=np.bool_)
         row = [self.lexical.vocabulary.get(term, -1) for term in kept]
+        ids = np.array([term for term in dict.fromkeys(row) if term >= 0], dtype=np.int32)
         pairs = [self.lexical.bigrams[p] for p in pairwise(row) if p in self.lexical.bigrams]
-        bigram_flags[pairs] = True
-        rarest = float(self.lexical.weights.max())
-        weight = float(self.lexical.weights[ids].sum()) + rarest * (len(distinct) - len(ids))
+        n_unknown = len(set(kept)) - len(ids)
+        weight = float(self.lexical.weights[ids].sum()) + self._rarest * n_unknown
         verb_at = next((i for i, word in enumerate(words) if verb_action(word)), None)
         verb = action = -1
         if verb_at is not None:
             verb = self.lexical.vocabulary.get(stem(words[verb_at]), -1)
             action = ACTIONS.index(verb_action(words[verb_at]) or "other")
         return PromptTerms(
-            ids=np.array(ids, dtype=np.int32),
-            flags=flags,
-            bigram_flags=bigram_flags,
+            ids=ids,
+            bigrams=np.array(list(dict.fromkeys(pairs)), dtype=np.int32),
             weight=max(weight, 1e-6),
             verb=verb,
             action=action,
