@@ -3,6 +3,7 @@
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -113,3 +114,23 @@ def test_nothing_wrong_is_drawn_too(answers: pd.DataFrame) -> None:
         "0% of the first"
         in draw(plots.plot_outcomes(shares, "action", what="A")).axes[0].get_title()
     )
+
+
+def test_the_heat_map_says_means_and_colours_gains() -> None:
+    rows = [
+        ("BM25", "a", 0.5, 0.5), ("fusion", "b", 0.6, 0.6),
+        ("packaged model", "a", 0.7, 0.5), ("packaged model", "b", 0.5, 0.6),
+        ("a", "a", 0.8, 0.5), ("b", "a", 0.4, 0.5), ("b", "b", 0.9, 0.6),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["source", "target", "mean", "best"])
+    table["gain"] = table["mean"] - table["best"]
+    figure = draw(plots.plot_transfer(table, what="whole tasks"))
+    panel = figure.axes[0]
+    drawn: Any = np.ma.filled(panel.images[0].get_array(), np.nan)
+    expected = np.array([[0, 0], [0.2, -0.1], [0.3, np.nan], [-0.1, 0.3]])
+    np.testing.assert_allclose(drawn, expected, atol=1e-9)
+    labels = [label.get_text() for label in panel.get_yticklabels()]
+    assert labels == ["best baseline", "packaged model", "a", "b"]
+    bold = [text.get_text() for text in panel.texts if text.get_fontweight() == "bold"]
+    assert bold == ["0.80", "0.90"]
+    assert "farthest goes: packaged model, +0.050" in panel.get_title()

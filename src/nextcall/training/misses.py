@@ -281,6 +281,8 @@ def miss_shares(
 def surest_misses(answers: pd.DataFrame, *, each: int) -> pd.DataFrame:
     """List the wrong first answers of each kind that the ranker was surest of.
 
+    The same answer to the same prompt is listed once.
+
     Returns
     -------
     DataFrame
@@ -292,7 +294,8 @@ def surest_misses(answers: pd.DataFrame, *, each: int) -> pd.DataFrame:
         "confidence", ascending=False, kind="stable"
     )
     place = {outcome: number for number, outcome in enumerate(OUTCOMES)}
-    first = missed.groupby("outcome", sort=False).head(each)
+    distinct = missed.drop_duplicates(["prompt", "answered"])
+    first = distinct.groupby("outcome", sort=False).head(each)
     return first.sort_values(
         "outcome", key=lambda outcomes: outcomes.map(place), kind="stable", ignore_index=True
     )[columns]

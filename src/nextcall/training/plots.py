@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nextcall.training.misses import OUTCOMES
+from nextcall.training.transfer_matrix import PACKAGED
 from nextcall.training.variants import WHOLE
+from nextcall.training.zero_shot import TEXT_BASELINES
 
 # Okabe & Ito (2008): told apart by every kind of colour vision.
 _WORSE: Final = "#D55E00"
@@ -191,6 +193,60 @@ def plot_confidence(
     panel.set_xlim(0, 1)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     _bare(panel)
+    return figure
+
+
+def plot_transfer(table: pd.DataFrame, *, what: str, label: str = "NDCG@10") -> Figure:
+    """Draw what a ranker trained on each set reaches on each: numbers, coloured by what it gains.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What `transfer_table` gives, of one task.
+    what : str
+        Heading: which task it is.
+    """
+    targets = list(dict.fromkeys(table["target"]))
+    trained = table[~table["source"].isin(TEXT_BASELINES)]
+    names = list(dict.fromkeys(trained["source"]))
+    sources = [name for name in dict.fromkeys([PACKAGED, *names]) if name in names]
+    gain, mean = (
+        trained.pivot_table(index="source", columns="target", values=value)
+        .reindex(index=sources, columns=targets)
+        .to_numpy(dtype=np.float64)
+        for value in ("gain", "mean")
+    )
+    best = table.groupby("target", sort=False)["best"].first().reindex(targets)
+    gain = np.vstack([np.zeros(len(targets)), gain])
+    mean = np.vstack([best.to_numpy(dtype=np.float64), mean])
+    names = ["best baseline", *sources]
+    top = max(0.05, float(np.nanmax(np.abs(gain))))
+    figure = Figure(
+        figsize=(3.2 + 0.95 * len(targets), 2.6 + 0.42 * len(names)), layout="constrained"
+    )
+    panel = figure.subplots()
+    panel.set_facecolor("#E5E5E5")  # a pair that has no scores
+    image = panel.imshow(gain, cmap="PuOr", vmin=-top, vmax=top, aspect="auto")
+    for (row, column), value in np.ndenumerate(mean):
+        if np.isnan(value):
+            continue
+        itself = names[row] == targets[column]
+        panel.text(
+            column, row, f"{value:.2f}", ha="center", va="center", fontsize=9,
+            color="white" if abs(gain[row, column]) > 0.7 * top else "black",
+            fontweight="bold" if itself else "normal",
+        )  # fmt: skip
+    panel.set_xticks(range(len(targets)), targets, rotation=35, ha="right", fontsize=8)
+    panel.set_yticks(range(len(names)), names, fontsize=8)
+    panel.set_xlabel("tested on")
+    panel.set_ylabel("trained on")
+    away = trained[trained["source"] != trained["target"]].groupby("source")["gain"].mean()
+    panel.set_title(
+        f"{what}: {label}\nfarthest goes: {away.idxmax()}, {away.max():+.3f} on the best baseline "
+        "of the other sets",
+        fontsize=10,
+    )
+    figure.colorbar(image, ax=panel, label=f"{label} minus the best baseline's", shrink=0.8)
     return figure
 
 

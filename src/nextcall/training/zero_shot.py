@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,8 @@ from nextcall.ranking.rows import query_rows
 from nextcall.sessions.jsonl import TASKS, read_queries
 from nextcall.training.opening import open_index
 
-_TEXT_BASELINES = ("BM25", "MiniLM", "fusion")
+TEXT_BASELINES: Final = ("BM25", "MiniLM", "fusion")
+"""Baselines that need no calls, by their names in tables."""
 
 
 def zero_shot_scores(
@@ -46,7 +48,7 @@ def zero_shot_scores(
         queries = read_queries(folder / "queries.jsonl")
         unpopular = np.zeros(len(index), dtype=np.float32)
         baselines = score_baselines(index, queries, popular=unpopular, progress=progress)
-        baselines = baselines[baselines["system"].isin(_TEXT_BASELINES)]
+        baselines = baselines[baselines["system"].isin(TEXT_BASELINES)]
         own = score_ranker(ranker, query_rows(index, queries, ranker.prior_), index)
         known = pd.DataFrame(
             {
@@ -77,7 +79,7 @@ def gains(
     for (name, task), part in scores.groupby(["set", "task"], sort=False):
         wide = part.pivot_table(index="query_id", columns="system", values=metric)
         means = wide.mean()
-        best = str(means[list(_TEXT_BASELINES)].idxmax())
+        best = str(means[list(TEXT_BASELINES)].idxmax())
         session = part.drop_duplicates("query_id").set_index("query_id")["session"]
         found = paired_difference(
             wide[RANKER].to_numpy(),
@@ -90,7 +92,7 @@ def gains(
                 "set": name,
                 "task": task,
                 "n_queries": len(wide),
-                **{system: float(means[system]) for system in (*_TEXT_BASELINES, RANKER)},
+                **{system: float(means[system]) for system in (*TEXT_BASELINES, RANKER)},
                 "best": best,
                 "gain": found.difference,
                 "low": found.ci_lower,
