@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from nextcall.catalog.catalog import Catalog
+from nextcall.catalog.graph_kernels import fed_rows, givers, raise_to, wanted_terms
 from nextcall.catalog.terms import TermTables
 from nextcall.files import atomic_path
 
@@ -146,10 +147,10 @@ class OperationGraph:
         called : array-like of shape (n_calls,)
             Rows of the operations called.
         """
-        highest = np.zeros(len(self.tables.terms) + 1, dtype=np.float32)
+        given = np.zeros(len(self.tables.terms) + 1, dtype=np.float32)
         rows = np.asarray(called, dtype=np.int64)
-        np.maximum.at(highest, self.tables.yield_terms[rows], self.tables.yield_weights[rows])
-        return highest
+        raise_to(given, self.tables.yield_terms, self.tables.yield_weights, rows)
+        return given
 
     def known(self, called: ArrayLike) -> _Floats:
         """Give how surely each term is known after some calls, shape (n_terms + 1,).
@@ -190,7 +191,11 @@ class OperationGraph:
         known : array of shape (n_terms + 1,)
             As `known` gives it.
         """
-        return self._demanded(np.asarray(rows, dtype=np.int64), weights, known)[0]
+        weight = np.asarray(weights, dtype=np.float32)
+        shares = weight / np.float32(max(float(weight.sum()), _TINY))
+        chosen = np.asarray(rows, dtype=np.int64)
+        tables = self.tables
+        return wanted_terms(tables.need_terms, tables.need_required, chosen, shares, 1 - known)
 
     def first_hops(self, demand: _Floats, known: _Floats, *, n: int) -> tuple[_Rows, _Floats]:
         """Give the operations of the whole catalogue that best meet a demand, best first.
@@ -218,20 +223,11 @@ class OperationGraph:
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}.")
         table = self._yielding
-        asked = np.flatnonzero(demand[:-1] > _FAINT * demand[:-1].max(initial=0.0))
-        counts = table.indptr[asked + 1] - table.indptr[asked]
-        before = np.cumsum(counts) - counts
-        places = np.arange(counts.sum()) + np.repeat(table.indptr[asked] - before, counts)
-        given = np.bincount(
-            table.indices[places],
-            table.data[places] * np.repeat(demand[asked], counts),
-            minlength=len(self),
-        )
-        rows = np.flatnonzero(given)
-        lacking = _sum(self.tables.need_required[rows], 1 - known[self.tables.need_terms[rows]])
-        scores = given[rows] / (1 + lacking)
+        least = _FAINT * float(demand[:-1].max(initial=0.0))
+        rows, given = givers(demand, least, table.data, table.indices, table.indptr, len(self))
+        scores = given / (1 + self._unmet(rows, known))
         best = np.argsort(-scores, kind="stable")[:n]
-        return rows[best], scores[best].astype(np.float32)
+        return rows[best], scores[best]
 
     def flow(self, rows: ArrayLike, called: ArrayLike, weights: ArrayLike) -> Flow:
         """Give how each candidate stands to the calls so far and to the other candidates.
@@ -247,15 +243,18 @@ class OperationGraph:
         """
         chosen = np.asarray(rows, dtype=np.int64)
         calls = np.asarray(called, dtype=np.int64)
-        last, returned = self.returned(calls[-1:]), self.returned(calls)
-        terms = self.tables.need_terms.take(chosen, axis=0)
-        need = self.tables.need_weights.take(chosen, axis=0)
-        fed_by_history = _sum(need, returned.take(terms))
-        demand, unmet = self._demanded(chosen, weights, self._with_taken(returned, calls))
-        wanted = demand.take(self.tables.yield_terms.take(chosen, axis=0))
-        given = _sum(self.tables.yield_weights.take(chosen, axis=0), wanted)
+        tables = self.tables
+        returned = self.returned(calls)
+        fed_by_last, fed_by_history = (
+            fed_rows(tables.need_terms, tables.need_weights, chosen, given)
+            for given in (self.returned(calls[-1:]), returned)
+        )
+        known = self._with_taken(returned, calls)
+        unmet = self._unmet(chosen, known)
+        demand = self.demanded(chosen, weights, known)
+        given = fed_rows(tables.yield_terms, tables.yield_weights, chosen, demand)
         return Flow(
-            fed_by_last=_sum(need, last.take(terms)),
+            fed_by_last=fed_by_last,
             fed_by_history=fed_by_history,
             unmet_needs=unmet,
             feeds_candidates=given / (1 + unmet),
@@ -263,26 +262,12 @@ class OperationGraph:
 
     def _with_taken(self, returned: _Floats, called: _Rows) -> _Floats:
         """Raise what calls gave back to what is known after them, in place."""
-        np.maximum.at(returned, self.tables.need_terms[called], self.tables.need_taken[called])
+        raise_to(returned, self.tables.need_terms, self.tables.need_taken, called)
         return returned
 
-    def _demanded(self, rows: _Rows, weights: ArrayLike, known: _Floats) -> tuple[_Floats, _Floats]:
-        """Give what all rows lack of each term, and how much each row lacks of all."""
-        weight = np.asarray(weights, dtype=np.float32)
-        terms = self.tables.need_terms.take(rows, axis=0)
-        lacking = self.tables.need_required.take(rows, axis=0) * (1 - known.take(terms))
-        unmet: _Floats = lacking.sum(axis=1)
-        lacking *= (weight / max(float(weight.sum()), _TINY))[:, None]
-        asked = np.flatnonzero(lacking)  # far fewer than all
-        size = len(self.tables.terms) + 1
-        demand = np.bincount(terms.ravel()[asked], lacking.ravel()[asked], minlength=size)
-        return demand.astype(np.float32), unmet
-
-
-def _sum(left: _Floats, right: _Floats) -> _Floats:
-    """Sum products along rows."""
-    summed: _Floats = np.einsum("ij,ij->i", left, right)
-    return summed
+    def _unmet(self, rows: _Rows, known: _Floats) -> _Floats:
+        """Give how much each row lacks."""
+        return fed_rows(self.tables.need_terms, self.tables.need_required, rows, 1 - known)
 
 
 def _by_term(terms: NDArray[np.int32], weights: _Floats, n_terms: int) -> sparse.csr_array:
