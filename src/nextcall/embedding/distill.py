@@ -1,7 +1,9 @@
 """Learn a static encoder from texts and the vectors that they should have."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,7 @@ _WORDS: Final = 1996  # id of "the", the commonest word
 _SHARE_OF_SYMBOL: Final = 0.1  # of short English texts that hold a given one; a guess
 _SHARE_OF_FIRST: Final = 2.0  # by Zipf's law over the rank; a text of 20 words holds "the" twice
 _LEAST_RARITY: Final = 1e-3  # what stands in every text still has a direction
+_THREADS: Final = 2  # that multiply side by side
 _TINY: Final = 1e-12  # keeps a division by a squared norm finite
 
 
@@ -244,6 +247,21 @@ def _ridge_map(
     return np.linalg.solve(gram, x.T @ targets).astype(np.float32)
 
 
+class _Product:
+    """A sparse matrix that multiplies a part of its rows on each of some threads.
+
+    SciPy leaves Python's lock while it multiplies, and no sum changes.
+    """
+
+    def __init__(self, matrix: sp.csr_array) -> None:
+        ends = np.linspace(0, matrix.shape[0], _THREADS + 1).astype(int)
+        self._parts = [matrix[first:last] for first, last in pairwise(ends)]
+
+    def __matmul__(self, dense: NDArray[np.float32]) -> NDArray[np.float32]:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return np.concatenate(list(pool.map(lambda part: part @ dense, self._parts)))
+
+
 def _departure(
     bags: sp.csr_array,
     targets: NDArray[np.float32],
@@ -260,15 +278,15 @@ def _departure(
     sums = bags @ start
     fit = np.einsum("ij,ij->i", sums, targets) / (np.einsum("ij,ij->i", sums, sums) + _TINY)
     scaled = (sp.diags_array(np.maximum(fit, 0).astype(np.float32)) @ bags).tocsr()
-    turned = scaled.T.tocsr()
+    there, back = _Product(scaled), _Product(scaled.T.tocsr())
     diagonal = scaled.multiply(scaled).sum(axis=0) + settings.ridge
     inverse = (1 / diagonal).astype(np.float32)[:, None]
     change = np.zeros_like(start)
-    residual = turned @ (targets - scaled @ start)
+    residual = back @ (targets - there @ start)
     direction = inverse * residual
     energy = (residual * direction).sum(axis=0)
     for _ in progress(range(settings.steps), description="Fitting vectors", total=settings.steps):
-        pushed = turned @ (scaled @ direction) + np.float32(settings.ridge) * direction
+        pushed = back @ (there @ direction) + np.float32(settings.ridge) * direction
         length = energy / ((direction * pushed).sum(axis=0) + np.float32(_TINY))
         change += length * direction
         residual -= length * pushed
