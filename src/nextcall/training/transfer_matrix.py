@@ -205,25 +205,24 @@ def transfer_scores(
         own = score_ranker(packaged, target.asked, target.index)
         known = _labels(target, baselines.assign(source=baselines["system"]))
         frames += [known, _labels(target, own.assign(source=PACKAGED))]
-    sources = [domain for domain in domains if domain.taught is not None]
-    for source in progress(sources, description="Training on each", total=len(sources)):
-        found = _scores_from(source, domains, packaged.prior_, seed=seed, settings=settings)
-        frames += [frame.assign(source=source.name) for frame in found]
+    sources = {domain.name: domain.taught for domain in domains if domain.taught is not None}
+    for name, taught in progress(
+        sources.items(), description="Training on each", total=len(sources)
+    ):
+        found = _scores_from(taught, domains, packaged.prior_, seed=seed, settings=settings)
+        frames += [frame.assign(source=name) for frame in found]
     columns = ["source", "target", "task", "session", "query_id", "ndcg@10", "hit@1", "mrr"]
     return pd.concat(frames, ignore_index=True)[columns]
 
 
 def _scores_from(
-    source: Domain,
+    taught: QueryRows,
     domains: Sequence[Domain],
     prior: WorkflowPrior,
     *,
     seed: int,
     settings: BoostingSettings,
 ) -> list[pd.DataFrame]:
-    taught = source.taught
-    if taught is None:
-        return []
     fold = group_folds(session_groups(taught.queries), _FOLDS, rng=np.random.default_rng(seed))
 
     def fitted(teach: NDArray[np.bool_], validation: int) -> CallRanker:
