@@ -131,7 +131,8 @@ Markdown(missing or f"{len(folders)} evaluation sets were found.")
 # Each source grows at most so many trees on four fifths of its sessions; the last fifth decides
 # how many. A query never teaches where its prompt is asked: so two sets with the same prompts have
 # no figure for each other, and their field is grey. Numbers are NDCG@10; the colour is what is
-# gained on the best of BM25, MiniLM and their fusion on that target; bold is a set on itself.
+# gained on the best of BM25, MiniLM and their fusion on that target; bold is a set on itself (AWS:
+# on services of its own that did not teach).
 
 # %%
 scores = transfer_scores(domains, packaged, seed=seed, settings=replace(FEW_TREES, trees=trees))
@@ -186,7 +187,8 @@ _ = Path(out, "result.json").write_text(json.dumps(result, indent=1))
 said = [
     f"{heading}, trained on another set a ranker gains **{result[f'{task}.others.gain']:+.3f}** on "
     f"the best baseline on average, trained on the set itself "
-    f"**{result[f'{task}.itself.gain']:+.3f}**, and the packaged model, which saw none of them, "
+    f"**{result[f'{task}.itself.gain']:+.3f}**, and the packaged model, which saw none of these "
+    f"sessions, "
     f"**{result[f'{task}.packaged_model.elsewhere.gain']:+.3f}**."
     for task, heading in (
         ("retrieval", "Where any call of the task is asked for"),
