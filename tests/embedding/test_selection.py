@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from nextcall.embedding.search import top_rows
 from nextcall.embedding.selection import (
     _best,
-    _edge,
     _highest,
-    _ordered,
-    _places_from,
+    _ordered_bits,
     best_nonzero_rows,
     best_places,
-    rows_above,
+    least_of,
+    ordered,
+    places_from,
+    unordered,
 )
 
 Floats = NDArray[np.float32]
@@ -60,20 +61,32 @@ def test_many_scores_are_cut_exactly(seed: int, k: int) -> None:
     st.lists(st.one_of(st.integers(-(2**31), 2**31 - 1), st.integers(-5, 5)), min_size=1),
     st.integers(1, 50),
 )
-def test_rows_above_hold_the_highest_and_nothing_between_is_left_out(
-    values: list[int], n_least: int
+def test_what_reaches_the_least_are_the_highest_and_nothing_between_is_left_out(
+    scores: list[int], n_least: int
 ) -> None:
-    scores = np.array(values, dtype=np.int32)
-    n_least = min(n_least, len(values))
-    rows = rows_above(scores, n_least)
-    assert rows.tolist() == np.flatnonzero(scores >= scores[rows].min()).tolist()
-    assert len(rows) >= n_least
+    n_least = min(n_least, len(scores))
+    values = np.array([ordered(np.int32(score)) for score in scores], dtype=np.uint32)
+    assert np.argsort(values, kind="stable").tolist() == np.argsort(scores, kind="stable").tolist()
+    edge, n = least_of(values, n_least)
+    places = places_from(values, edge, n)
+    assert places.tolist() == np.flatnonzero(np.array(scores) >= unordered(edge)).tolist()
+    assert len(places) == n >= n_least
 
 
-def test_rows_above_are_few_more_than_asked() -> None:
-    scores = (1e6 * of_many(1, 20_000)).astype(np.int32)
+def test_few_more_than_asked_reach_the_least() -> None:
+    values = (1e6 * np.abs(of_many(1, 20_000))).astype(np.uint32)
     for n_least in (1, 600, 19_999):
-        assert n_least <= len(rows_above(scores, n_least)) <= n_least + 100
+        assert n_least <= least_of(values, n_least)[1] <= n_least + 100
+
+
+@pytest.mark.parametrize("misleading", [False, True])
+def test_a_sample_that_misleads_costs_time_and_nothing_else(*, misleading: bool) -> None:
+    """Every eighth row is looked at first; here only these, or only the others, are high."""
+    scores = of_many(1, 8_000)
+    scores[(np.arange(8_000) % 8 == 0) == misleading] += np.float32(100)
+    rows = np.arange(8_000)
+    for kernel in (best_nonzero_rows, best_nonzero_rows.py_func):
+        np.testing.assert_array_equal(kernel(scores, rows, 50), top_rows(scores, 50))
 
 
 def test_the_kernels_say_the_same_without_compiling() -> None:
@@ -84,23 +97,21 @@ def test_the_kernels_say_the_same_without_compiling() -> None:
         np.testing.assert_array_equal(
             best_nonzero_rows.py_func(scores, rows, 90), best_nonzero_rows(scores, rows, 90)
         )
-        whole = (1e8 * scores).astype(np.int32)
-        np.testing.assert_array_equal(rows_above.py_func(whole, 90), rows_above(whole, 90))
-        values = np.array([_ordered.py_func(bits) for bits in scores.view(np.uint32)])
+        values = np.array([_ordered_bits.py_func(bits) for bits in scores.view(np.uint32)])
         np.testing.assert_array_equal(
             _best.py_func(values, np.arange(3_000), 90), best_places(scores, 90)
         )
         assert len(_best.py_func(values, rows, 0)) == 0
-        edge, n = _edge.py_func(values, 90)
-        assert (edge, n) == _edge(values, 90)
+        edge, n = least_of.py_func(values, 90)
+        assert (edge, n) == least_of(values, 90)
         assert (
-            _places_from.py_func(values, edge, n).tolist()
-            == np.flatnonzero(values >= edge).tolist()
+            places_from.py_func(values, edge, n).tolist() == np.flatnonzero(values >= edge).tolist()
         )
         keys = np.random.default_rng(seed).permutation(3_000).astype(np.uint64)
         keys[keys > 2_950] += np.uint64(2**40)  # fewer than are wanted stand far above
         highest = _highest.py_func(keys, 90)
         assert 90 <= len(highest) <= 180
         np.testing.assert_array_equal(np.sort(highest), np.sort(keys)[-len(highest) :])
+    assert unordered.py_func(ordered.py_func(np.int32(-7))) == -7
     minus_zero = np.array([-0.0], dtype=np.float32).view(np.uint32)[0]
-    assert _ordered.py_func(minus_zero) == _ordered.py_func(np.uint32(0))
+    assert _ordered_bits.py_func(minus_zero) == _ordered_bits.py_func(np.uint32(0))

@@ -12,7 +12,6 @@ from nextcall.ranking.feature_kernels import (
     RETRIEVAL_FEATURES,
     SERVICE_FEATURES,
     WORD_FEATURES,
-    AskedWords,
     Facts,
     Words,
     fill_history,
@@ -90,19 +89,12 @@ def test_retrieval(n_words: int) -> None:
 @pytest.mark.parametrize("code", [-1, 1])
 def test_words(code: int) -> None:
     rng = np.random.default_rng(2)
-    asked = AskedWords(
-        ids=np.array([3, 17, 20], dtype=np.int32),
-        bigrams=np.array([1, 4], dtype=np.int32),
-        weight=2.5,
-        verb=code,
-        action=code,
-        plural=0.5,
-        n_words=4,
-    )
+    asked = np.array([3, 17, 20], dtype=np.int32), np.array([1, 4], dtype=np.int32)
     rows = rng.permutation(N_ROWS)[:12]
     index = words(rng)
-    values = assert_same(fill_words, WORD_FEATURES, index, facts(rng), asked, rows)
-    bigrams = np.isin(index.bigrams[rows], asked.bigrams).sum(axis=1)
+    codes = code, code, 4
+    values = assert_same(fill_words, WORD_FEATURES, index, facts(rng), rows, asked, 2.5, codes, 0.5)
+    bigrams = np.isin(index.bigrams[rows], asked[1]).sum(axis=1)
     np.testing.assert_array_equal(values[:, WORD_FEATURES.index("name_bigrams")], bigrams)
     assert np.isnan(values[:, 11:13]).all() == (code < 0)
 

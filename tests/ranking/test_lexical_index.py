@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.ranking.lexical_index import BM25_FIELDS, FIELDS, LexicalIndex
+from nextcall.ranking.lexicon import stems
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +108,19 @@ def test_a_catalogue_without_a_single_latin_word_has_an_index_too() -> None:
 def test_a_wordless_catalogue_is_kept_too(tmp_path: Path) -> None:
     catalog = Catalog("wordless", (describe_operation(operation_id="取得"),))
     _assert_same(LexicalIndex.cached(catalog, tmp_path), LexicalIndex.cached(catalog, tmp_path))
+
+
+@given(
+    words=st.lists(st.sampled_from(["list", "orders", "user", "invoice", "labels", "zzz"])),
+    depth=st.integers(1, 30),
+)
+def test_a_search_is_the_head_of_the_scores(shop: Catalog, words: list[str], depth: int) -> None:
+    lexical = LexicalIndex.build(shop)
+    known = dict.fromkeys(word for word in stems(words) if word in lexical.vocabulary)
+    terms = [lexical.vocabulary[word] for word in known]
+    scores, listed, counts = lexical.search(np.array(terms, dtype=np.int32), depth)
+    for number, field in enumerate(BM25_FIELDS):
+        np.testing.assert_array_equal(scores[number], lexical.bm25[field].scores(terms))
+        sharing = [row for row in range(len(shop)) if scores[number, row] != 0]
+        best = sorted(sharing, key=lambda row: -scores[number, row])[:depth]  # sorted now
+        assert listed[number, : counts[number]].tolist() == best

@@ -49,17 +49,6 @@ def test_bm25_agrees_with_bm25s(rows: list[list[int]], terms: list[int]) -> None
     np.testing.assert_allclose(found, engine.get_scores_from_ids(terms), rtol=1e-5, atol=1e-7)
 
 
-@given(documents, queries, st.integers(1, 20))
-def test_bm25_search_is_the_head_of_its_scores(
-    rows: list[list[int]], terms: list[int], k: int
-) -> None:
-    bm25 = Bm25.build(rows, n_terms=N_TERMS)
-    scores, found = bm25.search(np.array(terms, dtype=np.int32), k)
-    np.testing.assert_array_equal(scores, bm25.scores(terms))
-    sharing = [row for row in range(len(rows)) if scores[row] != 0]
-    assert found.tolist() == sorted(sharing, key=lambda row: -scores[row])[:k]
-
-
 def test_stems_are_snowballs_and_stop_words_are_dropped() -> None:
     snowball = Stemmer.Stemmer("english")
     words = ["listing", "the", "policies", "of", "users", "describe"]

@@ -1,10 +1,20 @@
 """Kernels over lists of rows beside numpy on whole arrays, compiled and as plain Python."""
 
+from itertools import pairwise, product
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from nextcall.ranking.list_kernels import add_gains, add_postings, field_sums, places_in_lists
+from nextcall.embedding.search import top_rows
+from nextcall.ranking.list_kernels import (
+    add_postings,
+    field_sums,
+    fuse_lists,
+    places_in_lists,
+    search_postings,
+)
 
 N_ROWS = 12
 rows = st.lists(st.integers(0, N_ROWS - 1), unique=True)
@@ -30,39 +40,62 @@ def test_postings_add_up_and_name_what_they_touch(
         assert sorted(scored.tolist()) == np.flatnonzero(expected).tolist()
 
 
-@given(st.lists(st.tuples(rows, st.sampled_from([0.3, 1.0, 1.3])), max_size=5))
-def test_gains_of_places_are_summed_by_weight(listed: list[tuple[list[int], float]]) -> None:
+def stacked(lists: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Put lists into a rectangle; what stands behind them must count for nothing."""
+    listed = np.full((len(lists), N_ROWS), 5)
+    for line, rows_of_list in zip(listed, lists, strict=True):
+        line[: len(rows_of_list)] = rows_of_list
+    return listed, np.array([len(one) for one in lists], dtype=np.int64)
+
+
+@given(st.lists(st.tuples(rows, st.sampled_from([0.3, 1.0, 1.3])), min_size=1, max_size=5))
+def test_gains_of_places_are_summed_by_weight(lists: list[tuple[list[int], float]]) -> None:
     expected = np.zeros(N_ROWS, dtype=np.float32)
-    for row_list, weight in listed:
+    for row_list, weight in lists:
         expected[row_list] += gains[: len(row_list)] * np.float32(weight)
-    for kernel in (add_gains, add_gains.py_func):
-        fused = np.zeros(N_ROWS, dtype=np.float32)
-        seen = np.empty(N_ROWS + 1, dtype=np.int64)
-        n = 0
-        for row_list, weight in listed:
-            n = kernel(
-                fused, seen, n, np.array(row_list, dtype=np.int64), gains, np.float32(weight)
-            )
+    weights = np.array([weight for _, weight in lists], dtype=np.float32)
+    for kernel in (fuse_lists, fuse_lists.py_func):
+        fused, seen = kernel(*stacked([one for one, _ in lists]), weights, gains, N_ROWS)
         np.testing.assert_array_equal(fused, expected)
-        assert sorted(seen[:n].tolist()) == np.flatnonzero(expected).tolist()
+        assert sorted(seen.tolist()) == np.flatnonzero(expected).tolist()
 
 
 @given(asked=rows, listed=st.lists(rows, min_size=3, max_size=3))
 def test_places_are_those_in_the_lists(asked: list[int], listed: list[list[int]]) -> None:
-    expected = [[(one.index(row) if row in one else 77) for row in asked] for one in listed]
-    lists = tuple(np.array(one, dtype=np.int64) for one in listed)
+    expected = [[(one.index(row) if row in one else N_ROWS) for row in asked] for one in listed]
     for kernel in (places_in_lists, places_in_lists.py_func):
-        places = kernel(np.array(asked, dtype=np.int64), lists, 77, N_ROWS)
+        places = kernel(np.array(asked, dtype=np.int64), *stacked(listed), N_ROWS)
         assert places.dtype == np.float32
         assert places.tolist() == expected
+
+
+@given(postings=st.lists(rows, min_size=1, max_size=5), depth=st.integers(1, 9))
+def test_the_best_by_each_set_of_lists_are_its_first(postings: list[list[int]], depth: int) -> None:
+    starts = np.cumsum([0, *map(len, postings)])
+    row_of = np.array([row for row_list in postings for row in row_list], dtype=np.int32)
+    ones = np.ones(len(row_of), dtype=np.float32)
+    terms = np.arange(len(postings), dtype=np.int32)[::2].copy()
+    for kernel in (search_postings, search_postings.py_func):
+        scores = np.zeros((2, N_ROWS), dtype=np.float32)
+        listed, counts = np.empty((2, depth), dtype=np.int64), np.empty(2, dtype=np.int64)
+        sets = ((ones, row_of, starts), (2 * ones, row_of, starts))
+        kernel(sets, terms, scores, listed, counts)
+        np.testing.assert_array_equal(scores[1], 2 * scores[0])
+        asked = [row for number in terms for row in postings[number]]
+        np.testing.assert_array_equal(scores[0], np.bincount(asked, minlength=N_ROWS))
+        best = [row for row in top_rows(scores[0], N_ROWS) if scores[0, row]][:depth]
+        for line, count in zip(listed, counts, strict=True):
+            assert line[:count].tolist() == best
 
 
 @given(widths=st.lists(st.integers(1, 40), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_weights_are_summed_field_by_field_as_numpy_sums(widths: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
     bounds = np.cumsum([0, *widths])
-    ids = rng.integers(30, size=(9, bounds[-1])).astype(np.int32)
-    present = (rng.random(30) * (rng.random(30) < 0.5)).astype(np.float32)
+    present = np.append(rng.random(29) * (rng.random(29) < 0.5), 0).astype(np.float32)
+    ids = rng.integers(29, size=(9, bounds[-1])).astype(np.int32)
+    for row, (start, end) in product(ids, pairwise(bounds)):
+        row[start + rng.integers(end - start + 1) : end] = 29  # the padding
     asked = rng.integers(9, size=5)
     expected = np.add.reduceat(present[ids[asked]], bounds[:-1], axis=1).T
     for kernel in (field_sums, field_sums.py_func):

@@ -6,9 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.compiling import compiled
+from nextcall.embedding.selection import least_of, ordered, places_from, unordered
 
 SCANNED_DIMENSIONS: Final = 128
-"""Bytes of a vector that `scan_bytes` reads; known when it is compiled, it is faster by a third."""
+"""Bytes of a vector that are scanned; known when it is compiled, it is faster by a third."""
+
+FIRST_DIMENSIONS: Final = 64
+"""Those of them that are read of every vector, and not only of the nearest by these."""
+
+_EVERY: Final = 8  # of all rows are a sample
+_LOWEST: Final = np.int32(-(2**31))
 
 
 def to_bytes(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -25,12 +32,10 @@ def to_bytes(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np
 
 
 @compiled()
-def scan_bytes(
-    rows: NDArray[np.int8], steps: NDArray[np.float32], query: NDArray[np.float32]
-) -> NDArray[np.int32]:
-    """Give the dot products with a query of what `to_bytes` made, in units that differ by query.
+def rounded(query: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Round a query to 16 bits, in units that differ by query, for products with bytes.
 
-    The query is rounded to 16 bits: a sum of `SCANNED_DIMENSIONS` products is below 2**30.
+    A sum of `SCANNED_DIMENSIONS` such products is below 2**30.
     """
     scaled = query * steps
     highest = np.float32(0)
@@ -40,14 +45,84 @@ def scan_bytes(
     whole = np.empty(len(query), dtype=np.int16)
     for d in range(len(query)):
         whole[d] = np.int16(np.rint(scaled[d] * factor))
-    scores = np.empty(len(rows), dtype=np.int32)
-    for row in range(len(rows)):
-        total = np.int32(0)
-        for d in range(SCANNED_DIMENSIONS):  # in 32 bits throughout, for vector instructions
-            product = np.int32(np.int32(rows[row, d]) * np.int32(whole[d]))
-            total = np.int32(total + product)
-        scores[row] = total
-    return scores
+    return whole
+
+
+@compiled()
+def rows_near(
+    first: NDArray[np.int8],
+    others: NDArray[np.int8],
+    query: NDArray[np.int16],
+    n_rough: int,
+    n_least: int,
+) -> NDArray[np.int64]:
+    """Rows whose products with a query are the highest, in order; nearly all of them.
+
+    Every row is scored by its first dimensions. About `n_rough` rows are scored by the others too,
+    and of these the best are given. A sample of rows tells the score from which on they are kept.
+
+    Parameters
+    ----------
+    first : array of shape (n, FIRST_DIMENSIONS)
+    others : array of shape (n, SCANNED_DIMENSIONS - FIRST_DIMENSIONS)
+    query : array of shape (SCANNED_DIMENSIONS,)
+        As `rounded` gives it.
+    n_rough, n_least : int
+        From 1 to n; the first is at least the second.
+
+    Returns
+    -------
+    array of shape (n_rows,)
+        `n_least` rows and those few that are nearly as high.
+    """
+    n = len(first)
+    head, tail = first.reshape(-1), others.reshape(-1)
+    rows = np.empty(n + 1, dtype=np.int64)
+    scores = np.empty(n + 1, dtype=np.int32)
+    edge, found = _LOWEST, 0
+    if n > _EVERY * n_rough // 2:
+        sample = np.empty(n // _EVERY, dtype=np.uint32)
+        for i in range(len(sample)):
+            sample[i] = ordered(_first_product(head, i * _EVERY, query))
+        edge = unordered(least_of(sample, n_rough // _EVERY + 1)[0])
+    while found < n_least:  # twice where the sample misled
+        found = 0
+        for row in range(n):
+            score = _first_product(head, row, query)
+            rows[found] = row  # no branch: is written over unless it counts
+            scores[found] = score
+            found += int(score >= edge)
+        edge = _LOWEST
+    values = np.empty(found, dtype=np.uint32)
+    for i in range(found):
+        values[i] = ordered(np.int32(scores[i] + _other_product(tail, rows[i], query)))
+    least, n_kept = least_of(values, n_least)
+    kept = places_from(values, least, n_kept)
+    for i in range(n_kept):
+        kept[i] = rows[kept[i]]
+    return kept
+
+
+@compiled()
+def _first_product(flat: NDArray[np.int8], row: int, query: NDArray[np.int16]) -> np.int32:
+    """Product of a row's first dimensions; in 32 bits throughout, for vector instructions."""
+    start = np.uint64(row * FIRST_DIMENSIONS)
+    total = np.int32(0)
+    for d in range(np.uint64(FIRST_DIMENSIONS)):
+        product = np.int32(np.int32(flat[start + d]) * np.int32(query[d]))
+        total = np.int32(total + product)
+    return total
+
+
+@compiled()
+def _other_product(flat: NDArray[np.int8], row: int, query: NDArray[np.int16]) -> np.int32:
+    """Product of a row's other dimensions."""
+    start = np.uint64(row * (SCANNED_DIMENSIONS - FIRST_DIMENSIONS))
+    total = np.int32(0)
+    for d in range(np.uint64(SCANNED_DIMENSIONS - FIRST_DIMENSIONS)):
+        factor = np.int32(query[np.uint64(FIRST_DIMENSIONS) + d])
+        total = np.int32(total + np.int32(np.int32(flat[start + d]) * factor))
+    return total
 
 
 @compiled(any_order=True)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from nextcall.compiling import compiled
 
 _BUCKETS: Final = 1_024
+_EVERY: Final = 8  # of many rows are a sample
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _SIGN: Final = np.uint32(0x80000000)
 
@@ -22,7 +23,7 @@ def best_places(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     bits = scores.view(np.uint32)
     places = np.empty(len(scores), dtype=np.int64)
     for place in range(len(scores)):
-        values[place] = _ordered(bits[place])
+        values[place] = _ordered_bits(bits[place])
         places[place] = place
     return _best(values, places, k)
 
@@ -43,33 +44,40 @@ def best_nonzero_rows(
     values = np.empty(len(rows) + 1, dtype=np.uint32)
     kept = np.empty(len(rows) + 1, dtype=np.int64)
     bits = scores.view(np.uint32)
-    n = 0
-    for row in rows:
-        values[n] = _ordered(bits[row])
-        kept[n] = row  # no branch: is written over where the score is 0
-        n += int(scores[row] != 0)
+    edge, n = np.uint32(0), 0
+    sampled = k // _EVERY + 4 * int(np.sqrt(k // _EVERY)) + 4
+    if len(rows) > 4 * _EVERY * sampled:  # a sample tells from which score on they are looked at
+        sample = np.empty(len(rows) // _EVERY, dtype=np.uint32)
+        for i in range(len(sample)):
+            sample[i] = _ordered_bits(bits[rows[i * _EVERY]])
+        edge = least_of(sample, sampled)[0]
+    while n < k:  # twice where the sample misled, or fewer are not 0
+        n = 0
+        for row in rows:
+            value = _ordered_bits(bits[row])
+            values[n] = value
+            kept[n] = row  # no branch: is written over unless it counts
+            n += int((scores[row] != 0) & (value >= edge))
+        if edge == 0:
+            break
+        edge = np.uint32(0)
     return _best(values[:n], kept[:n], k)
 
 
 @compiled()
-def rows_above(scores: NDArray[np.int32], n_least: int) -> NDArray[np.int64]:
-    """Rows of the highest scores, in order: `n_least` and those few that are nearly as high.
-
-    Parameters
-    ----------
-    scores : array of shape (n,)
-    n_least : int
-        From 1 to n.
-    """
-    values = np.empty(len(scores), dtype=np.uint32)
-    for row in range(len(scores)):
-        values[row] = np.uint32(scores[row]) ^ _SIGN
-    edge, n = _edge(values, n_least)
-    return _places_from(values, edge, n)
+def ordered(score: np.int32) -> np.uint32:
+    """Give a whole number without a sign that is higher for a higher score."""
+    return np.uint32(score) ^ _SIGN
 
 
 @compiled()
-def _ordered(bits: np.uint32) -> np.uint32:
+def unordered(value: np.uint32) -> np.int32:
+    """Give the score that `ordered` made a value of, or one that stands between two."""
+    return np.int32(np.uint32(value) ^ _SIGN)
+
+
+@compiled()
+def _ordered_bits(bits: np.uint32) -> np.uint32:
     """Give a whole number that is higher for a higher float of these bits."""
     if bits == _SIGN:
         return _SIGN  # -0 is 0
@@ -77,7 +85,7 @@ def _ordered(bits: np.uint32) -> np.uint32:
 
 
 @compiled()
-def _edge(values: NDArray[np.uint32], n_least: int) -> tuple[np.uint32, int]:
+def least_of(values: NDArray[np.uint32], n_least: int) -> tuple[np.uint32, int]:
     """Find a value that at least `n_least` reach and few more, and how many reach it."""
     low, high = values[0], values[0]
     for value in values:
@@ -96,7 +104,7 @@ def _edge(values: NDArray[np.uint32], n_least: int) -> tuple[np.uint32, int]:
 
 
 @compiled()
-def _places_from(values: NDArray[np.uint32], edge: np.uint32, n: int) -> NDArray[np.int64]:
+def places_from(values: NDArray[np.uint32], edge: np.uint32, n: int) -> NDArray[np.int64]:
     """Places of the `n` values that are at least `edge`, in order."""
     places = np.empty(n, dtype=np.int64)
     found = place = 0
@@ -113,9 +121,9 @@ def _best(values: NDArray[np.uint32], rows: NDArray[np.int64], k: int) -> NDArra
     k = min(k, len(values))
     if k == 0:
         return np.empty(0, dtype=np.int64)
-    edge, n = _edge(values, k)
+    edge, n = least_of(values, k)
     keys = np.empty(n, dtype=np.uint64)  # all distinct: the value, then the lower row
-    places = _places_from(values, edge, n)
+    places = places_from(values, edge, n)
     for i in range(n):
         place = places[i]
         keys[i] = (np.uint64(values[place]) << np.uint64(32)) | (_LOW - np.uint64(rows[place]))

@@ -7,8 +7,8 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
+
+from nextcall.compiling import compiled
 
 _EPSILON: Final = 1e-6
 _RIDGE: Final = 1e-3  # keeps the fit finite where a few queries are separable
@@ -55,6 +55,9 @@ class Calibration:
         ValueError
             Where there is no query.
         """
+        from scipy.optimize import minimize  # noqa: PLC0415  # half a second, and only to fit
+        from scipy.special import expit  # noqa: PLC0415
+
         if len(scores) == 0:
             raise ValueError("scores must hold at least one query, got none.")
         depth = min(scores.shape[1], 10)
@@ -87,9 +90,7 @@ class Calibration:
         -------
         array of shape (n_candidates,)
         """
-        margin = _inputs(scores, has_history) @ np.asarray(self.weights)
-        probability: NDArray[np.float64] = np.minimum.accumulate(expit(margin))
-        return probability
+        return _probabilities(scores, self.weights, has_history)
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON values."""
@@ -114,16 +115,39 @@ class Calibration:
         return cls(tuple(float(weight) for weight in weights))
 
 
+@compiled()
 def _inputs(scores: NDArray[np.float64], has_history: bool) -> NDArray[np.float64]:  # noqa: FBT001  # a column
     """Columns: log-odds of the softmax share, gap to the best other, score, history, constant."""
-    best = scores[0]
-    log_share = scores - best - np.log(np.exp(scores - best).sum())
-    share = np.clip(np.exp(log_share), _EPSILON, 1 - _EPSILON)
+    best, total = scores[0], 0.0
+    for score in scores:
+        total += np.exp(score - best)
     inputs = np.empty((len(scores), _N_INPUTS))
-    inputs[:, 0] = np.log(share) - np.log1p(-share)
-    inputs[:, 1] = scores - best
+    for place in range(len(scores)):
+        share = np.exp(scores[place] - best - np.log(total))
+        share = min(max(share, _EPSILON), 1 - _EPSILON)
+        inputs[place, 0] = np.log(share) - np.log1p(-share)
+        inputs[place, 1] = scores[place] - best
+        inputs[place, 2] = scores[place]
+        inputs[place, 3] = has_history
+        inputs[place, 4] = 1.0
     inputs[0, 1] = best - scores[1] if len(scores) > 1 and np.isfinite(scores[1]) else 0.0
-    inputs[:, 2] = scores
-    inputs[:, 3] = has_history
-    inputs[:, 4] = 1.0
     return inputs
+
+
+@compiled()
+def _probabilities(
+    scores: NDArray[np.float64],
+    weights: tuple[float, ...],
+    has_history: bool,  # noqa: FBT001  # an input
+) -> NDArray[np.float64]:
+    """Probabilities by the logistic model, none above the one before it."""
+    inputs = _inputs(scores, has_history)
+    probabilities = np.empty(len(scores))
+    least = 1.0
+    for place in range(len(scores)):
+        margin = 0.0
+        for column in range(len(weights)):
+            margin += inputs[place, column] * weights[column]
+        least = min(least, 1.0 / (1.0 + np.exp(-margin)))
+        probabilities[place] = least
+    return probabilities

@@ -11,7 +11,7 @@ from nextcall.embedding.scan import dots_of_rows
 from nextcall.embedding.selection import best_nonzero_rows, best_places
 from nextcall.ranking.index import CatalogIndex, PromptTerms
 from nextcall.ranking.lexical_index import BM25_FIELDS
-from nextcall.ranking.list_kernels import add_gains, places_in_lists
+from nextcall.ranking.list_kernels import fuse_lists, places_in_lists
 from nextcall.sessions import Call
 
 N_CANDIDATES: Final = 100
@@ -37,8 +37,6 @@ class Retrieved:
     """The prompt, shape (dimensions,)."""
     rows: NDArray[np.int64]
     """Rows of the candidates, shape (n_candidates,)."""
-    vectors: NDArray[np.float32]
-    """Their vectors, shape (n_candidates, dimensions)."""
     fused: NDArray[np.float32]
     """Their fused scores."""
     scores: dict[str, NDArray[np.float32]]
@@ -86,10 +84,12 @@ class Search:
 
     terms: PromptTerms
     vector: NDArray[np.float32]
-    lexical: dict[str, NDArray[np.float32]]
-    """Score of every operation by each BM25, each of shape (n_operations,)."""
-    lists: dict[str, NDArray[np.int64]]
-    """Rows that each retriever proposes, best first."""
+    lexical: NDArray[np.float32]
+    """Score of every operation by each BM25, shape (n_fields, n_operations)."""
+    listed: NDArray[np.int64]
+    """Rows that each of `RETRIEVERS` proposes, best first, shape (n_retrievers, depth)."""
+    counts: NDArray[np.int64]
+    """How many each proposes, shape (n_retrievers,)."""
     best: dict[str, float]
     """As in `Retrieved`."""
 
@@ -109,13 +109,15 @@ def search(
     if vector is None:
         vector = index.embedder.encode([prompt])[0]
     nearest, similarity = index.nearest.top(vector, _DEPTH, scanned=scanned)
-    found = Search(terms, vector, {}, {"dense": nearest}, {"dense": float(similarity[0])})
-    for name in BM25_FIELDS:
-        scores, listed = index.lexical.bm25[name].search(terms.ids, _DEPTH)
-        found.lexical[name] = scores
-        found.lists[name] = listed
-        found.best[name] = float(scores[listed[0]]) if len(listed) else 0.0
-    return found
+    lexical, matched, n_matched = index.lexical.search(terms.ids, _DEPTH)
+    best = {"dense": float(similarity[0])} | {
+        name: float(scores[first]) if n else 0.0
+        for name, scores, first, n in zip(
+            BM25_FIELDS, lexical, matched[:, 0], n_matched, strict=True
+        )
+    }
+    listed, counts = _with_dense(nearest, matched, n_matched)
+    return Search(terms, vector, lexical, listed, counts, best)
 
 
 def propose(
@@ -136,47 +138,57 @@ def propose(
     weights : mapping of str to float
         What the list of each retriever counts; one that is not named proposes nothing.
     """
-    lists = [(found.lists[name], weight) for name, weight in weights.items()]
+    counted = np.array([weights.get(name, 0.0) for name in RETRIEVERS], dtype=np.float32)
+    listed, counts = found.listed, np.where(counted > 0, found.counts, 0)
     near = _history_rows(index, history)
     if near is not None:
-        similarity = dots_of_rows(index.vectors, near, found.vector)
-        within = {"dense": near[best_places(similarity, _DEPTH)]} | {
-            name: best_nonzero_rows(found.lexical[name], near, _DEPTH) for name in BM25_FIELDS
-        }
-        lists += [(within[name], weight * _HISTORY_WEIGHT) for name, weight in weights.items()]
-    fused, proposed = _fuse(lists, len(index))
+        within, n_within = _lists_within(index, found, near)
+        listed = np.vstack([listed, within])
+        counts = np.append(counts, np.where(counted > 0, n_within, 0))
+        counted = np.append(counted, counted * np.float32(_HISTORY_WEIGHT))
+    fused, proposed = fuse_lists(listed, counts, counted, _RECIPROCAL, len(index))
     if among is not None:
         rows = among[np.argsort(-fused[among], kind="stable")]
     elif len(proposed) >= n_candidates:
         rows = best_nonzero_rows(fused, proposed, n_candidates)
     else:
         rows = best_places(fused, n_candidates)
-    vectors = index.vectors[rows]
-    scores = {"dense": dots_of_rows(index.vectors, rows, found.vector)}
-    scores |= {name: values[rows] for name, values in found.lexical.items()}
-    places = places_in_lists(rows, tuple(found.lists.values()), _DEPTH, len(index))
+    places = places_in_lists(rows, found.listed, found.counts, len(index))
+    lexical = found.lexical.take(rows, axis=1)
+    dense = dots_of_rows(index.vectors, rows, found.vector)
     return Retrieved(
         terms=found.terms,
         vector=found.vector,
         rows=rows,
-        vectors=vectors,
         fused=fused[rows],
-        scores=scores,
+        scores={"dense": dense, **dict(zip(BM25_FIELDS, lexical, strict=True))},
         best=found.best,
-        ranks=dict(zip(found.lists, places, strict=True)),
+        ranks=dict(zip(RETRIEVERS, places, strict=True)),
     )
 
 
-def _fuse(
-    lists: Sequence[tuple[NDArray[np.int64], float]], n_operations: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Sum up reciprocal ranks by weight: of all operations, and the rows where they are not 0."""
-    fused = np.zeros(n_operations, dtype=np.float32)
-    seen = np.empty(len(lists) * _DEPTH + 1, dtype=np.int64)
-    n = 0
-    for listed, weight in lists:
-        n = add_gains(fused, seen, n, listed, _RECIPROCAL, np.float32(weight))
-    return fused, seen[:n]
+def _with_dense(
+    nearest: NDArray[np.int64], matched: NDArray[np.int64], n_matched: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Put the list of the vectors before those of the words."""
+    listed = np.empty((len(RETRIEVERS), _DEPTH), dtype=np.int64)
+    listed[0, : len(nearest)] = nearest
+    listed[1:] = matched
+    return listed, np.append(len(nearest), n_matched)
+
+
+def _lists_within(
+    index: CatalogIndex, found: Search, near: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What each retriever proposes among some rows, as `Search` says it of all."""
+    similarity = dots_of_rows(index.vectors, near, found.vector)
+    matched = np.empty((len(BM25_FIELDS), _DEPTH), dtype=np.int64)
+    n_matched = np.empty(len(BM25_FIELDS), dtype=np.int64)
+    for number, scores in enumerate(found.lexical):
+        best = best_nonzero_rows(scores, near, _DEPTH)
+        matched[number, : len(best)] = best
+        n_matched[number] = len(best)
+    return _with_dense(near[best_places(similarity, _DEPTH)], matched, n_matched)
 
 
 def _history_rows(index: CatalogIndex, history: Sequence[Call]) -> NDArray[np.int64] | None:

@@ -65,18 +65,6 @@ class Facts(NamedTuple):
     plural: NDArray[np.float32]
 
 
-class AskedWords(NamedTuple):
-    """What `PromptTerms` says of a prompt."""
-
-    ids: NDArray[np.int32]
-    bigrams: NDArray[np.int32]
-    weight: float
-    verb: int
-    action: int
-    plural: float
-    n_words: int
-
-
 @compiled()
 def fill_retrieval(
     values: NDArray[np.float32],
@@ -131,15 +119,27 @@ def fill_words(
     first: int,
     words: Words,
     facts: Facts,
-    asked: AskedWords,
     rows: NDArray[np.int64],
+    asked: tuple[NDArray[np.int32], NDArray[np.int32]],
+    weight: float,
+    codes: tuple[int, int, int],
+    plural: float,
 ) -> None:
-    """Fill in `WORD_FEATURES` of some rows."""
+    """Fill in `WORD_FEATURES` of some rows.
+
+    Parameters
+    ----------
+    asked, weight, codes, plural
+        ``(ids, bigrams)``, ``weight``, ``(action, verb, n_words)`` and ``plural`` of the prompt's
+        `PromptTerms`.
+    """
+    ids, bigrams = asked
+    action, verb, n_words = codes
     present = np.zeros(len(words.weights), dtype=np.float32)
-    for term in asked.ids:
+    for term in ids:
         present[term] = words.weights[term]
     shared = field_sums(present, words.ids, words.bounds, rows)
-    total = np.float32(asked.weight)
+    total = np.float32(weight)
     for place in range(len(rows)):
         operation = rows[place]
         row = values[place, first:]
@@ -156,15 +156,15 @@ def fill_words(
         row[8] = shared[4, place] / total
         matched = 0
         for pair in words.bigrams[operation]:
-            for other in asked.bigrams:
+            for other in bigrams:
                 matched += int(pair == other)
         row[9] = matched
         row[10] = matched / max(words.bigram_counts[operation], np.float32(1))
-        row[11] = facts.action[operation] == asked.action if asked.action >= 0 else np.nan
-        row[12] = facts.verb[operation] == asked.verb if asked.verb >= 0 else np.nan
-        row[13] = np.float32(1) - abs(facts.plural[operation] - np.float32(asked.plural))
-        row[14] = asked.action
-        row[15] = asked.n_words
+        row[11] = facts.action[operation] == action if action >= 0 else np.nan
+        row[12] = facts.verb[operation] == verb if verb >= 0 else np.nan
+        row[13] = np.float32(1) - abs(facts.plural[operation] - np.float32(plural))
+        row[14] = action
+        row[15] = n_words
 
 
 @compiled()

@@ -14,14 +14,13 @@ from nextcall.ranking.feature_kernels import (
     RETRIEVAL_FEATURES,
     SERVICE_FEATURES,
     WORD_FEATURES,
-    AskedWords,
     fill_history,
     fill_retrieval,
     fill_services,
     fill_words,
 )
 from nextcall.ranking.feature_table import FEATURE_NAMES
-from nextcall.ranking.index import STATIC_FEATURES, CatalogIndex, PromptTerms
+from nextcall.ranking.index import STATIC_FEATURES, CatalogIndex
 from nextcall.ranking.workflow import WorkflowPrior
 from nextcall.sessions import Call
 
@@ -50,7 +49,7 @@ def compute_features(
     array of shape (n_candidates, n_features)
         Columns in the order of `FEATURES`; NaN where a value is not known.
     """
-    rows, dense = retrieved.rows, retrieved.scores["dense"]
+    rows, dense, terms = retrieved.rows, retrieved.scores["dense"], retrieved.terms
     values = np.full((len(rows), len(FEATURE_NAMES)), np.nan, dtype=np.float32)
     fill_retrieval(
         values,
@@ -61,9 +60,19 @@ def compute_features(
         retrieved.fused,
         dots_of_rows(index.text_vectors, rows, retrieved.vector),
         index.norms[rows],
-        retrieved.terms.n_words,
+        terms.n_words,
     )
-    fill_words(values, _WORDS, index.words, index.facts, _asked(retrieved.terms), rows)
+    fill_words(
+        values,
+        _WORDS,
+        index.words,
+        index.facts,
+        rows,
+        (terms.ids, terms.bigrams),
+        terms.weight,
+        (terms.action, terms.verb, terms.n_words),
+        terms.plural,
+    )
     fill_services(values, _SERVICES, index.statics.service, rows, dense)
     values[:, _STATIC] = index.static_features[rows]
     _history_features(values, index, rows, history[-_HISTORY:], prior, now)
@@ -73,18 +82,6 @@ def compute_features(
 def has_history(features: NDArray[np.float32]) -> bool:
     """Tell from the features of a query's candidates whether a known call came before it."""
     return not bool(np.isnan(features[0, _COLUMN["last_endpoint_type"]]))
-
-
-def _asked(terms: PromptTerms) -> AskedWords:
-    return AskedWords(
-        ids=terms.ids,
-        bigrams=terms.bigrams,
-        weight=terms.weight,
-        verb=terms.verb,
-        action=terms.action,
-        plural=terms.plural,
-        n_words=terms.n_words,
-    )
 
 
 def _history_features(

@@ -14,6 +14,7 @@ from nextcall.catalog import Catalog, Operation
 from nextcall.catalog.text import identifier_words
 from nextcall.files import atomic_path
 from nextcall.ranking.lexicon import Bm25, Terms, pad_terms, prompt_words, stems
+from nextcall.ranking.list_kernels import search_postings
 
 DOCUMENT_CHARACTERS: Final = 200
 """Characters of the documentation that are embedded and searched beside the name."""
@@ -85,6 +86,35 @@ class LexicalIndex:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **built.arrays())  # type: ignore[arg-type]  # arrays by name
         return built
+
+    def search(
+        self, terms: NDArray[np.int32], depth: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        """Score every operation by each BM25, and find the best that share a term.
+
+        Parameters
+        ----------
+        terms : array of shape (n,)
+            Distinct terms of the vocabulary.
+        depth : int
+            Operations of a list, at most.
+
+        Returns
+        -------
+        scores : array of shape (n_fields, n_operations)
+            As `Bm25.scores` gives them, bit for bit, in the order of `BM25_FIELDS`.
+        listed : array of shape (n_fields, depth)
+            Rows, best first, ties by row.
+        counts : array of shape (n_fields,)
+            How many rows each list holds; behind them it is filled with anything.
+        """
+        engines = [self.bm25[name] for name in BM25_FIELDS]
+        scores = np.zeros((len(engines), engines[0].n_documents), dtype=np.float32)
+        listed = np.empty((len(engines), depth), dtype=np.int64)
+        counts = np.empty(len(engines), dtype=np.int64)
+        postings = tuple((engine.data, engine.rows, engine.starts) for engine in engines)
+        search_postings(postings, terms, scores, listed, counts)
+        return scores, listed, counts
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Give everything as plain arrays, by name."""

@@ -12,8 +12,6 @@ import Stemmer
 from numpy.typing import NDArray
 
 from nextcall.catalog.text import identifier_words
-from nextcall.embedding.selection import best_nonzero_rows
-from nextcall.ranking.list_kernels import add_postings
 
 STOPWORDS: Final = frozenset((
     "a", "an", "and", "any", "are", "as", "at", "be", "been", "being", "both", "but", "by", "can",
@@ -139,17 +137,3 @@ class Bm25:
             part = slice(self.starts[term], self.starts[term + 1])
             total[self.rows[part]] += self.data[part]  # a term stands once in each document's list
         return total
-
-    def search(
-        self, terms: NDArray[np.int32], k: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Score every document, and find the best `k` of those that share a term.
-
-        Returns
-        -------
-        scores, rows
-            As `scores` gives them, bit for bit; and at most `k` rows, best first, ties by row.
-        """
-        scores = np.zeros(self.n_documents, dtype=np.float32)
-        scored = add_postings(scores, terms, self.data, self.rows, self.starts)
-        return scores, best_nonzero_rows(scores, scored, k)

@@ -4,6 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.compiling import compiled
+from nextcall.embedding.selection import best_nonzero_rows
+
+Postings = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]]
+"""Data, rows and starts of lists: term t gives ``data[i] > 0`` to row ``rows[i]`` for each i from
+``starts[t]`` up to ``starts[t + 1]``."""
 
 
 @compiled()
@@ -21,8 +26,7 @@ def add_postings(
     scores : array of shape (n_rows,)
         All 0 before.
     data, rows, starts : arrays
-        Term t gives ``data[i] > 0`` to row ``rows[i]`` for each i from ``starts[t]`` up to
-        ``starts[t + 1]``.
+        `Postings`.
 
     Returns
     -------
@@ -44,45 +48,76 @@ def add_postings(
 
 
 @compiled()
-def add_gains(
-    fused: NDArray[np.float32],
-    seen: NDArray[np.int64],
-    n_seen: int,
+def search_postings(
+    postings: tuple[Postings, ...],
+    terms: NDArray[np.int32],
+    scores: NDArray[np.float32],
     listed: NDArray[np.int64],
-    gains: NDArray[np.float32],
-    weight: np.float32,
-) -> int:
-    """Add to each listed row the gain of its place times a weight.
+    counts: NDArray[np.int64],
+) -> None:
+    """Score all rows by each of some sets of lists, and find the best that share a term.
 
     Parameters
     ----------
-    seen : array
-        Its first `n_seen` entries are the rows whose sum is not 0; those that are new follow, and
-        one entry more must be free.
-    gains : array of shape (n_places,)
-        Positive; at least as many as there are listed rows.
+    scores : array of shape (n_sets, n_rows)
+        All 0 before.
+    listed : array of shape (n_sets, depth)
+        Is filled with rows, best first, ties by row.
+    counts : array of shape (n_sets,)
+        Is filled with how many of these there are, `depth` at most.
+    """
+    for number, (data, rows, starts) in enumerate(postings):
+        scored = add_postings(scores[number], terms, data, rows, starts)
+        best = best_nonzero_rows(scores[number], scored, listed.shape[1])
+        counts[number] = len(best)
+        listed[number, : len(best)] = best
+
+
+@compiled()
+def fuse_lists(
+    listed: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    gains: NDArray[np.float32],
+    n_rows: int,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Sum up over lists the gain of each place times the list's weight.
+
+    Parameters
+    ----------
+    listed : array of shape (n_lists, depth)
+    counts : array of shape (n_lists,)
+        Rows of each list; what stands behind them counts for nothing.
+    gains : array of shape (depth,)
+        Positive.
 
     Returns
     -------
-    int
-        Rows seen now.
+    array of shape (n_rows,), array of shape (n_seen,)
+        The sums, and the rows where they are not 0, in the order in which they came.
     """
-    for place in range(len(listed)):
-        row = listed[place]
-        seen[n_seen] = row
-        n_seen += int(fused[row] == 0)
-        fused[row] += gains[place] * weight
-    return n_seen
+    fused = np.zeros(n_rows, dtype=np.float32)
+    seen = np.empty(counts.sum() + 1, dtype=np.int64)
+    n_seen = 0
+    for number in range(len(listed)):
+        for place in range(counts[number]):
+            row = listed[number, place]
+            seen[n_seen] = row  # no branch: is written over unless the row is new
+            n_seen += int(fused[row] == 0)
+            fused[row] += gains[place] * weights[number]
+    return fused, seen[:n_seen]
 
 
 @compiled()
 def places_in_lists(
-    rows: NDArray[np.int64],
-    lists: tuple[NDArray[np.int64], ...],
-    depth: int,
-    n_rows: int,
+    rows: NDArray[np.int64], listed: NDArray[np.int64], counts: NDArray[np.int64], n_rows: int
 ) -> NDArray[np.float32]:
-    """Place of each row in each list, from 0; `depth` where a list does not hold it.
+    """Place of each row in each list, from 0; the lists' depth where a list does not hold it.
+
+    Parameters
+    ----------
+    listed, counts : arrays
+        As in `fuse_lists`.
 
     Returns
     -------
@@ -91,10 +126,10 @@ def places_in_lists(
     which = np.full(n_rows, -1, dtype=np.int32)
     for i in range(len(rows)):
         which[rows[i]] = i
-    places = np.full((len(lists), len(rows)), depth, dtype=np.float32)
-    for number, listed in enumerate(lists):
-        for place in range(len(listed)):
-            i = which[listed[place]]
+    places = np.full((len(listed), len(rows)), listed.shape[1], dtype=np.float32)
+    for number in range(len(listed)):
+        for place in range(counts[number]):
+            i = which[listed[number, place]]
             if i >= 0:
                 places[number, i] = place
     return places
@@ -112,9 +147,9 @@ def field_sums(
     Parameters
     ----------
     present : array of shape (n_terms,)
-        Weight of each term where it is present, else 0.
+        Weight of each term where it is present, else 0; the last, the padding's, is 0.
     ids : array of shape (n_operations, width)
-        Terms of all fields side by side.
+        Terms of all fields side by side; a field is filled up with the padding.
     bounds : array of shape (n_fields + 1,)
         Columns at which the fields begin, and the width.
     rows : array of shape (n_rows,)
@@ -126,6 +161,7 @@ def field_sums(
         by eight sums side by side.
     """
     sums = np.empty((len(bounds) - 1, len(rows)), dtype=np.float32)
+    padding = len(present) - 1
     eight = np.empty(8, dtype=np.float32)
     for place in range(len(rows)):
         terms = ids[rows[place]]
@@ -137,14 +173,14 @@ def field_sums(
                 for j in range(8):
                     eight[j] = present[terms[start + j]]
                 i = start + 8
-                while i + 8 <= end:
+                while i + 8 <= end and terms[i] != padding:
                     for j in range(8):
                         eight[j] += present[terms[i + j]]
                     i += 8
                 rest = ((eight[0] + eight[1]) + (eight[2] + eight[3])) + (
                     (eight[4] + eight[5]) + (eight[6] + eight[7])
                 )
-            while i < end:
+            while i < end and terms[i] != padding:
                 rest += present[terms[i]]
                 i += 1
             sums[field, place] = present[terms[start - 1]] + rest

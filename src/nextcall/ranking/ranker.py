@@ -275,16 +275,17 @@ class CallRanker:
     ) -> list[Ranked]:
         order = _best_first(scores)
         confidence = self.calibration_.confidence(scores[order], has_history=has_history(features))
+        operations = index.catalog.operations
         return [
             Ranked(
-                operation=index.catalog.operations[found.rows[row]],
+                operation=operations[found.rows[row]],
                 rank=place + 1,
                 score=float(scores[row]),
                 confidence=float(confidence[place]),
                 similarity=float(features[row, _SIMILARITY]),
                 features=features[row],
             )
-            for place, row in enumerate(order[:k])
+            for place, row in enumerate(order[:k].tolist())
         ]
 
     def explain(
