@@ -42,9 +42,12 @@ def test_a_damaged_model_is_told_and_not_used(
             values.write_bytes(b"\x00\xff")
         else:
             values.write_text("[]")
-    loaded = load_predictor(settings.model_copy(update={"model": model, "max_history": 7}))
+    loaded = load_predictor(
+        settings.model_copy(update={"model": model, "max_history": 7, "cold_start_confidence": 0.9})
+    )
     assert (loaded.ranker, loaded.card) == (None, None)
     assert loaded.max_history == 7
+    assert loaded.confidence_threshold == 0.9
     assert loaded.fallback_reason is not None
     assert loaded.fallback_reason.startswith("model")
     assert str(tmp_path) not in loaded.fallback_reason

@@ -2,12 +2,14 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from nextcall.ranking.candidates import retrieve
+from nextcall.ranking.cold_start import ColdStartLevel, Conventions, best_rows
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.serve.answers import Answer, Metadata
 from nextcall.serve.predictor import Predictor
@@ -212,3 +214,55 @@ def test_a_strange_prompt_has_an_answer(
 def test_warming_loads_all_that_an_answer_needs(predictor: Predictor) -> None:
     predictor.warm()
     assert "name_twins" in vars(predictor.index)
+
+
+def test_a_catalogue_that_the_ranker_has_not_seen_is_zero_shot(predictor: Predictor) -> None:
+    assert predictor.card is not None
+    card = replace(predictor.card, catalog_hash="another")
+    for shown in (card, None):
+        foreign = Predictor(predictor.index, ranker=predictor.ranker, card=shown)
+        for calls in ((), ("s3:ListBuckets",)):
+            answer = foreign.predict_fully(_asked("list all", *calls), now=NOW)
+            assert answer.metadata.fallback_method == "zero_shot"
+            assert answer.metadata.processing_method == "lambdamart"
+            assert answer.predictions[0].cold_start_prediction
+            own = predictor.predict_fully(_asked("list all", *calls), now=NOW)
+            assert answer.confidence_scores == own.confidence_scores  # the same ranker
+
+
+def test_without_ranker_and_words_conventions_answer(fallback: Predictor) -> None:
+    answer = fallback.predict_fully(_asked("!!!", "s3:CreateBucket", k=5))
+    conventions = Conventions(fallback.index)
+    scores = conventions.rest_scores("!!!", [Call(operation_id="s3:CreateBucket")])
+    names = [fallback.index.catalog.operations[row].operation_id for row in best_rows(scores, 5)]
+    assert [one.operation_id for one in answer.predictions] == names
+    assert answer.metadata.fallback_method == "rest_conventions"
+    assert answer.metadata.processing_method == "rest_conventions"
+    assert answer.metadata.candidates_generated == len(fallback.index)
+    assert answer.metadata.candidates_ranked == 0
+    assert answer.confidence_scores == [None] * 5
+    assert "REST conventions" in answer.predictions[0].reasoning
+    similarity = answer.predictions[0].semantic_similarity
+    vector = fallback.index.encode_prompts(["!!!"])[0]
+    row = fallback.index.positions(names[:1])[0]
+    assert similarity == pytest.approx(float(fallback.index.text_vectors[row] @ vector), abs=1e-6)
+
+
+def test_the_order_of_the_fallback_and_the_threshold_are_told(
+    predictor: Predictor, fallback: Predictor
+) -> None:
+    for one in (predictor, fallback):
+        cold = one.predict_fully(_asked("list the queues")).metadata.cold_start_analysis
+        assert cold.fallback_order == list(ColdStartLevel)
+        assert cold.confidence_threshold == 0.6
+    sure = predictor.predict_fully(_asked("list the queues"))
+    confidence = sure.confidence_scores[0]
+    assert confidence is not None
+    for threshold, expected in ((confidence, True), (np.nextafter(confidence, 1), False)):
+        one = Predictor(
+            predictor.index, ranker=predictor.ranker, confidence_threshold=float(threshold)
+        )
+        cold = one.predict_fully(_asked("list the queues")).metadata.cold_start_analysis
+        assert cold.is_confident is expected
+    unsure = fallback.predict_fully(_asked("list the queues")).metadata.cold_start_analysis
+    assert unsure.is_confident is None

@@ -5,13 +5,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from nextcall.ranking.cold_start import ColdStartLevel
 from nextcall.serve.problems import Problem
 
-FallbackMethod = Literal["none", "prompt_only", "fused_retrieval"]
-"""How the answer came about: the ranker knew earlier calls, it had the prompt alone, or there was
-no ranker."""
-
-ProcessingMethod = Literal["lambdamart", "fused_retrieval"]
+ProcessingMethod = Literal["lambdamart", "fused_retrieval", "rest_conventions", "generic_crud"]
 
 
 class _Answered(BaseModel):
@@ -41,7 +38,7 @@ class FullPrediction(Prediction):
     ml_features: Mapping[str, float | None] | None
     reasoning: str
     ai_provider: str | None
-    cold_start_prediction: bool = Field(description="No known call came before, or no ranker.")
+    cold_start_prediction: bool = Field(description="Whether fallback_method is other than none.")
     safety_validated: bool | None
 
 
@@ -50,7 +47,9 @@ class Metadata(_Answered):
 
     model_version: str | None
     processing_method: ProcessingMethod
-    fallback_method: FallbackMethod
+    fallback_method: ColdStartLevel = Field(
+        description="Who answered, for want of what: see the documentation of the service."
+    )
     none_probability: float | None = Field(
         description="Probability that nothing in the catalogue answers the prompt, whatever was "
         "called before; null where the ranker has not learned to tell."
@@ -66,7 +65,16 @@ class ColdStartAnalysis(_Answered):
 
     has_history: bool
     history_events_used: int = Field(description="Events that belong to a known operation.")
-    fallback_method: FallbackMethod
+    fallback_method: ColdStartLevel
+    fallback_order: list[ColdStartLevel] = Field(
+        description="Every method, from where most is known to where least is."
+    )
+    confidence_threshold: float = Field(
+        description="Confidence from which the first answer counts as sure."
+    )
+    is_confident: bool | None = Field(
+        description="Whether the first answer reaches it; null without a trained ranker."
+    )
     pattern_recognition_confidence: float | None = Field(
         description="Probability of the first answer's action after the calls, by the workflow "
         "that the ranker learned; null without a known call."

@@ -20,6 +20,7 @@ def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predic
         Where the catalogue cannot be read.
     """
     catalog = load_catalog(settings.catalog)
+    ranker = card = reason = None
     try:
         ranker, card = load_ranker(settings.model)
         index = open_for_model(
@@ -34,11 +35,12 @@ def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predic
         index = open_index(catalog, cache=settings.cache_dir, progress=progress)
         # The reason is shown to whoever asks for /health, who need not know the folders above.
         reason = str(error).replace(str(settings.model), settings.model.name)
-        return Predictor(index, fallback_reason=reason, max_history=settings.max_history)
     return Predictor(
         index,
         ranker=ranker,
         card=card,
+        fallback_reason=reason,
         max_history=settings.max_history,
         none_threshold=settings.none_threshold,
+        confidence_threshold=settings.cold_start_confidence,
     )

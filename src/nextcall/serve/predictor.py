@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Final
 from uuid import uuid4
 
@@ -14,6 +15,14 @@ from numpy.typing import NDArray
 from nextcall.catalog.paths import CallMatcher
 from nextcall.ranking.abstention import NONE_THRESHOLD
 from nextcall.ranking.candidates import N_CANDIDATES, retrieve
+from nextcall.ranking.cold_start import (
+    CONFIDENCE_THRESHOLD,
+    ColdStartLevel,
+    Conventions,
+    best_rows,
+    choose_level,
+    names_something,
+)
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelCard
@@ -22,7 +31,6 @@ from nextcall.serve.answers import (
     Answer,
     ColdStartAnalysis,
     CostAwareRouting,
-    FallbackMethod,
     FullAnswer,
     FullMetadata,
     Metadata,
@@ -44,6 +52,7 @@ class _Outcome:
     """All that an answer is made of."""
 
     found: Sequence[Found]
+    level: ColdStartLevel
     events: int
     known_events: int
     none_probability: float | None
@@ -68,6 +77,8 @@ class Predictor:
         Newest calls of a history that are used; 1 to 100.
     none_threshold : float
         Probability from which it is said that none of the catalogue answers.
+    confidence_threshold : float
+        Confidence from which a first answer counts as sure.
     """
 
     def __init__(
@@ -79,6 +90,7 @@ class Predictor:
         fallback_reason: str | None = None,
         max_history: int = 100,
         none_threshold: float = NONE_THRESHOLD,
+        confidence_threshold: float = CONFIDENCE_THRESHOLD,
     ) -> None:
         self.index = index
         self.ranker = ranker
@@ -86,14 +98,22 @@ class Predictor:
         self.fallback_reason = fallback_reason
         self.max_history = max_history
         self.none_threshold = none_threshold
+        self.confidence_threshold = confidence_threshold
         self.model_version = None if ranker is None else _model_version(ranker, card)
         self._matcher = CallMatcher(index.catalog)
+        self._trained_here = card is not None and card.catalog_hash == index.catalog.content_hash
 
     def warm(self) -> None:
         """Answer once, so that everything that loads when it is first needed is loaded."""
         first = HistoryEvent(api_call=self.index.catalog.operations[0].operation_id)
         request = PredictRequest(prompt="list everything", history=[first], max_predictions=1)
         self.predict_fully(request)
+        if self.ranker is None:
+            self._conventions.rest_scores(request.prompt)
+
+    @cached_property
+    def _conventions(self) -> Conventions:
+        return Conventions(self.index)
 
     def predict(self, request: PredictRequest, *, now: datetime | None = None) -> Answer:
         """Answer in short; `now` is the time of the question, the present where none is given."""
@@ -104,8 +124,8 @@ class Predictor:
             confidence_scores=[found.confidence for found in outcome.found],
             metadata=Metadata(
                 model_version=self.model_version,
-                processing_method=self._method,
-                fallback_method=self._fallback(outcome),
+                processing_method=_method(outcome.level),
+                fallback_method=outcome.level,
                 none_probability=outcome.none_probability,
                 none_of_these=self._none(outcome),
             ),
@@ -115,8 +135,8 @@ class Predictor:
     def predict_fully(self, request: PredictRequest, *, now: datetime | None = None) -> FullAnswer:
         """Answer with all that is known; says why each operation stands where it stands."""
         outcome = self._rank(request, now)
-        reasons = self._reasons(outcome.found)
-        cold = self._fallback(outcome) != "none"
+        reasons = self._reasons(outcome)
+        cold = outcome.level != ColdStartLevel.NONE
         return FullAnswer(
             prediction_id=str(uuid4()),
             predictions=[
@@ -128,15 +148,6 @@ class Predictor:
             processing_time_ms=_milliseconds(time.perf_counter() - outcome.start),
         )
 
-    @property
-    def _method(self) -> ProcessingMethod:
-        return "fused_retrieval" if self.ranker is None else "lambdamart"
-
-    def _fallback(self, outcome: _Outcome) -> FallbackMethod:
-        if self.ranker is None:
-            return "fused_retrieval"
-        return "none" if outcome.known_events else "prompt_only"
-
     def _none(self, outcome: _Outcome) -> bool | None:
         stated = outcome.none_probability
         return None if stated is None else stated >= self.none_threshold
@@ -146,11 +157,15 @@ class Predictor:
         events = request.history[-self.max_history :]
         history = [self._call(event) for event in events]
         vector = self.index.embedder.encode([request.prompt])[0]
+        known = sum(call.operation_id in self.index.catalog for call in history)
         scoring = time.perf_counter()
         none_probability = None
         if self.ranker is None:
-            found = self._retrieved(request, history, vector)
+            level, found = self._without_ranker(request, history, known, vector)
         else:
+            level = choose_level(
+                has_ranker=True, trained_here=self._trained_here, known_calls=known
+            )
             answer = self.ranker.answer(
                 self.index,
                 request.prompt,
@@ -164,18 +179,37 @@ class Predictor:
         end = time.perf_counter()
         return _Outcome(
             found=found,
+            level=level,
             events=len(history),
-            known_events=sum(call.operation_id in self.index.catalog for call in history),
+            known_events=known,
             none_probability=none_probability,
             scoring_ms=None if self.ranker is None else _milliseconds(end - scoring),
             start=start,
         )
 
-    def _retrieved(
-        self, request: PredictRequest, history: Sequence[Call], vector: NDArray[np.float32]
-    ) -> list[Found]:
-        rows = retrieve(self.index, request.prompt, history, vector=vector).rows
-        return [
+    def _without_ranker(
+        self,
+        request: PredictRequest,
+        history: Sequence[Call],
+        known_calls: int,
+        vector: NDArray[np.float32],
+    ) -> tuple[ColdStartLevel, list[Found]]:
+        searched = retrieve(self.index, request.prompt, history, vector=vector)
+        level = choose_level(
+            has_ranker=False,
+            trained_here=False,
+            known_calls=known_calls,
+            text_match=names_something(searched),
+            has_paths=self._conventions.has_paths,
+        )
+        rows = searched.rows
+        if level == ColdStartLevel.REST_CONVENTIONS:
+            scores = self._conventions.rest_scores(request.prompt, history)
+            rows = best_rows(scores, request.max_predictions)
+        elif level == ColdStartLevel.GENERIC_CRUD:
+            scores = self._conventions.crud_scores(request.prompt)
+            rows = best_rows(scores, request.max_predictions)
+        return level, [
             Found(
                 operation=self.index.catalog.operations[row],
                 rank=place + 1,
@@ -190,21 +224,24 @@ class Predictor:
         known = event.api_call if operation is None else operation.operation_id
         return Call(operation_id=known, time=event.timestamp)
 
-    def _reasons(self, found: Sequence[Found]) -> list[str]:
-        rows = [one.features for one in found if one.features is not None]
+    def _reasons(self, outcome: _Outcome) -> list[str]:
+        rows = [one.features for one in outcome.found if one.features is not None]
         if self.ranker is None or not rows:
-            return [WITHOUT_RANKER] * len(found)
+            return [WITHOUT_RANKER[outcome.level]] * len(outcome.found)
         added = self.ranker.trees_.contributions(np.stack(rows))
         return [reasoning(FEATURE_NAMES, row) for row in added]
 
     def _metadata(self, outcome: _Outcome) -> FullMetadata:
-        candidates = min(N_CANDIDATES, len(self.index))
+        usual = {ColdStartLevel.REST_CONVENTIONS, ColdStartLevel.GENERIC_CRUD}
+        most = len(self.index) if outcome.level in usual else N_CANDIDATES
+        candidates = min(most, len(self.index))
         best = outcome.found[0].features
         pattern = best[_WORKFLOW_PROBABILITY] if best is not None else np.nan
+        sure = outcome.found[0].confidence
         return FullMetadata(
             model_version=self.model_version,
-            processing_method=self._method,
-            fallback_method=self._fallback(outcome),
+            processing_method=_method(outcome.level),
+            fallback_method=outcome.level,
             none_probability=outcome.none_probability,
             none_of_these=self._none(outcome),
             ai_provider=None,
@@ -219,7 +256,10 @@ class Predictor:
             cold_start_analysis=ColdStartAnalysis(
                 has_history=outcome.events > 0,
                 history_events_used=outcome.known_events,
-                fallback_method=self._fallback(outcome),
+                fallback_method=outcome.level,
+                fallback_order=list(ColdStartLevel),
+                confidence_threshold=self.confidence_threshold,
+                is_confident=None if sure is None else sure >= self.confidence_threshold,
                 pattern_recognition_confidence=number(pattern),
             ),
             safety_validation=SafetyValidation(),
@@ -228,6 +268,19 @@ class Predictor:
                 ml_scoring_latency_ms=outcome.scoring_ms, memory_usage_mb=memory_usage_mb()
             ),
         )
+
+
+def _method(level: ColdStartLevel) -> ProcessingMethod:
+    """Name what ordered the answer: the trained ranker, or what answers without one."""
+    match level:
+        case ColdStartLevel.FUSED_RETRIEVAL:
+            return "fused_retrieval"
+        case ColdStartLevel.REST_CONVENTIONS:
+            return "rest_conventions"
+        case ColdStartLevel.GENERIC_CRUD:
+            return "generic_crud"
+        case _:
+            return "lambdamart"
 
 
 def _milliseconds(seconds: float) -> float:

@@ -6,9 +6,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-WITHOUT_RANKER: Final = (
-    "Found by the fusion of keyword and meaning search; no trained ranker weighed it."
-)
+from nextcall.ranking.cold_start import ColdStartLevel
+
+WITHOUT_RANKER: Final[Mapping[ColdStartLevel, str]] = {
+    ColdStartLevel.FUSED_RETRIEVAL: (
+        "Found by the fusion of keyword and meaning search; no trained ranker weighed it."
+    ),
+    ColdStartLevel.REST_CONVENTIONS: (
+        "The prompt names nothing of the catalogue: this is what REST conventions put next."
+    ),
+    ColdStartLevel.GENERIC_CRUD: (
+        "Neither prompt nor earlier calls nor paths tell anything: this is a usual first action."
+    ),
+}
+"""The reason of an answer that no trained ranker gave."""
 
 _MOST: Final = 3
 

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
         description="encoder of prompts: auto (as the ranker was trained), static (distilled on "
         "the catalogue), minilm, or the folder of a static one",
     )
+    cold_start_confidence: float = Field(
+        0.6, ge=0, le=1, description="confidence from which a first answer counts as sure"
+    )
     max_prompt_characters: int = Field(4096, ge=1, description="longest prompt, in characters")
     max_history: int = Field(
         100, ge=1, le=100, description="newest calls of a history that are used"

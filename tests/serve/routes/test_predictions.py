@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from nextcall.catalog import Catalog, describe_operation
+from nextcall.ranking.cold_start import ColdStartLevel
 from nextcall.serve.answers import Answer, BatchAnswer, FullAnswer
 from nextcall.serve.app import create_app
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.settings import load_settings
+from nextcall.serve.settings import Settings, load_settings
+from nextcall.training.opening import open_index
 
 SECRET = "Zaphod Beeblebrox"  # noqa: S105  # words of a prompt that must appear nowhere
 
@@ -110,6 +114,41 @@ def test_a_history_may_name_calls_in_every_form(client: TestClient) -> None:
     assert body["metadata"]["context_events_used"] == 5
     assert body["metadata"]["cold_start_analysis"]["history_events_used"] == 4
     assert body["predictions"][0]["ml_features"]["time_since_last"] is None  # the last has no time
+
+
+def test_every_level_of_the_cold_start_is_reached(
+    client: TestClient,
+    fallback_client: TestClient,
+    predictor: Predictor,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    functions = tuple(
+        describe_operation(operation_id=name, summary=name)
+        for name in ("listFriends", "deleteFriend", "makeFriend")
+    )
+    bare = Predictor(open_index(Catalog("functions", functions), cache=tmp_path))
+    foreign = Predictor(predictor.index, ranker=predictor.ranker)
+    asked = {
+        "none": (client, "list all", ["s3:CreateBucket"]),
+        "prompt_only": (client, "list all", []),
+        "zero_shot": (TestClient(create_app(foreign, settings=settings)), "list all", []),
+        "fused_retrieval": (fallback_client, "list all", []),
+        "rest_conventions": (fallback_client, "!!!", ["s3:CreateBucket"]),
+        "generic_crud": (TestClient(create_app(bare, settings=settings)), "!!!", []),
+    }
+    assert list(asked) == list(ColdStartLevel)
+    for level, (asking, prompt, calls) in asked.items():
+        history = [{"api_call": call} for call in calls]
+        body = _ask(asking, {"prompt": prompt, "history": history})
+        assert body["metadata"]["fallback_method"] == level
+        assert len(body["predictions"]) == 3
+        full = _ask(asking, {"prompt": prompt, "history": history}, "/predict?detail=full")
+        cold = full["metadata"]["cold_start_analysis"]
+        assert cold["fallback_method"] == level
+        assert cold["fallback_order"] == list(asked)
+        assert {one["cold_start_prediction"] for one in full["predictions"]} == {level != "none"}
+    assert body["predictions"][0]["operation_id"] == "makeFriend"  # create comes first
 
 
 def test_without_a_ranker_it_still_answers(fallback_client: TestClient) -> None:
