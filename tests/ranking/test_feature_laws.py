@@ -58,6 +58,7 @@ def test_the_order_of_a_catalogue_changes_no_feature(
     # Ties are broken by row: places in a list are compared where none is shared.
     places = {"rank_dense", "rank_text", "rank_name", "rank_full", "rank_fused", "fused_share"}
     places |= {"service_vote", "service_vote_gap", "rank_within_service"}
+    places |= {"feeds_candidates", "rank_feeding"}  # candidates count by their fused score
     one = _by_operation(shop_index, prompt, history, shop_prior)
     other = _by_operation(CatalogIndex(shuffled, embedder), prompt, history, shop_prior)
     tied = _has_ties(retrieve(shop_index, prompt, history))

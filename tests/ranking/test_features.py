@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from math import log, log1p, nan
+from math import exp, log, log1p, nan
 
 import numpy as np
 import pytest
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from nextcall.catalog import Catalog, Operation
 from nextcall.catalog.actions import ACTIONS, verb_action
+from nextcall.catalog.graph import OperationGraph
 from nextcall.catalog.text import identifier_words, singular
-from nextcall.ranking.candidates import Retrieved, retrieve
+from nextcall.ranking.candidates import Retrieved, likely_right, retrieve
 from nextcall.ranking.feature_table import FEATURE_NAMES, FEATURES
 from nextcall.ranking.features import compute_features, has_history
 from nextcall.ranking.index import CatalogIndex, label_text, operation_text
@@ -320,6 +321,64 @@ def plain_history(
     }
 
 
+def plain_flow(
+    plain: PlainCatalog, index: CatalogIndex, found: Retrieved, history: Sequence[Call]
+) -> Plain:
+    """Entities as keys of dicts: what calls gave, what candidates lack, who gives that."""
+    tables = OperationGraph.build(index.catalog).tables
+    pad = len(tables.terms)
+
+    def terms(row: int, ids: str, weights: str) -> dict[int, float]:
+        pairs = zip(getattr(tables, ids)[row], getattr(tables, weights)[row], strict=True)
+        return {int(term): float(weight) for term, weight in pairs if term != pad}
+
+    row_of = {o.operation_id: row for row, o in enumerate(plain.operations)}
+    given: dict[int, float] = {}
+    known: dict[int, float] = {}
+    for call in history[-100:]:
+        if call.operation_id in row_of:
+            row = row_of[call.operation_id]
+            for term, chance in terms(row, "yield_terms", "yield_weights").items():
+                given[term] = max(given.get(term, 0.0), chance)
+                known[term] = max(known.get(term, 0.0), chance)
+            for term, chance in terms(row, "need_terms", "need_taken").items():
+                known[term] = max(known.get(term, 0.0), chance)
+    needs = [terms(row, "need_terms", "need_weights") for row in found.rows]
+    lacks = [
+        {term: r * (1 - known.get(term, 0.0)) for term, r in required.items()}
+        for required in (terms(row, "need_terms", "need_required") for row in found.rows)
+    ]
+    best = max(found.fused)
+    right = [exp(5 * (float(score / best) - 1)) for score in found.fused]
+    feeds = []
+    for own, row in zip(lacks, found.rows, strict=True):
+        gives = terms(row, "yield_terms", "yield_weights")
+        waits = [
+            sum(gives.get(term, 0.0) * lack for term, lack in other.items()) for other in lacks
+        ]
+        fed = sum(weight * wait for weight, wait in zip(right, waits, strict=True)) / sum(right)
+        feeds.append(fed / (1 + sum(own.values())))
+    stated = index.graph.flow(
+        found.rows,
+        index.positions([c.operation_id for c in history[-100:]]),
+        likely_right(found.fused),
+    ).feeds_candidates  # which of two like sums is higher is a matter of rounding
+    np.testing.assert_allclose(stated, feeds, rtol=1e-4, atol=2e-6)
+    called = any(call.operation_id in row_of for call in history[-100:])
+    return {
+        "fed_by_history": [
+            sum(weight * given.get(term, 0.0) for term, weight in own.items()) if called else nan
+            for own in needs
+        ],
+        "unmet_needs": [sum(own.values()) for own in lacks],
+        "feeds_candidates": feeds,
+        "rank_feeding": [
+            float(sum(other > value for other in stated)) if value > 0 else 100.0
+            for value in stated
+        ],
+    }
+
+
 def check(
     index: CatalogIndex, prompt: str, history: tuple[Call, ...], prior: WorkflowPrior
 ) -> NDArray[np.float32]:
@@ -334,6 +393,7 @@ def check(
         | plain_services(plain, found, retrieval["dense_similarity"])
         | plain_static(plain, found)
         | plain_history(plain, index, found, history, prior, NOON)
+        | plain_flow(plain, index, found, history)
     )
     assert set(expected) == set(FEATURE_NAMES)
     for column, name in enumerate(FEATURE_NAMES):

@@ -11,6 +11,7 @@ from nextcall.compiling import compiled
 _Floats = NDArray[np.float32]
 _Terms = NDArray[np.int32]
 _Rows = NDArray[np.int64]
+_Indices = NDArray[np.int32]  # as SciPy holds them
 
 
 @compiled()
@@ -96,8 +97,8 @@ def givers(
     demand: _Floats,
     least: float,
     data: _Floats,
-    rows: _Rows,
-    starts: _Rows,
+    rows: _Indices,
+    starts: _Indices,
     n_operations: int,
 ) -> tuple[_Rows, _Floats]:
     """Sum up for each operation what it gives of a demand.

@@ -269,6 +269,20 @@ FEATURES: Final = (
     _f("history_similarity", "mean cosine with the last 10 calls", "cosine", -1, 1, history=True),
     _f("times_called", "calls of this very operation so far", "calls", 0, 100, history=True),
     _f("called_last", "1 where it is the last call", "0 or 1", 0, 1, history=True),
+    # What the operation graph says: whose answer gives what another one takes.
+    _f(
+        "fed_by_history",
+        "weight of what the calls so far gave back for it",
+        "weight",
+        history=True,
+    ),
+    _f("unmet_needs", "things that it requires and that no call so far gave", "things"),
+    _f(
+        "feeds_candidates",
+        "share of the likely candidates that wait for what it gives / (1 + unmet_needs)",
+        "share",
+    ),
+    _f("rank_feeding", "rank by feeds_candidates, from 0, 100 where it is 0", "rank", 0, 100),
 )
 """Every feature, in the order of the columns; none names a catalogue or an operation."""
 

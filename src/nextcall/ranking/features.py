@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.embedding.scan import dots_among_rows, dots_of_rows
-from nextcall.ranking.candidates import Retrieved
+from nextcall.ranking.candidates import N_CANDIDATES, Retrieved, likely_right
 from nextcall.ranking.feature_kernels import (
     HISTORY_FEATURES,
     RETRIEVAL_FEATURES,
@@ -30,6 +30,9 @@ _WORDS: Final = _COLUMN[WORD_FEATURES[0]]
 _SERVICES: Final = _COLUMN[SERVICE_FEATURES[0]]
 _STATIC: Final = slice(_COLUMN[STATIC_FEATURES[0]], _COLUMN[STATIC_FEATURES[-1]] + 1)
 _CALLS: Final = _COLUMN[HISTORY_FEATURES[0]]
+_FED, _UNMET, _FEEDS, _RANK_FEEDING = (
+    _COLUMN[name] for name in ("fed_by_history", "unmet_needs", "feeds_candidates", "rank_feeding")
+)
 _HISTORY: Final = 100  # the newest calls that are used
 _RECENT: Final = 10
 
@@ -75,6 +78,7 @@ def compute_features(
     )
     fill_services(values, _SERVICES, index.statics.service, rows, dense)
     values[:, _STATIC] = index.static_features[rows]
+    _flow(values, index, retrieved, history[-_HISTORY:])
     _history_features(values, index, rows, history[-_HISTORY:], prior, now)
     return values
 
@@ -82,6 +86,24 @@ def compute_features(
 def has_history(features: NDArray[np.float32]) -> bool:
     """Tell from the features of a query's candidates whether a known call came before it."""
     return not bool(np.isnan(features[0, _COLUMN["last_endpoint_type"]]))
+
+
+def _flow(
+    values: NDArray[np.float32],
+    index: CatalogIndex,
+    retrieved: Retrieved,
+    history: Sequence[Call],
+) -> None:
+    """What the calls gave for each candidate, and what it gives for the others."""
+    called = index.positions([call.operation_id for call in history])
+    flow = index.graph.flow(retrieved.rows, called, likely_right(retrieved.fused))
+    feeds = flow.feeds_candidates
+    ahead = len(feeds) - np.searchsorted(np.sort(feeds), feeds, side="right")
+    if len(called):
+        values[:, _FED] = flow.fed_by_history
+    values[:, _UNMET] = flow.unmet_needs
+    values[:, _FEEDS] = feeds
+    values[:, _RANK_FEEDING] = np.where(feeds > 0, ahead, N_CANDIDATES)
 
 
 def _history_features(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nextcall.catalog import Catalog, Operation
 from nextcall.catalog.actions import ACTIONS, verb_action
+from nextcall.catalog.graph import OperationGraph
 from nextcall.catalog.text import singular
 from nextcall.embedding.embedder import Embedder
 from nextcall.embedding.search import VectorSearch
@@ -95,7 +96,8 @@ class CatalogIndex:
     embedder : Embedder
         Encodes each prompt, and the operations too where no `document_embedder` is given.
     cache : Path, optional
-        Folder where vectors are kept, keyed by their content; nothing is kept where none is given.
+        Folder where vectors, words and the graph are kept, keyed by their content; nothing is kept
+        where none is given.
     document_embedder : Embedder, optional
         Encodes the operations where that shall differ from prompts, in length, workers or model;
         its vectors must lie in the space of the embedder's, as a `StaticEmbedder`'s do in that of
@@ -195,6 +197,13 @@ class CatalogIndex:
         other = copy(self)
         other.embedder = embedder
         return other
+
+    @cached_property
+    def graph(self) -> OperationGraph:
+        """Which operation's output feeds which one's input; inferred where it is first asked."""
+        if self._cache is None:
+            return OperationGraph.build(self.catalog)
+        return OperationGraph.cached(self.catalog, self._cache)
 
     @cached_property
     def services(self) -> dict[str, int]:

@@ -11,8 +11,10 @@ from typing import Final
 import numpy as np
 
 from nextcall.catalog import Catalog, Operation
+from nextcall.catalog.graph import OperationGraph
 from nextcall.sessions import Query, calls_of
 from nextcall.synth.prompts import PromptWriter
+from nextcall.training.first_hops import draw_first_hops
 
 _JOINTS: Final = (
     ". ", ", then ", " and ", "; after that, ", ". Then ", ". Also ", ", and finally ", ". Next, ",
@@ -25,6 +27,7 @@ _DETAILS: Final = (
 )  # fmt: skip
 _LONGEST: Final = 12  # calls of a task
 _FEWEST_PER_SERVICE: Final = 6
+_UNNEEDED: Final = 0.5  # where nothing is missing, half of the first calls are left out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +105,9 @@ def practice_queries(
     """Draw queries over a catalogue: single titles, and tasks of several calls.
 
     The prompt of a task names one to four goals. Its calls are those goals in order; before a goal
-    a call that finds what the goal needs may come, which the prompt does not name, and calls may
-    repeat. How often is drawn once for each catalogue, so that no habit holds everywhere.
+    one or two calls may come that find what the goal needs, by the operation graph, and that the
+    prompt does not name; calls may repeat. How often is drawn once for each catalogue, so that no
+    habit holds everywhere.
 
     Parameters
     ----------
@@ -148,7 +152,8 @@ class _World:
             catalog, titles, synonym=rng.uniform(0, 0.5), dropped=rng.uniform(0, 0.5)
         )
         self._repeats = max(0.0, rng.uniform(-0.2, 0.4))
-        self._hops = rng.uniform(0, 0.5)
+        self._graph = OperationGraph.build(catalog)
+        self._hops = rng.uniform(0, 1)
         self._same_service = rng.uniform(0.3, 1.0)
         self._answers: dict[str, list[str]] = {}
         self._of_service: dict[str, list[Operation]] = {}
@@ -230,13 +235,23 @@ class _World:
         for goal in goals:
             operation = self._catalog.operations[goal]
             if rng.random() < self._hops:
-                finders = self._finders(operation)
-                if finders:
-                    calls.append(finders[int(rng.integers(len(finders)))])
+                calls += self._found_first(goal, calls)
             calls.append(operation.operation_id)
             while len(calls) < _LONGEST and rng.random() < self._repeats:
                 calls.append(calls[int(rng.integers(max(0, len(calls) - 3), len(calls)))])
         return calls
+
+    def _found_first(self, goal: int, calls: Sequence[str]) -> list[str]:
+        """Give what is called to find what a goal needs, or now and then to look at it first."""
+        rng = self._rng
+        rows = [self._catalog.positions[name] for name in calls]
+        hops = draw_first_hops(self._catalog, self._graph, goal, rows, deeper=self._hops, rng=rng)
+        if hops:
+            return [self._catalog.operations[row].operation_id for row in hops]
+        finders = self._finders(self._catalog.operations[goal])
+        if not finders or rng.random() < _UNNEEDED:
+            return []
+        return [finders[int(rng.integers(len(finders)))]]
 
     def _finders(self, operation: Operation) -> list[str]:
         """Operations that look up what this one works on or takes as a parameter."""
