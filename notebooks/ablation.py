@@ -23,13 +23,13 @@
 seed: int = 0
 out: str = "../reports/ablation"
 services: list[str] = []
-trees: int = 200
+trees: int = 150
 sessions: int = 1_200
 prior_sessions: int = 2_000
 folds: list[int] = [0, 3]
 encoder_folds: list[int] = [0, 1, 2, 3, 4]
 candidates: list[int] = [20, 50, 200]
-fewer_trees: list[int] = [12, 25, 50]
+fewer_trees: list[int] = [25, 50, 100]
 shares: list[float] = [0.0625, 0.125, 0.25, 0.5]
 
 # %%
@@ -98,7 +98,7 @@ pd.Series(
 # - **Retrievers**: the list of one takes no part in proposing candidates, and its own features are
 #   not known. `dense` is the embedding, the others are BM25 over three documents.
 # - **Candidates**: more or fewer than 100 go on to be ranked.
-# - **Trees**: at most so many; the whole has at most 200, and stops when the validation does.
+# - **Trees**: at most so many; the whole has 150.
 # - **Training queries**: the prompts alone, their copies after two calls, or the simulated
 #   sessions teach nothing.
 # - **Amount of data**: only some operations' prompts teach, in every kind of query.

@@ -51,7 +51,6 @@ from nextcall.sessions.awscli_examples import read_awscli_examples
 from nextcall.training.folds import committed_parts
 from nextcall.training.opening import open_index
 from nextcall.training.practice import PracticeSettings, practice_catalog, practice_queries
-from nextcall.training.recipe import Recipe
 from nextcall.training.transfer import HELD_OUT_PARTS, TransferRecipe, train_for_transfer
 from nextcall.training.zero_shot import gain_values, gains, zero_shot_scores
 
@@ -97,9 +96,9 @@ pd.DataFrame(
 recipe = TransferRecipe(
     practice=PracticeSettings(catalogs=catalogs),
     held_out_catalogs=held_out_catalogs,
-    whole=Recipe(sessions=sessions, prior_sessions=prior_sessions),
+    boosting=replace(TransferRecipe().boosting, trees=trees),
+    whole=replace(TransferRecipe().whole, sessions=sessions, prior_sessions=prior_sessions),
 )
-recipe = replace(recipe, boosting=replace(recipe.boosting, trees=trees))
 index = open_index(api, cache=cache_dir())
 ranker, card = train_for_transfer(index, asked, part_of=parts, recipe=recipe, seed=seed)
 if model:

@@ -30,7 +30,7 @@ def train(
         Path | None, typer.Option("--sessions", help="Observed sessions (.parquet or .jsonl).")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
-    trees: Annotated[int, typer.Option(min=1, help="The most trees that are grown.")] = 200,
+    trees: Annotated[int, typer.Option(min=1, help="The most trees that are grown.")] = 150,
     simulated: Annotated[
         int, typer.Option(min=0, help="Simulated sessions beside what is given.")
     ] = 1_200,
