@@ -39,6 +39,7 @@ def test_vectors_and_words_are_kept_where_a_folder_is_given(
     again = CatalogIndex(shop, Refusing(), cache=tmp_path)
     for index in (first, again):
         np.testing.assert_array_equal(index.vectors, shop_index.vectors)
+        np.testing.assert_array_equal(index.label_vectors, shop_index.label_vectors)
         np.testing.assert_array_equal(
             index.encode_prompts(["list users"]), embedder.encode(["list users"])
         )

@@ -6,16 +6,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nextcall.catalog.operation import Operation, Parameter
 from nextcall.files import atomic_path
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PARAMETER: Final = pa.struct(
     [
@@ -44,6 +46,9 @@ SCHEMA: Final = pa.schema(
 
 _PARAMETER_VALUES: Final = attrgetter(*_PARAMETER.names)
 _OPERATION_VALUES: Final = attrgetter(*SCHEMA.names)
+_PARAMETER_ITEMS: Final = itemgetter(*_PARAMETER.names)
+_REPEATED: Final = ("method", "path", "service", "summary", "action", "resource", "source")
+_ROWS: Final = 1_024  # that are Arrow's and Python's at a time
 _FORMAT: Final = b"nextcall.catalog.1"
 
 
@@ -111,9 +116,9 @@ class Catalog:
         """
         return Catalog(name, tuple(self[operation_id] for operation_id in operation_ids))
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> "pd.DataFrame":
         """Give one row an operation, with the columns of `SCHEMA`."""
-        frame: pd.DataFrame = self._to_table().to_pandas()
+        frame: pd.DataFrame = self._to_table().to_pandas()  # loads pandas, which serving does not
         return frame
 
     def save(self, path: Path) -> None:
@@ -135,7 +140,7 @@ class Catalog:
         rule = "must be a catalogue that nextcall wrote"
         try:
             with path.open("rb") as file:
-                table = pq.read_table(file)
+                table = pq.ParquetFile(file).read()  # read_table would load pandas
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the file cannot be read; Arrow's own OSError is about its content
@@ -168,9 +173,28 @@ def _values(operation: Operation) -> list[Any]:
 
 
 def _operations(table: pa.Table) -> Iterator[Operation]:
-    columns = table.to_pydict()
-    for values in zip(*(columns[field] for field in SCHEMA.names), strict=True):
-        fields = dict(zip(SCHEMA.names, values, strict=True))
-        fields["tags"] = tuple(fields["tags"])
-        fields["parameters"] = tuple(Parameter(**values) for values in fields["parameters"])
-        yield Operation(**fields)
+    """Build operations, some rows at a time; what is said twice is held once."""
+    words: dict[str, str] = {}
+    parameters: dict[tuple[Any, ...], Parameter] = {}
+
+    def word(value: str) -> str:
+        return words.setdefault(value, value)
+
+    def shared(values: dict[str, Any]) -> Parameter:
+        key = _PARAMETER_ITEMS(values)
+        if key not in parameters:
+            name, location, kind, required = key
+            parameters[key] = Parameter(
+                name=name, location=word(location), type=word(kind), required=required
+            )
+        return parameters[key]
+
+    for batch in table.to_batches(max_chunksize=_ROWS):
+        columns = batch.to_pydict()
+        for field in _REPEATED:
+            columns[field] = [value and word(value) for value in columns[field]]
+        for values in zip(*(columns[field] for field in SCHEMA.names), strict=True):
+            fields = dict(zip(SCHEMA.names, values, strict=True))
+            fields["tags"] = tuple(word(tag) for tag in fields["tags"])
+            fields["parameters"] = tuple(shared(values) for values in fields["parameters"])
+            yield Operation(**fields)

@@ -26,9 +26,11 @@ def to_bytes(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np
     array of shape (n, dimensions), and the step of each dimension, shape (dimensions,)
         Their product is within half a step of the vectors.
     """
-    steps = (np.abs(vectors).max(axis=0) / 127).astype(np.float32)
+    highest = np.maximum(vectors.max(axis=0), -vectors.min(axis=0))
+    steps = (highest / 127).astype(np.float32)
     steps[steps == 0] = 1
-    return np.rint(vectors / steps).astype(np.int8), steps
+    scaled = vectors / steps
+    return np.rint(scaled, out=scaled).astype(np.int8), steps
 
 
 @compiled()

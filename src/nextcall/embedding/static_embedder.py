@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.compiling import compiled
 from nextcall.embedding.embedder import Embedder, check_texts
 from nextcall.embedding.wordpieces import N_PIECES, WordPieces, tokenizer_digest
 from nextcall.progress import Progress, silent
@@ -132,7 +131,9 @@ class StaticEmbedder:
             pair = self._row_of_pair.get(left * N_PIECES + right)
             if pair is not None:
                 rows.append(pair)
-        return sum_of_rows(self.table, self.steps, np.array(rows, dtype=np.int64), self.blank)
+        total: NDArray[np.float32] = self.steps[rows] @ self.table[rows].astype(np.float32)
+        square = float(total @ total)
+        return total / np.float32(square**0.5) if square > 0 else self.blank
 
     @cached_property
     def _row_of_pair(self) -> dict[int, int]:
@@ -155,30 +156,6 @@ def vector_model(embedder: Embedder) -> str:
     """
     name = embedder.teacher if isinstance(embedder, StaticEmbedder) else embedder.name
     return name.rpartition("-")[0] or name
-
-
-@compiled()
-def sum_of_rows(
-    table: NDArray[np.int8],
-    steps: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    blank: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Sum up rows, each in steps of its own, to norm 1; `blank` where they sum up to nothing."""
-    total = np.zeros(table.shape[1], dtype=np.float32)
-    for row in rows:
-        step = steps[row]
-        for d in range(len(total)):
-            total[d] += step * np.float32(table[row, d])
-    square = 0.0
-    for value in total:
-        square += float(value) * float(value)
-    if square == 0:
-        return blank.copy()
-    norm = np.float32(np.sqrt(square))
-    for d in range(len(total)):
-        total[d] /= norm
-    return total
 
 
 def _check(

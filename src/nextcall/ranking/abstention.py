@@ -8,8 +8,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
 
 from nextcall.embedding.static_embedder import vector_model
 from nextcall.ranking.background import Background, Outlook
@@ -80,6 +78,9 @@ class Abstention:
         ValueError
             Where the shapes do not agree, or own or foreign prompts are missing.
         """
+        from scipy.optimize import minimize  # noqa: PLC0415  # 30 MB, and only to fit
+        from scipy.special import expit  # noqa: PLC0415
+
         x = np.asarray(inputs, dtype=np.float64)
         y = np.asarray(foreign, dtype=np.bool_)
         if x.shape != (len(y), len(INPUTS)):
@@ -138,8 +139,8 @@ class Abstention:
         """
         x = np.asarray(inputs, dtype=np.float64)
         z = _terms(x, np.array(self.means), np.array(self.scales))
-        probability: NDArray[np.float64] = expit(z @ np.array(self.weights))
-        return probability
+        margin: NDArray[np.float64] = z @ np.array(self.weights)
+        return 0.5 + 0.5 * np.tanh(0.5 * margin)  # the logistic function, without overflow
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON values."""

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.ranking.feature_table import FEATURE_NAMES
 
 if TYPE_CHECKING:
+    import lightgbm
+
     from nextcall.ranking.compiled_trees import CompiledTrees
 
 _EARLY_STOPPING_METRIC: Final = "ndcg@10"
@@ -65,20 +66,38 @@ class RankingRows:
 
 
 class Trees:
-    """A trained ensemble: rows in, scores out."""
+    """A trained ensemble: rows in, scores out.
 
-    def __init__(self, booster: lightgbm.Booster) -> None:
-        self._booster = booster
+    Parameters
+    ----------
+    trained : lightgbm.Booster or str
+        What LightGBM trained, or its text form, which LightGBM reads only where it must.
+    """
+
+    def __init__(self, trained: "lightgbm.Booster | str") -> None:
+        self._trained = trained
+
+    @cached_property
+    def _booster(self) -> "lightgbm.Booster":
+        if not isinstance(self._trained, str):
+            return self._trained
+        import lightgbm  # noqa: PLC0415  # a second and 40 MB, which compiled trees do not need
+
+        try:
+            return lightgbm.Booster(model_str=self._trained)
+        except lightgbm.basic.LightGBMError as error:
+            raise ValueError(f"trees must be LightGBM's text form: {error}.") from error
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
-        return tuple(self._booster.feature_name())
+        names = self.to_text().partition("\nfeature_names=")[2].partition("\n")[0]
+        return tuple(names.split(" "))
 
     @property
     def n_trees(self) -> int:
         """Trees that score."""
-        return int(self._booster.current_iteration())
+        return self.to_text().count("\nTree=")
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Score rows; shape (n_rows,), higher is better, comparable within a query only.
@@ -100,7 +119,7 @@ class Trees:
             return None
         try:
             return compiled_trees.CompiledTrees.from_text(self.to_text())
-        except compiled_trees.UnsupportedTreesError:
+        except (ValueError, KeyError):  # of another kind, or no trees at all
             return None
 
     def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -120,7 +139,9 @@ class Trees:
 
     def to_text(self) -> str:
         """Give LightGBM's own text form."""
-        return str(self._booster.model_to_string())
+        if isinstance(self._trained, str):
+            return self._trained
+        return str(self._trained.model_to_string())
 
     @classmethod
     def from_text(cls, text: str) -> "Trees":
@@ -131,10 +152,10 @@ class Trees:
         ValueError
             Where LightGBM cannot read the text.
         """
-        try:
-            return cls(lightgbm.Booster(model_str=text))
-        except lightgbm.basic.LightGBMError as error:
-            raise ValueError(f"trees must be LightGBM's text form: {error}.") from error
+        trees = cls(text)
+        if trees._compiled is None:
+            trees._booster  # noqa: B018  # raises where the text is none
+        return trees
 
 
 def train_trees(
@@ -159,6 +180,8 @@ def train_trees(
     ValueError
         Where no row is relevant.
     """
+    import lightgbm  # noqa: PLC0415  # as above
+
     if not rows.relevance.any():
         raise ValueError("rows must hold at least one relevant row, got none.")
     names = list(feature_names)
@@ -186,8 +209,10 @@ def _dataset(
     names: list[str],
     settings: BoostingSettings,
     *,
-    reference: lightgbm.Dataset | None = None,
-) -> lightgbm.Dataset:
+    reference: "lightgbm.Dataset | None" = None,
+) -> "lightgbm.Dataset":
+    import lightgbm  # noqa: PLC0415  # as above
+
     return lightgbm.Dataset(
         rows.features,
         label=rows.relevance,

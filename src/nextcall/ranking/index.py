@@ -35,6 +35,8 @@ STATIC_FEATURES: Final = (
 )  # fmt: skip
 """Features that no query changes, as they stand side by side in the feature table."""
 
+_BLOCK: Final = 2_048  # operations whose vectors are copied at a time
+
 
 def operation_text(operation: Operation) -> str:
     """Text of an operation that is embedded and that the plain BM25 baseline searches.
@@ -127,18 +129,22 @@ class CatalogIndex:
         self.teacher = teacher or embedder
         self._cache = cache
         self._prompts: dict[str, dict[str, NDArray[np.float32]]] = {}
+        self._encoder = document_embedder or embedder
+        on_disk = vectors is None and cache is not None
         if vectors is None:
-            encoder = document_embedder or embedder
             texts = [operation_text(operation) for operation in catalog]
-            labels = [label_text(operation) for operation in catalog]
-            vectors = (
-                self._encode(encoder, texts, progress),
-                self._encode(encoder, labels, progress),
-            )
-        self.text_vectors, self.label_vectors = vectors
-        both = self.text_vectors + self.label_vectors
-        self.norms = np.linalg.norm(both, axis=1)
-        self.vectors = both / self.norms[:, None]
+            vectors = self._encode(self._encoder, texts, progress), self._labels(progress)
+        self.text_vectors, labels = vectors
+        self._label_vectors = None if on_disk else labels
+        # What was read from disk is ours to write over.
+        self.vectors = np.add(self.text_vectors, labels, out=labels if on_disk else None)
+        self.norms = np.concatenate(
+            [
+                np.linalg.norm(self.vectors[i : i + _BLOCK], axis=1)
+                for i in range(0, len(self), _BLOCK)
+            ]
+        )
+        self.vectors /= self.norms[:, None]
         self.nearest = VectorSearch(self.vectors)
         self.lexical = (
             LexicalIndex.build(catalog) if cache is None else LexicalIndex.cached(catalog, cache)
@@ -204,6 +210,18 @@ class CatalogIndex:
         if self._cache is None:
             return OperationGraph.build(self.catalog)
         return OperationGraph.cached(self.catalog, self._cache)
+
+    @property
+    def label_vectors(self) -> NDArray[np.float32]:
+        """Vectors of every operation's name with its service, shape (n_operations, dimensions).
+
+        Not held where they are kept on disk: only the sum with the text's is searched.
+        """
+        return self._labels(silent) if self._label_vectors is None else self._label_vectors
+
+    def _labels(self, progress: Progress) -> NDArray[np.float32]:
+        labels = [label_text(operation) for operation in self.catalog]
+        return self._encode(self._encoder, labels, progress)
 
     @cached_property
     def services(self) -> dict[str, int]:

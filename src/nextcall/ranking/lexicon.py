@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-import bm25s
 import numpy as np
 import Stemmer
 from numpy.typing import NDArray
@@ -115,6 +114,8 @@ class Bm25:
         if not any(documents):  # a mean length of 0 is nothing to divide by
             nothing = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int32)
             return cls(*nothing, np.zeros(n_terms + 1, dtype=np.int64), len(documents))
+        import bm25s  # noqa: PLC0415  # where words are kept, none are indexed
+
         vocabulary = {str(term): term for term in range(n_terms)}
         engine = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
         engine.index(

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from nextcall.catalog import Operation
@@ -15,7 +14,6 @@ from nextcall.ranking.abstention import Abstention
 from nextcall.ranking.boosting import BoostingSettings, Trees, train_trees
 from nextcall.ranking.calibration import Calibration
 from nextcall.ranking.candidates import Retrieved, propose, retrieve, search
-from nextcall.ranking.explanation import candidate, score_difference, score_parts
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.features import compute_features, has_history
 from nextcall.ranking.index import CatalogIndex
@@ -26,6 +24,8 @@ from nextcall.sessions import Call, Query, Session
 from nextcall.sessions.queries import next_call_queries
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nextcall.ranking.adaptation import AdaptedRanker
 
 _HISTORY: Final = 100
@@ -290,7 +290,7 @@ class CallRanker:
 
     def explain(
         self, index: CatalogIndex, prompt: str, history: Sequence[Call] = (), *, k: int = 5
-    ) -> pd.DataFrame:
+    ) -> "pd.DataFrame":
         """Say what each feature added to the scores of the first `k` answers (TreeSHAP).
 
         Returns
@@ -300,6 +300,8 @@ class CallRanker:
             the largest contributions of an answer first; a row ``(base)`` holds the constant, so
             that an answer's contributions sum to its score.
         """
+        from nextcall.ranking.explanation import score_parts  # noqa: PLC0415  # pandas: 45 MB
+
         return score_parts(self.rank(index, prompt, history, k=k), self.trees_)
 
     def contrast(
@@ -310,7 +312,7 @@ class CallRanker:
         *,
         first: str,
         second: str,
-    ) -> pd.DataFrame:
+    ) -> "pd.DataFrame":
         """Say why one operation stands above another: what each feature added to either score.
 
         Parameters
@@ -330,6 +332,11 @@ class CallRanker:
         ValueError
             Where the two are one, or one is no candidate of the prompt.
         """
+        from nextcall.ranking.explanation import (  # noqa: PLC0415  # as above
+            candidate,
+            score_difference,
+        )
+
         if first == second:
             raise ValueError(f"first and second must be two operations, got {first!r} twice.")
         answers = self.rank(index, prompt, history, k=len(index))

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import pandas as pd
 
 from nextcall.progress import Progress, silent
 from nextcall.ranking.index import CatalogIndex
 from nextcall.sessions import Query
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,7 @@ class TrainingPrompts:
 
     def nearest(
         self, index: CatalogIndex, prompt: str, *, n: int = 5, progress: Progress = silent
-    ) -> pd.DataFrame:
+    ) -> "pd.DataFrame":
         """Find the prompts that are nearest in meaning to another.
 
         Their vectors are computed when they are first asked for, by the encoder of `index`, and
@@ -69,6 +71,8 @@ class TrainingPrompts:
         DataFrame
             ``prompt, relevant, similarity`` (cosine), the nearest first.
         """
+        import pandas as pd  # noqa: PLC0415  # 45 MB that ranking does not need
+
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}.")
         vectors = index.encode_prompts(self.prompts, progress=progress)
