@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from nextcall.cli.model import CatalogFile, Encoder, Model
+from nextcall.cli.model import CatalogFile, Encoder, Model, known_calls, open_model
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nextcall.catalog.paths import CallMatcher
     from nextcall.ranking.ranker import Ranked
 
 _SHOWN: Final = 10  # features of a table
@@ -46,7 +45,6 @@ def explain(
 
     from nextcall.catalog.paths import CallMatcher
     from nextcall.cli.console import progress
-    from nextcall.cli.model import open_model
     from nextcall.locations import data_dir, demo_catalog, model_for
     from nextcall.ranking.model_files import load_prompts
     from nextcall.sessions import calls_of
@@ -60,7 +58,7 @@ def explain(
     learned = load_prompts(folder) if nearest else None
     ranker, index = open_model(model, catalog, encoder=encoder)
     matcher = CallMatcher(index.catalog)
-    calls = calls_of(_operation_ids(matcher, history or []))
+    calls = calls_of(known_calls(matcher, history or []))
     answers = ranker.rank(index, prompt, calls, k=k)
     parts = ranker.explain(index, prompt, calls, k=k)
     first = answers[0].operation.operation_id
@@ -85,20 +83,6 @@ def explain(
         typer.echo(json.dumps(shown))
         return
     _print(answers, parts, difference, second, near)
-
-
-def _operation_ids(matcher: "CallMatcher", names: Sequence[str]) -> list[str]:
-    """Resolve earlier calls; those that the catalogue does not know are named and passed over."""
-    from nextcall.cli.console import note
-
-    known = []
-    for name in names:
-        operation = matcher.match(name)
-        if operation is None:
-            note(f"warning: --history {name!r} is no call of the catalogue and is passed over.")
-        else:
-            known.append(operation.operation_id)
-    return known
 
 
 def _draw(

@@ -1,11 +1,13 @@
 """Verbs of the ranker: train, evaluate, predict, rank."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from nextcall.catalog.paths import CallMatcher
     from nextcall.ranking.index import CatalogIndex
     from nextcall.ranking.ranker import CallRanker
 
@@ -166,21 +168,14 @@ def predict(
     import json
 
     from nextcall.catalog.paths import CallMatcher
-    from nextcall.cli.console import note, print_frame, print_table
+    from nextcall.cli.console import print_frame, print_table
     from nextcall.ranking.abstention import NONE_THRESHOLD
     from nextcall.sessions import calls_of
 
     if not prompt.strip():
         raise ValueError("prompt must not be blank.")
     ranker, index = open_model(model, catalog, encoder=encoder)
-    matcher = CallMatcher(index.catalog)
-    known = []
-    for name in history or []:
-        operation = matcher.match(name)
-        if operation is None:
-            note(f"warning: --history {name!r} is no call of the catalogue and is passed over.")
-        else:
-            known.append(operation.operation_id)
+    known = known_calls(CallMatcher(index.catalog), history or [])
     found = ranker.answer(index, prompt, calls_of(known), k=k)
     answers, none = found.ranked, found.none_probability
     if as_json:
@@ -241,6 +236,20 @@ def rank(
         )
     write_predictions(predictions, output)
     note(f"{len(predictions):,} rankings: {output}")
+
+
+def known_calls(matcher: "CallMatcher", names: Sequence[str]) -> list[str]:
+    """Resolve earlier calls; those that the catalogue does not know are named and passed over."""
+    from nextcall.cli.console import note
+
+    known = []
+    for name in names:
+        operation = matcher.match(name)
+        if operation is None:
+            note(f"warning: --history {name!r} is no call of the catalogue and is passed over.")
+        else:
+            known.append(operation.operation_id)
+    return known
 
 
 def open_model(
