@@ -7,7 +7,6 @@ from shutil import rmtree
 from typing import Final
 
 from nextcall.catalog import Catalog
-from nextcall.embedding.distill import DISTILLATION, piece_vectors
 from nextcall.embedding.embedder import Embedder
 from nextcall.embedding.onnx import OnnxEmbedder
 from nextcall.embedding.static_embedder import StaticEmbedder
@@ -16,7 +15,6 @@ from nextcall.progress import Progress, silent
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelCard, save_ranker
 from nextcall.ranking.ranker import CallRanker
-from nextcall.training.prompt_encoder import distill_for
 
 DOCUMENT_TOKENS: Final = 40
 """Tokens of an operation's text that are encoded: its service, its name and about 20 words.
@@ -85,6 +83,9 @@ def distilled(
 
     It is kept in `cache`, keyed by the catalogue's content, the teacher and the settings.
     """
+    from nextcall.embedding.distill import DISTILLATION, piece_vectors  # noqa: PLC0415  # as below
+    from nextcall.training.prompt_encoder import distill_for  # noqa: PLC0415  # pandas, 45 MB
+
     parts = (index.catalog.content_hash, index.teacher.name, *astuple(DISTILLATION))
     key = hashlib.sha256(repr(parts).encode()).hexdigest()
     folder = cache / "encoders" / key[:24]
