@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from nextcall.catalog import Operation
 from nextcall.catalog.actions import ACTIONS, is_parameter, path_segments
-from nextcall.catalog.graph import OperationGraph
 from nextcall.ranking.candidates import Retrieved
 from nextcall.ranking.index import CatalogIndex
 from nextcall.sessions import Call
@@ -149,10 +148,6 @@ class Conventions:
         self._codes = codes
 
     @cached_property
-    def _graph(self) -> OperationGraph:
-        return OperationGraph.build(self._index.catalog)
-
-    @cached_property
     def has_paths(self) -> bool:
         """Whether paths say what belongs to what: some operation's has a fixed segment."""
         return any(_fixed(operation) for operation in self._index.catalog)
@@ -169,7 +164,7 @@ class Conventions:
         """
         called = self._index.positions([call.operation_id for call in history])
         every = np.arange(len(self._index))
-        flow = self._graph.flow(every, called, np.ones(len(every)))
+        flow = self._index.graph.flow(every, called, np.ones(len(every)))
         can = (1.0 + _FED * flow.fed_by_last) / (1.0 + flow.unmet_needs)
         anew = _weights(_FIRST)[self._action]
         if len(called) == 0:
