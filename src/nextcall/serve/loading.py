@@ -32,6 +32,7 @@ def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predic
             progress=progress,
         )
     except (ModelError, EncoderError) as error:
+        ranker = card = None
         index = open_index(catalog, cache=settings.cache_dir, progress=progress)
         # The reason is shown to whoever asks for /health, who need not know the folders above.
         reason = str(error).replace(str(settings.model), settings.model.name)
