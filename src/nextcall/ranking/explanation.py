@@ -17,7 +17,8 @@ BASE: Final = "(base)"
 """Row of the constant that every operation's score begins with."""
 
 _UNIT_OF: Final = {feature.name: feature.unit for feature in FEATURES}
-_BEYOND: Final = 200.0  # rank of what a retriever does not list
+_LAST: Final = {feature.name: feature.high for feature in FEATURES if feature.unit == "rank"}
+# Rank of what is not listed.
 
 
 def score_parts(answers: Sequence["Ranked"], trees: Trees) -> pd.DataFrame:
@@ -114,6 +115,8 @@ def readable_value(name: str, value: float) -> str:
     """
     if np.isnan(value):
         return "not known"
+    if value >= _LAST.get(name, np.inf):
+        return "not listed"
     write = _WRITERS.get(_UNIT_OF.get(name, ""))
     if write is not None:
         return write(value)
@@ -121,8 +124,6 @@ def readable_value(name: str, value: float) -> str:
 
 
 def _ordinal(place: float) -> str:
-    if place >= _BEYOND:
-        return "not listed"
     number = int(place) + 1
     ending = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
     return f"{number}{ending or 'th'}"

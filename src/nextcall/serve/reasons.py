@@ -59,6 +59,8 @@ ASPECTS: Final[Mapping[str, tuple[str, ...]]] = {
         "same_service_share", "same_resource_share", "last_similarity", "history_similarity",
         "times_called", "called_last",
     ),
+    "what it takes that the calls before gave": ("fed_by_history", "unmet_needs"),
+    "what it gives that other likely calls wait for": ("feeds_candidates", "rank_feeding"),
 }  # fmt: skip
 """What groups of features speak of; a feature of none speaks for itself."""
 
