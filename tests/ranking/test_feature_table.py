@@ -43,7 +43,9 @@ def test_every_feature_is_in_one_group() -> None:
     assert all(groups.values())
 
 
-def test_the_calls_so_far_are_a_group_of_their_own() -> None:
+def test_what_needs_calls_is_of_the_calls_or_of_the_graph() -> None:
     asked = {feature.name for feature in FEATURES if feature.needs_history}
-    assert asked < set(feature_groups()["calls so far"])
-    assert {"session_length", "time_since_last"} < set(feature_groups()["calls so far"])
+    calls, graph = (set(feature_groups()[name]) for name in ("calls so far", "operation graph"))
+    assert asked < calls | graph
+    assert asked & graph == {"fed_by_history"}
+    assert calls - asked == {"session_length", "time_since_last"}

@@ -299,6 +299,7 @@ _FIRST_OF_GROUP: Final = {
     "vote on the service": "service_vote",
     "facts of the operation": "endpoint_type",
     "calls so far": "session_length",
+    "operation graph": "fed_by_history",
 }
 
 
