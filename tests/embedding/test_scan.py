@@ -11,6 +11,7 @@ from nextcall.embedding.scan import (
     _other_product,
     dots_among_rows,
     dots_of_rows,
+    projected,
     rounded,
     rows_near,
     to_bytes,
@@ -113,3 +114,12 @@ def test_products_among_rows_are_numpys(dimensions: int) -> None:
     expected = vectors[rows].astype(np.float64) @ vectors[others].T
     for kernel in (dots_among_rows, dots_among_rows.py_func):
         np.testing.assert_allclose(kernel(vectors, rows, others), expected, rtol=1e-5, atol=2e-5)
+
+
+def test_a_query_is_projected_on_rounded_axes() -> None:
+    rng = np.random.default_rng(5)
+    axes = rng.integers(-127, 128, size=(9, 384)).astype(np.int8)
+    steps, query = rng.random(9).astype(np.float32), rng.normal(size=384).astype(np.float32)
+    expected = (axes.astype(np.float64) @ query) * steps
+    for kernel in (projected, projected.py_func):
+        np.testing.assert_allclose(kernel(query, axes, steps), expected, rtol=1e-4, atol=1e-2)

@@ -118,7 +118,10 @@ def test_a_search_is_the_head_of_the_scores(shop: Catalog, words: list[str], dep
     lexical = LexicalIndex.build(shop)
     known = dict.fromkeys(word for word in stems(words) if word in lexical.vocabulary)
     terms = [lexical.vocabulary[word] for word in known]
-    scores, listed, counts = lexical.search(np.array(terms, dtype=np.int32), depth)
+    listed, counts = np.empty((3, depth), dtype=np.int64), np.empty(3, dtype=np.int64)
+    highest = np.empty(3, dtype=np.float32)
+    scores = lexical.search(np.array(terms, dtype=np.int32), listed, counts, highest)
+    np.testing.assert_array_equal(highest, scores.max(axis=1))
     for number, field in enumerate(BM25_FIELDS):
         np.testing.assert_array_equal(scores[number], lexical.bm25[field].scores(terms))
         sharing = [row for row in range(len(shop)) if scores[number, row] != 0]

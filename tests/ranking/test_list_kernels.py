@@ -79,7 +79,9 @@ def test_the_best_by_each_set_of_lists_are_its_first(postings: list[list[int]], 
         scores = np.zeros((2, N_ROWS), dtype=np.float32)
         listed, counts = np.empty((2, depth), dtype=np.int64), np.empty(2, dtype=np.int64)
         sets = ((ones, row_of, starts), (2 * ones, row_of, starts))
-        kernel(sets, terms, scores, listed, counts)
+        highest = np.empty(2, dtype=np.float32)
+        kernel(sets, terms, scores, listed, counts, highest)
+        np.testing.assert_array_equal(highest, scores.max(axis=1))
         np.testing.assert_array_equal(scores[1], 2 * scores[0])
         asked = [row for number in terms for row in postings[number]]
         np.testing.assert_array_equal(scores[0], np.bincount(asked, minlength=N_ROWS))

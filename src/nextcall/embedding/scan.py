@@ -33,6 +33,27 @@ def to_bytes(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np
     return np.rint(scaled, out=scaled).astype(np.int8), steps
 
 
+@compiled(any_order=True)
+def projected(
+    query: NDArray[np.float32], axes: NDArray[np.int8], steps: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Project a query on axes that are rounded to bytes, each in steps of its own.
+
+    Parameters
+    ----------
+    axes : array of shape (n_axes, dimensions)
+    steps : array of shape (n_axes,)
+    """
+    values = np.empty(len(axes), dtype=np.float32)
+    for axis in range(len(axes)):
+        line = axes[axis]
+        total = np.float32(0)
+        for d in range(len(query)):
+            total += np.float32(line[d]) * query[d]
+        values[axis] = total * steps[axis]
+    return values
+
+
 @compiled()
 def rounded(query: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.int16]:
     """Round a query to 16 bits, in units that differ by query, for products with bytes.

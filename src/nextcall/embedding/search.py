@@ -10,11 +10,15 @@ from nextcall.embedding.scan import (
     FIRST_DIMENSIONS,
     SCANNED_DIMENSIONS,
     dots_of_rows,
+    projected,
     rounded,
     rows_near,
     to_bytes,
 )
 from nextcall.embedding.selection import best_places
+
+Bytes = NDArray[np.int8]
+Floats = NDArray[np.float32]
 
 _LARGE: Final = 5_000  # vectors from which on the scan is reduced; below it, exact is as fast
 _SAMPLE: Final = 3_000  # vectors that the directions are computed from
@@ -82,9 +86,9 @@ class VectorSearch:
         n = len(self._vectors)
         n_survivors = min(max(_SURVIVORS, n // 40, 2 * k), n)
         if scanned is None:
-            head, tail, steps = self._bytes
+            head, tail, steps, axes, units = self._bytes
             n_rough = min(max(_ROUGH, n // 8, 3 * n_survivors), n)
-            scanned_query = rounded(query @ self._axes, steps)
+            scanned_query = rounded(projected(query, axes, units), steps)
             survivors = rows_near(head, tail, scanned_query, n_rough, n_survivors)
         else:
             last = n - n_survivors
@@ -106,10 +110,14 @@ class VectorSearch:
         return self._vectors @ self._axes
 
     @cached_property
-    def _bytes(self) -> tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.float32]]:
+    def _bytes(self) -> tuple[Bytes, Bytes, Floats, Bytes, Floats]:
+        """Vectors in two parts with the steps of their dimensions; axes with theirs."""
         rows, steps = to_bytes(self._vectors @ self._axes)
         first, others = np.split(rows, [FIRST_DIMENSIONS], axis=1)
-        return np.ascontiguousarray(first), np.ascontiguousarray(others), steps
+        axes, units = to_bytes(self._axes)
+        parts = (np.ascontiguousarray(part) for part in (first, others, axes.T))
+        head, tail, lines = parts
+        return head, tail, steps, lines, units
 
 
 def top_rows(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:

@@ -112,15 +112,15 @@ def search(
     if vector is None:
         vector = index.embedder.encode([prompt])[0]
     nearest, similarity = index.nearest.top(vector, _DEPTH, scanned=scanned)
-    lexical, matched, n_matched = index.lexical.search(terms.ids, _DEPTH)
-    best = {"dense": float(similarity[0])} | {
-        name: float(scores[first]) if n else 0.0
-        for name, scores, first, n in zip(
-            BM25_FIELDS, lexical, matched[:, 0], n_matched, strict=True
-        )
-    }
-    listed, counts = _with_dense(nearest, matched, n_matched)
-    return Search(terms, vector, lexical, listed, counts, best)
+    listed = np.empty((len(RETRIEVERS), _DEPTH), dtype=np.int64)
+    counts = np.empty(len(RETRIEVERS), dtype=np.int64)
+    best = np.empty(len(RETRIEVERS), dtype=np.float32)
+    listed[0, : len(nearest)] = nearest
+    counts[0] = len(nearest)
+    best[0] = similarity[0]
+    lexical = index.lexical.search(terms.ids, listed[1:], counts[1:], best[1:])
+    highest = dict(zip(RETRIEVERS, best.tolist(), strict=True))
+    return Search(terms, vector, lexical, listed, counts, highest)
 
 
 def propose(
@@ -172,28 +172,17 @@ def propose(
     )
 
 
-def _with_dense(
-    nearest: NDArray[np.int64], matched: NDArray[np.int64], n_matched: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Put the list of the vectors before those of the words."""
-    listed = np.empty((len(RETRIEVERS), _DEPTH), dtype=np.int64)
-    listed[0, : len(nearest)] = nearest
-    listed[1:] = matched
-    return listed, np.append(len(nearest), n_matched)
-
-
 def _lists_within(
     index: CatalogIndex, found: Search, near: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """What each retriever proposes among some rows, as `Search` says it of all."""
     similarity = dots_of_rows(index.vectors, near, found.vector)
-    matched = np.empty((len(BM25_FIELDS), _DEPTH), dtype=np.int64)
-    n_matched = np.empty(len(BM25_FIELDS), dtype=np.int64)
-    for number, scores in enumerate(found.lexical):
-        best = best_nonzero_rows(scores, near, _DEPTH)
-        matched[number, : len(best)] = best
-        n_matched[number] = len(best)
-    return _with_dense(near[best_places(similarity, _DEPTH)], matched, n_matched)
+    lists = [near[best_places(similarity, _DEPTH)]]
+    lists += [best_nonzero_rows(scores, near, _DEPTH) for scores in found.lexical]
+    listed = np.empty((len(lists), _DEPTH), dtype=np.int64)
+    for line, rows in zip(listed, lists, strict=True):
+        line[: len(rows)] = rows
+    return listed, np.array([len(rows) for rows in lists], dtype=np.int64)
 
 
 def likely_right(fused: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,12 +1,12 @@
 """What is known of one catalogue: vectors, BM25, terms of fields; built once, then only read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nextcall.catalog import Catalog, Operation
 from nextcall.catalog.actions import ACTIONS, verb_action
 from nextcall.catalog.graph import OperationGraph
-from nextcall.catalog.text import singular
+from nextcall.catalog.text import identifier_words, singular
 from nextcall.embedding.embedder import Embedder
 from nextcall.embedding.search import VectorSearch
 from nextcall.embedding.static_embedder import StaticEmbedder
@@ -27,7 +27,7 @@ from nextcall.ranking.lexical_index import (
     LexicalIndex,
     service_label,
 )
-from nextcall.ranking.lexicon import prompt_words, stem, stems
+from nextcall.ranking.lexicon import prompt_tokens, stem, stems
 
 STATIC_FEATURES: Final = (
     "endpoint_type", "n_parameters", "n_required", "n_name_words", "description_length",
@@ -35,6 +35,7 @@ STATIC_FEATURES: Final = (
 )  # fmt: skip
 """Features that no query changes, as they stand side by side in the feature table."""
 
+_MEMORY: Final = 20_000  # tokens of prompts that are remembered
 _BLOCK: Final = 2_048  # operations whose vectors are copied at a time
 
 
@@ -87,6 +88,18 @@ class PromptTerms:
     plural: float
     """1 where the words after the verb speak of many things, 0 of one, 0.5 where neither shows."""
     n_words: int
+
+
+class _Word(NamedTuple):
+    """One word of a prompt as a catalogue sees it."""
+
+    text: str
+    stem: str
+    """Empty for a stop word."""
+    term: int
+    """-1 where the catalogue does not know the stem."""
+    action: int
+    """Code of the action that it stands for as a verb, -1 for none."""
 
 
 class CatalogIndex:
@@ -262,6 +275,19 @@ class CatalogIndex:
         )
 
     @cached_property
+    def _words_of(self) -> Callable[[str], tuple["_Word", ...]]:
+        """Look up the words of a token of a prompt; remembers, as long as the index lives."""
+        vocabulary = self.lexical.vocabulary
+
+        def word(text: str) -> _Word:
+            [kept] = stems([text]) or [""]
+            action = verb_action(text)
+            code = -1 if action is None else ACTIONS.index(action)
+            return _Word(text, kept, vocabulary.get(kept, -1), code)
+
+        return lru_cache(_MEMORY)(lambda token: tuple(map(word, identifier_words(token))))
+
+    @cached_property
     def _rarest(self) -> float:
         return float(self.lexical.weights.max())
 
@@ -341,25 +367,26 @@ class CatalogIndex:
 
     def prompt_terms(self, prompt: str) -> PromptTerms:
         """Look a prompt's words up in the vocabulary."""
-        words = prompt_words(prompt)
-        kept = stems(words)
-        row = [self.lexical.vocabulary.get(term, -1) for term in kept]
+        words = [word for token in prompt_tokens(prompt) for word in self._words_of(token)]
+        kept = [word for word in words if word.stem]
+        row = [word.term for word in kept]
         ids = np.array([term for term in dict.fromkeys(row) if term >= 0], dtype=np.int32)
         pairs = [self.lexical.bigrams[p] for p in pairwise(row) if p in self.lexical.bigrams]
-        n_unknown = len(set(kept)) - len(ids)
+        n_unknown = len({word.stem for word in kept if word.term < 0})
         weight = float(self.lexical.weights[ids].sum()) + self._rarest * n_unknown
-        verb_at = next((i for i, word in enumerate(words) if verb_action(word)), None)
+        verb_at = next((i for i, word in enumerate(words) if word.action >= 0), None)
         verb = action = -1
         if verb_at is not None:
-            verb = self.lexical.vocabulary.get(stem(words[verb_at]), -1)
-            action = ACTIONS.index(verb_action(words[verb_at]) or "other")
+            action = words[verb_at].action
+            verb = self.lexical.vocabulary.get(stem(words[verb_at].text), -1)
+        after = words if verb_at is None else words[verb_at + 1 :]
         return PromptTerms(
             ids=ids,
             bigrams=np.array(list(dict.fromkeys(pairs)), dtype=np.int32),
             weight=max(weight, 1e-6),
             verb=verb,
             action=action,
-            plural=_plural(words[verb_at + 1 :] if verb_at is not None else words),
+            plural=_plural([word.text for word in after]),
             n_words=len(kept),
         )
 

@@ -88,33 +88,35 @@ class LexicalIndex:
         return built
 
     def search(
-        self, terms: NDArray[np.int32], depth: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        self,
+        terms: NDArray[np.int32],
+        listed: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        best: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
         """Score every operation by each BM25, and find the best that share a term.
 
         Parameters
         ----------
         terms : array of shape (n,)
             Distinct terms of the vocabulary.
-        depth : int
-            Operations of a list, at most.
+        listed : array of shape (n_fields, depth)
+            Is filled with rows, best first, ties by row.
+        counts : array of shape (n_fields,)
+            Is filled with how many rows each list holds.
+        best : array of shape (n_fields,)
+            Is filled with the highest scores.
 
         Returns
         -------
-        scores : array of shape (n_fields, n_operations)
+        array of shape (n_fields, n_operations)
             As `Bm25.scores` gives them, bit for bit, in the order of `BM25_FIELDS`.
-        listed : array of shape (n_fields, depth)
-            Rows, best first, ties by row.
-        counts : array of shape (n_fields,)
-            How many rows each list holds; behind them it is filled with anything.
         """
         engines = [self.bm25[name] for name in BM25_FIELDS]
         scores = np.zeros((len(engines), engines[0].n_documents), dtype=np.float32)
-        listed = np.empty((len(engines), depth), dtype=np.int64)
-        counts = np.empty(len(engines), dtype=np.int64)
         postings = tuple((engine.data, engine.rows, engine.starts) for engine in engines)
-        search_postings(postings, terms, scores, listed, counts)
-        return scores, listed, counts
+        search_postings(postings, terms, scores, listed, counts, best)
+        return scores
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Give everything as plain arrays, by name."""

@@ -48,7 +48,18 @@ def prompt_words(text: str) -> list[str]:
     >>> prompt_words("Delete the XSSMatchSet, please!")
     ['delete', 'the', 'xss', 'match', 'set', 'please']
     """
-    return [word for token in _WORD.findall(text) for word in identifier_words(token)]
+    return [word for token in prompt_tokens(text) for word in identifier_words(token)]
+
+
+def prompt_tokens(text: str) -> list[str]:
+    """Split a text where its words and identifiers end.
+
+    Examples
+    --------
+    >>> prompt_tokens("Delete the XSSMatchSet, please!")
+    ['Delete', 'the', 'XSSMatchSet', 'please']
+    """
+    return _WORD.findall(text)
 
 
 def stems(words: Iterable[str]) -> list[str]:

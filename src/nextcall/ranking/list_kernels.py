@@ -54,6 +54,7 @@ def search_postings(
     scores: NDArray[np.float32],
     listed: NDArray[np.int64],
     counts: NDArray[np.int64],
+    best: NDArray[np.float32],
 ) -> None:
     """Score all rows by each of some sets of lists, and find the best that share a term.
 
@@ -65,12 +66,15 @@ def search_postings(
         Is filled with rows, best first, ties by row.
     counts : array of shape (n_sets,)
         Is filled with how many of these there are, `depth` at most.
+    best : array of shape (n_sets,)
+        Is filled with the highest scores.
     """
     for number, (data, rows, starts) in enumerate(postings):
         scored = add_postings(scores[number], terms, data, rows, starts)
-        best = best_nonzero_rows(scores[number], scored, listed.shape[1])
-        counts[number] = len(best)
-        listed[number, : len(best)] = best
+        found = best_nonzero_rows(scores[number], scored, listed.shape[1])
+        counts[number] = len(found)
+        listed[number, : len(found)] = found
+        best[number] = scores[number, found[0]] if len(found) else np.float32(0)
 
 
 @compiled()
