@@ -71,12 +71,6 @@ def ordered(score: np.int32) -> np.uint32:
 
 
 @compiled()
-def unordered(value: np.uint32) -> np.int32:
-    """Give the score that `ordered` made a value of, or one that stands between two."""
-    return np.int32(np.uint32(value) ^ _SIGN)
-
-
-@compiled()
 def _ordered_bits(bits: np.uint32) -> np.uint32:
     """Give a whole number that is higher for a higher float of these bits."""
     if bits == _SIGN:
