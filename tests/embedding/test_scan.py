@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from nextcall.embedding.scan import (
     SCANNED_DIMENSIONS,
