@@ -37,7 +37,7 @@ from nextcall.locations import cache_dir, packaged_model, shared_dir
 from nextcall.ranking.abstention import NONE_THRESHOLD, Abstention, abstention_inputs
 from nextcall.ranking.candidates import retrieve
 from nextcall.ranking.index import CatalogIndex
-from nextcall.ranking.model_files import load_ranker
+from nextcall.ranking.model_files import load_abstention
 from nextcall.sessions import Query
 from nextcall.sessions.awscli_examples import read_awscli_examples
 from nextcall.sessions.jsonl import read_queries
@@ -191,8 +191,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     parser.add_argument("--prompts", type=int, default=250, help="of each set, at most")
     options = parser.parse_args()
-    ranker, _ = load_ranker(options.model)
-    abstention = ranker.abstention_
+    abstention = load_abstention(options.model)
     if abstention is None:
         parser.error(f"{options.model} has not learned to abstain.")
     opened = worlds(most=options.prompts)

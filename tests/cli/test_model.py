@@ -1,6 +1,8 @@
 """The verbs of the ranker, through the real entry point: train, evaluate, predict, rank."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -137,7 +139,7 @@ def test_rankings_are_written_in_the_form_of_the_evaluation_data(
     assert f"24 rankings: {output}" in err
     queries = {query.query_id: query for query in read_queries(folder / "queries.jsonl")}
     for line in output.read_text().splitlines():
-        assert set(json.loads(line)) == {"query_id", "ranking", "confidence"}
+        assert set(json.loads(line)) == {"query_id", "ranking", "confidence", "none_probability"}
     found = read_predictions(output)
     assert [one.query_id for one in found] == list(queries)
     for one in found:
@@ -145,6 +147,8 @@ def test_rankings_are_written_in_the_form_of_the_evaluation_data(
         assert list(one.confidence) == sorted(one.confidence, reverse=True)
     ndcg = [rank_metrics(one.ranking, queries[one.query_id].relevant)["ndcg@5"] for one in found]
     assert sum(ndcg) / len(ndcg) > 0.8  # it was trained on them
+    none = [one.none_probability for one in found]
+    assert sum(p is not None and p < 0.5 for p in none) > 20
 
 
 def test_the_evaluation_has_every_system_and_agrees_with_the_rankings(
@@ -174,7 +178,8 @@ def test_one_prompt_is_answered(model: Path, folder: Path, run: Run) -> None:
     assert code == 0
     lines = out.splitlines()
     assert lines[0].split() == ["rank", "operation", "confidence", "similarity", "summary"]
-    assert len(lines) == 4
+    assert len(lines) == 5
+    assert re.fullmatch(r"Nothing in the catalogue answers, with probability 0\.\d{3}\.", lines[4])
     assert lines[1].split()[:2] == ["1", "DeleteParcel"]
     code, out, _ = run(*arguments, "remove the parcel", "--json", "--history", "POST /parcels/list")
     answers = [json.loads(line) for line in out.splitlines()]
@@ -182,6 +187,26 @@ def test_one_prompt_is_answered(model: Path, folder: Path, run: Run) -> None:
     assert answers[0]["operation_id"] == "DeleteParcel"
     assert answers[0]["api_call"] == "POST /parcels/delete"
     assert 0 <= answers[0]["confidence"] <= 1
+    stated = float(lines[4].split()[-1].rstrip("."))
+    assert [answer["none_probability"] for answer in answers] == [
+        pytest.approx(stated, abs=1e-3)
+    ] * 3
+
+
+def test_what_nothing_answers_is_said(model: Path, folder: Path, run: Run, tmp_path: Path) -> None:
+    arguments = ("predict", "sing me a song", "--catalog", folder / "shop.parquet", "--model")
+    code, out, _ = run(*arguments, model)
+    assert code == 0
+    assert out.splitlines()[-1].endswith("; so none of these, it seems.")
+    assert "it seems" not in run(*arguments, model, "--none-threshold", 1)[1]
+    plain = shutil.copytree(model, tmp_path / "plain")
+    (plain / "abstention.json").unlink()  # a ranker that has not learned it says nothing
+    assert "Nothing in the catalogue" not in run(*arguments, plain)[1]
+    line = run(*arguments, plain, "--json")[1].splitlines()[0]
+    assert json.loads(line)["none_probability"] is None
+    code, _, err = run(*arguments, model, "--none-threshold", 1.5)
+    assert code == 2
+    assert "--none-threshold" in err
 
 
 def test_an_answer_is_explained(model: Path, folder: Path, run: Run) -> None:

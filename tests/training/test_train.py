@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nextcall.locations import packaged_model
+from nextcall.ranking.candidates import retrieve
 from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.model_files import load_abstention
 from nextcall.sessions import Query
 from nextcall.training.opening import DOCUMENT_TOKENS, open_index
 from nextcall.training.recipe import Material, Recipe, prepare
@@ -37,6 +40,18 @@ def test_the_card_says_what_the_ranker_was_made_of(
     assert 0 <= card.metrics["validation.calibration_error"] <= 1
     age = datetime.now(UTC) - datetime.fromisoformat(card.trained_at)
     assert 0 <= age.total_seconds() < 600
+
+
+def test_it_abstains_as_the_packaged_ranker_does(
+    index: CatalogIndex, material: Material, recipe: Recipe
+) -> None:
+    few = replace(recipe, boosting=replace(recipe.boosting, trees=1))
+    ranker, _ = fit_for_use(index, material, recipe=few, seed=3)
+    packaged = load_abstention(packaged_model())
+    assert packaged is not None
+    for prompt in ("send a message to a queue", "sing me a song"):
+        expected = packaged.probability(index, prompt, retrieve(index, prompt))
+        assert ranker.answer(index, prompt).none_probability == pytest.approx(expected)
 
 
 def test_enough_families_are_the_parts(

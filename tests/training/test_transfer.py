@@ -35,6 +35,7 @@ def test_it_is_trained_apart_from_what_it_is_measured_on(
     again, _ = train_for_transfer(index, prompts, part_of=part_of, recipe=SMALL, seed=4)
     assert ranker.trees_.to_text() == again.trees_.to_text()
     assert card.n_queries > 12 * 12
+    assert ranker.abstention_ is not None  # the packaged one's: new trees do not lose it
     assert (card.catalog, card.seed) == ("aws", 4)
     assert 0.3 < card.metrics["held_out.ndcg@10"] <= 1
     assert set(card.metrics) == {

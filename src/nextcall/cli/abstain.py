@@ -58,13 +58,13 @@ def fit(
     asked = read_queries(queries)
     load_ranker(model)  # before minutes of work: there must be one
     index = opened(load_catalog(catalog or demo_catalog(data_dir())))
-    draw, fit_rng = np.random.default_rng(seed).spawn(2)
+    rng = np.random.default_rng(seed)
     foreign = read_public_apis(
         apis,
         apis=recipe.apis,
         operations=recipe.operations_of_api,
         background=recipe.background,
-        rng=draw,
+        rng=rng,
         progress=progress,
     )
     fitted = fit_abstention(
@@ -74,7 +74,7 @@ def fit(
         open_catalog=opened,
         part_of=committed_parts(),
         recipe=recipe,
-        rng=fit_rng,
+        rng=rng,
         progress=progress,
     )
     size = save_abstention(fitted, model).stat().st_size

@@ -69,7 +69,10 @@ def test_the_default_answer_is_small(client: TestClient) -> None:
             "api_call", "operation_id", "method", "description", "parameters", "confidence", "rank",
         ]  # fmt: skip
         assert one["rank"] == place
-    assert list(body["metadata"]) == ["model_version", "processing_method", "fallback_method"]
+    assert list(body["metadata"]) == [
+        "model_version", "processing_method", "fallback_method", "none_probability",
+        "none_of_these",
+    ]  # fmt: skip
     assert body["confidence_scores"] == [one["confidence"] for one in body["predictions"]]
 
 
@@ -82,7 +85,8 @@ def test_the_full_answer_has_every_field(client: TestClient) -> None:
         "cold_start_prediction", "safety_validated", "rank",
     }  # fmt: skip
     assert set(body["metadata"]) == {
-        "model_version", "processing_method", "fallback_method", "ai_provider",
+        "model_version", "processing_method", "fallback_method", "none_probability",
+        "none_of_these", "ai_provider",
         "semantic_similarity_enabled", "ml_ranking_enabled", "candidates_generated",
         "candidates_ranked", "k_plus_buffer", "context_events_used", "total_endpoints_considered",
         "filtered_endpoints_used", "cold_start_analysis", "safety_validation",
