@@ -6,23 +6,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nextcall.catalog import Catalog, describe_operation
-from nextcall.embedding.embedder import Embedder
 from nextcall.ranking.candidates import (
     _DEPTH,
     _HISTORY_WEIGHT,
-    _HOPS,
     _RRF_CONSTANT,
     N_CANDIDATES,
     RETRIEVER_WEIGHTS,
     Retrieved,
     retrieve,
 )
-from nextcall.ranking.feature_table import FEATURE_NAMES
-from nextcall.ranking.features import compute_features
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.lexical_index import BM25_FIELDS
-from nextcall.ranking.workflow import WorkflowPrior
 from nextcall.sessions import Call, Query, calls_of
 
 
@@ -60,8 +54,7 @@ def test_fusion_agrees_with_its_slow_definition(
         found = retrieve(aws_index, query.prompt, query.history)
         expected = plain_fusion(aws_index, found, query.history)
         np.testing.assert_allclose(found.fused, np.array(expected)[found.rows], rtol=1e-5)
-        fused = int(len(found.rows) * (1 - _HOPS))
-        assert found.fused[fused - 1] >= np.sort(expected)[-fused] * (1 - 1e-5)
+        assert found.fused[-1] >= np.sort(expected)[-len(found.rows)] * (1 - 1e-5)
         assert (np.diff(found.fused) <= 0).all()
 
 
@@ -71,7 +64,7 @@ def test_a_hundred_candidates_come_back_none_of_them_twice(
     for query in aws_queries[::11]:
         found = retrieve(aws_index, query.prompt, query.history)
         assert len(set(found.rows.tolist())) == len(found.rows) == N_CANDIDATES
-        assert found.fused[: int(N_CANDIDATES * (1 - _HOPS))].min() > 0
+        assert found.fused.min() > 0
 
 
 @pytest.mark.parametrize("prompt", ["", "zzz", "list orders"])
@@ -84,9 +77,7 @@ def test_fewer_candidates_are_the_first_of_more(shop_index: CatalogIndex) -> Non
     whole = retrieve(shop_index, "list the orders of a user")
     for n in (1, 7, 22, 50):
         few = retrieve(shop_index, "list the orders of a user", n_candidates=n)
-        assert len(few.rows) == min(n, len(shop_index))
-        fused = n if n >= len(shop_index) else n - int(n * _HOPS)
-        np.testing.assert_array_equal(few.rows[:fused], whole.rows[:fused])
+        np.testing.assert_array_equal(few.rows, whole.rows[:n])
 
 
 def test_services_that_were_called_are_present(
@@ -156,48 +147,3 @@ def test_a_word_that_no_operation_shares_lists_nothing(shop_index: CatalogIndex)
     for name in ("text", "name", "full"):
         assert (found.ranks[name] == _DEPTH).all()
     assert sorted(found.ranks["dense"].tolist()) == list(range(len(shop_index)))
-
-
-@pytest.fixture(scope="module")
-def prizes(embedder: Embedder) -> CatalogIndex:
-    """Two operations that go together, and 150 that look more like the question than the first."""
-    paths = [
-        "/search/performer",
-        "/performer/{performer_id}/award_nominations",
-        *(f"/awards/{year}/nominations" for year in range(1870, 2020)),
-    ]
-    operations = (
-        describe_operation(operation_id=f"GET {path}", method="GET", path=path, source="prizes")
-        for path in paths
-    )
-    return CatalogIndex(Catalog("prizes", tuple(operations)), embedder)
-
-
-def test_only_the_graph_finds_a_first_call_that_no_word_leads_to(
-    prizes: CatalogIndex, shop_prior: WorkflowPrior
-) -> None:
-    prompt = "award nominations of Sofia"
-    found = retrieve(prizes, prompt)
-    fused = np.array(plain_fusion(prizes, found, ()))
-    assert (fused > fused[0]).sum() > N_CANDIDATES
-    place = int(np.flatnonzero(found.rows == 0)[0])
-    assert place >= N_CANDIDATES * (1 - _HOPS)
-    values = compute_features(prizes, found, (), shop_prior)
-    rank = values[:, FEATURE_NAMES.index("rank_feeding")]
-    assert rank.tolist() == [0.0 if row == place else N_CANDIDATES for row in range(N_CANDIDATES)]
-    asked = found.rows == 1
-    unmet = values[:, FEATURE_NAMES.index("unmet_needs")]
-    assert unmet[asked] == unmet.max() > 0
-    history = calls_of(["GET /search/performer"])
-    after = compute_features(prizes, retrieve(prizes, prompt, history), history, shop_prior)
-    rows = retrieve(prizes, prompt, history).rows
-    fed = after[:, FEATURE_NAMES.index("fed_by_history")]
-    assert rows[fed > 0].tolist() == [1]
-    assert after[rows == 1, FEATURE_NAMES.index("unmet_needs")] < unmet.max()
-
-
-def test_the_graph_adds_nothing_where_candidates_are_chosen_or_few(prizes: CatalogIndex) -> None:
-    chosen = np.arange(1, 120)
-    found = retrieve(prizes, "award nominations of Sofia", among=chosen)
-    assert sorted(found.rows.tolist()) == chosen.tolist()
-    assert 0 not in retrieve(prizes, "award nominations of Sofia", n_candidates=4).rows

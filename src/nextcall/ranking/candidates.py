@@ -24,7 +24,6 @@ RETRIEVER_WEIGHTS: Final[Mapping[str, float]] = {
 }  # fmt: skip
 """What each retriever's list counts in the fusion."""
 _HISTORY_WEIGHT: Final = 1.0
-_HOPS: Final = 0.2  # share of the candidates that may come from the operation graph
 _SHARPNESS: Final = 5.0  # chosen among five ways; see the notebook ``operation_graph``
 RETRIEVERS: Final = tuple(RETRIEVER_WEIGHTS)
 _RECIPROCAL: Final = (1.0 / (_RRF_CONSTANT + 1.0 + np.arange(_DEPTH))).astype(np.float32)
@@ -63,8 +62,7 @@ def retrieve(
 
     Four lists (the prompt's vector, and BM25 over short text, name, and whole text) are fused by
     reciprocal rank. After calls, the same lists within the services called so far take part too,
-    for what comes next mostly stays where the session is. Operations that no word leads to, but
-    that give what the likeliest candidates need, take the places of the last ones.
+    for what comes next mostly stays where the session is.
 
     Parameters
     ----------
@@ -156,8 +154,6 @@ def propose(
         rows = best_nonzero_rows(fused, proposed, n_candidates)
     else:
         rows = best_places(fused, n_candidates)
-    if among is None and n_candidates < len(index):
-        rows = _with_first_hops(index, rows, fused, history)
     places = places_in_lists(rows, found.listed, found.counts, len(index))
     lexical = found.lexical.take(rows, axis=1)
     dense = dots_of_rows(index.vectors, rows, found.vector)
@@ -196,25 +192,6 @@ def likely_right(fused: NDArray[np.float32]) -> NDArray[np.float32]:
     best = max(float(fused.max()), 1e-9)
     weights: NDArray[np.float32] = np.exp(_SHARPNESS * (fused / best - 1.0))
     return weights
-
-
-def _with_first_hops(
-    index: CatalogIndex,
-    rows: NDArray[np.int64],
-    fused: NDArray[np.float32],
-    history: Sequence[Call],
-) -> NDArray[np.int64]:
-    """Put what gives the candidates what they need in the places of the last of them."""
-    n = int(_HOPS * len(rows))
-    if n == 0:
-        return rows
-    graph = index.graph
-    known = graph.known(index.positions([call.operation_id for call in history]))
-    demand = graph.demanded(rows, likely_right(fused[rows]), known)
-    hops, _ = graph.first_hops(demand, known, n=n)
-    new = hops[np.isin(hops, rows, invert=True)]
-    new = new[np.argsort(-fused[new], kind="stable")]
-    return np.concatenate([rows[: len(rows) - len(new)], new])
 
 
 def _history_rows(index: CatalogIndex, history: Sequence[Call]) -> NDArray[np.int64] | None:
