@@ -288,6 +288,8 @@ pd.DataFrame(
 # %%
 from IPython.display import Markdown
 
+result["folds"] = len(folds)
+_ = Path(out, "result.json").write_text(json.dumps(result, indent=1))
 best = summaries["cold"].query("system != @RANKER")["ndcg@10"].max()
 Markdown(
     f"On services that it never saw the ranker reaches an NDCG@10 of "
@@ -296,7 +298,3 @@ Markdown(
     f"Its first answer is right for {result['cold.nextcall.hit@1']:.0%} of the prompts, and its "
     f"confidence is off by {result['cold.nextcall.calibration_error']:.3f} on average."
 )
-
-# %%
-result["folds"] = len(folds)
-_ = Path(out, "result.json").write_text(json.dumps(result, indent=1))
