@@ -1,9 +1,10 @@
 """Megabytes that a process holds once the AWS catalogue is loaded and has been asked.
 
-    python benchmarks/memory.py --static DIR
+    python benchmarks/memory.py
 
-A fresh process for each encoder: MiniLM, and the static one whose folder is given. Each loads what
-a service loads, from files that are kept, and answers 50 prompts, half of them after a call.
+A fresh process for each encoder: MiniLM, and the static one whose folder is given, else one that is
+distilled first. Each loads what a service loads, from files that are kept, and answers 50 prompts,
+half of them after a call.
 Prints JSON, or writes it to ``--output``.
 """
 
@@ -13,6 +14,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 _PROCESS = """
 import json, sys, time
@@ -28,7 +30,7 @@ from nextcall.training.opening import open_index
 catalog = Catalog.load(Path(sys.argv[1]))
 index = open_index(catalog, cache=cache_dir())
 if sys.argv[2]:
-    index.embedder = load_static(Path(sys.argv[2]))[0]
+    index = index.with_embedder(load_static(Path(sys.argv[2]))[0])
 ranker, _ = load_ranker(packaged_model())
 first = calls_of([catalog.operations[0].operation_id])
 ranker.rank(index, "list everything", first)
@@ -53,15 +55,24 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     from nextcall.catalog.aws import read_aws  # noqa: PLC0415  # numpy loads with its threads set
-    from nextcall.locations import data_dir, demo_catalog  # noqa: PLC0415
+    from nextcall.catalog.load import load_catalog  # noqa: PLC0415
+    from nextcall.embedding.static_files import save_static  # noqa: PLC0415
+    from nextcall.locations import cache_dir, data_dir, demo_catalog  # noqa: PLC0415
+    from nextcall.training.opening import distilled, open_index  # noqa: PLC0415
 
     catalog = arguments.catalog or demo_catalog(data_dir())
     if not catalog.exists():
         read_aws().save(catalog)
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     result: dict[str, object] = {"benchmark": "memory"}
-    for name, encoder in (("minilm", ""), ("static", arguments.static)):
-        if encoder is not None:
+    with TemporaryDirectory() as folder:
+        static = arguments.static
+        if static is None:
+            static = Path(folder)
+            index = open_index(load_catalog(catalog), cache=cache_dir())
+            made, card = distilled(index, cache=cache_dir())
+            save_static(made, static, card=card)
+        for name, encoder in (("minilm", ""), ("static", static)):
             done = subprocess.run(
                 [sys.executable, "-c", _PROCESS, str(catalog), str(encoder)],
                 capture_output=True,
