@@ -104,10 +104,13 @@ class Predictor:
         self._trained_here = card is not None and card.catalog_hash == index.catalog.content_hash
 
     def warm(self) -> None:
-        """Answer once, so that everything that loads when it is first needed is loaded."""
+        """Answer once, so that all that a short answer needs is loaded.
+
+        The first answer with reasons (`predict_fully`) loads LightGBM too: two seconds, and 100 MB.
+        """
         first = HistoryEvent(api_call=self.index.catalog.operations[0].operation_id)
         request = PredictRequest(prompt="list everything", history=[first], max_predictions=1)
-        self.predict_fully(request)
+        self.predict(request)
         if self.ranker is None:
             self._conventions.rest_scores(request.prompt)
 
