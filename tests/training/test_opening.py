@@ -100,6 +100,8 @@ def test_an_encoder_is_distilled_once(small: Catalog, cache: Path, model: Path) 
     assert again.name == index.embedder.name
     assert made.catalog_hash == small.content_hash
     assert (folder / "encoder.json").stat().st_mtime_ns == written
+    brief = CatalogIndex(small, OnnxEmbedder(), document_embedder=OnnxEmbedder(max_tokens=8))
+    assert distilled_for(brief, cache=cache)[0].name != again.name  # of other vectors
     (folder / "encoder.json").write_text("damaged")
     assert distilled_for(open_index(small, cache=cache), cache=cache)[0].name == again.name
 

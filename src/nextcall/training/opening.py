@@ -81,12 +81,14 @@ def distilled(
 ) -> tuple[StaticEmbedder, EncoderCard]:
     """Distil an encoder of prompts on an index's catalogue, or read the one distilled before.
 
-    It is kept in `cache`, keyed by the catalogue's content, the teacher and the settings.
+    It is kept in `cache`, keyed by the catalogue's content, its vectors, the teacher and the
+    settings.
     """
     from nextcall.embedding.distill import DISTILLATION, piece_vectors  # noqa: PLC0415  # as below
     from nextcall.training.prompt_encoder import distill_for  # noqa: PLC0415  # pandas, 45 MB
 
-    parts = (index.catalog.content_hash, index.teacher.name, *astuple(DISTILLATION))
+    searched = hashlib.sha256(index.vectors.data).hexdigest()
+    parts = (index.catalog.content_hash, searched, index.teacher.name, *astuple(DISTILLATION))
     key = hashlib.sha256(repr(parts).encode()).hexdigest()
     folder = cache / "encoders" / key[:24]
     try:
