@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.list_kernels import reciprocal_ranks
 from nextcall.sessions import Query
 
 BASELINES: Final = ("popularity", "BM25", "MiniLM", "fusion")
@@ -77,11 +78,4 @@ def _first(scores: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np
 
 def _reciprocal_ranks(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give ``1 / (60 + rank)``, where ties share their mean rank."""
-    order = np.argsort(-scores)
-    ranked = scores[order]
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    sizes = np.diff(np.r_[starts, len(ranked)])
-    mean_rank = np.repeat(starts + (sizes - 1) / 2 + 1, sizes)
-    out = np.empty(len(scores), dtype=np.float32)
-    out[order] = 1.0 / (_CONSTANT + mean_rank)
-    return out
+    return reciprocal_ranks(scores, np.argsort(-scores), _CONSTANT)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nextcall.embedding.search import top_rows
+from nextcall.embedding.selection import best_places
 from nextcall.progress import Progress, silent
 from nextcall.ranking.baselines import BASELINES, baseline_scores
 from nextcall.ranking.comparison import compare_all, mean_interval
@@ -93,7 +93,7 @@ def score_baselines(
             called=called if know_service else None,
         )
         for name, values in known.items():
-            top = top_rows(values, _DEPTH)
+            top = best_places(values, _DEPTH)
             scores[name][i, : len(top)] = values[top]
             relevance[name][i, : len(top)] = np.isin(top, right)
     return pd.concat(

@@ -140,6 +140,31 @@ def places_in_lists(
 
 
 @compiled()
+def reciprocal_ranks(
+    scores: NDArray[np.float32], order: NDArray[np.int64], constant: float
+) -> NDArray[np.float32]:
+    """Give ``1 / (constant + rank)``, ranks from 1, where ties share their mean rank.
+
+    Parameters
+    ----------
+    scores : array of shape (n,)
+    order : array of shape (n,)
+        Places of the scores, the highest first.
+    """
+    shared = np.empty(len(scores), dtype=np.float32)
+    start = 0
+    while start < len(order):
+        end = start + 1
+        while end < len(order) and scores[order[end]] == scores[order[start]]:
+            end += 1
+        gain = np.float32(1.0 / (constant + (start + 1 + end) / 2))
+        for place in range(start, end):
+            shared[order[place]] = gain
+        start = end
+    return shared
+
+
+@compiled()
 def field_sums(
     present: NDArray[np.float32],
     ids: NDArray[np.int32],
