@@ -24,7 +24,6 @@ seed: int = 0
 out: str = "../reports/ablation"
 services: list[str] = []
 trees: int = 60
-learning_rate: float = 0.12
 sessions: int = 1_200
 prior_sessions: int = 2_000
 folds: list[int] = [0, 3]
@@ -74,20 +73,15 @@ pd.set_option("display.max_rows", 80)
 # ## The whole ranker
 #
 # Catalogue, prompts and parts are those of the main experiment: a fold tests on two of ten parts of
-# whole families of services, one validates and calibrates, seven train. Some seventy rankers grow
-# here, so theirs are fewer trees that learn faster, from fewer wrong candidates; the whole is held
-# to the same, and what is compared is comparable. The features come in groups:
+# whole families of services, one validates and calibrates, seven train. So is the recipe. The
+# features come in groups:
 
 # %%
 api = read_aws()
 if services:
     api = api.subset([o.operation_id for o in api if o.service in services], name="aws-part")
-recipe = Recipe(
-    sessions=sessions, prior_sessions=prior_sessions, hard_negatives=25, random_negatives=15
-)
-recipe = replace(
-    recipe, boosting=replace(recipe.boosting, trees=trees, learning_rate=learning_rate)
-)
+recipe = Recipe(sessions=sessions, prior_sessions=prior_sessions)
+recipe = replace(recipe, boosting=replace(recipe.boosting, trees=trees))
 by_minilm = open_index(api, cache=cache_dir())
 index = by_minilm.with_embedder(distilled(by_minilm, cache=cache_dir())[0])
 material = prepare(
@@ -100,9 +94,9 @@ pd.Series(
 # %% [markdown]
 # ## What is left out or changed
 #
-# - **Features**: the values of a group are not known, in training and in testing.
-# - **Retrievers**: the list of one takes no part in proposing candidates, and its own features are
-#   not known. `dense` is the embedding, the others are BM25 over three documents.
+# - **Features**: trees look at none of a group; *also* names one that the whole ignores.
+# - **Retrievers**: the list of one takes no part in proposing candidates, and trees look at none of
+#   its own features. `dense` is the embedding, the others are BM25 over three documents.
 # - **Candidates**: more or fewer than 100 go on to be ranked.
 # - **Trees**: so many; the whole has 60.
 # - **Training queries**: the prompts alone, their copies after two calls, or the simulated

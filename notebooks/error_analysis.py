@@ -23,7 +23,7 @@
 seed: int = 0
 out: str = "../reports/error-analysis"
 services: list[str] = []
-trees: int = 150
+trees: int = 60
 sessions: int = 1_200
 prior_sessions: int = 2_000
 folds: list[int] = [0, 1, 2, 3, 4]

@@ -1,5 +1,7 @@
 """LambdaMART beside LightGBM's own training, and what must not depend on where a row stands."""
 
+from dataclasses import replace
+
 import lightgbm
 import numpy as np
 import pytest
@@ -105,6 +107,35 @@ def test_training_is_lightgbms_own_on_the_shuffled_rows() -> None:
     }  # fmt: skip
     theirs = lightgbm.train(parameters, data, num_boost_round=25)
     np.testing.assert_array_equal(ours.predict(rows.features), theirs.predict(rows.features))
+
+
+def test_what_is_ignored_decides_nothing_and_the_rows_stay() -> None:
+    rows, validation = planted(0), planted(1)
+    before = rows.features.copy()
+    settings = replace(SETTINGS, ignored=("signal",))
+    trees = train_trees(
+        rows,
+        settings=settings,
+        rng=np.random.default_rng(0),
+        validation=validation,
+        feature_names=NAMES,
+    )
+    np.testing.assert_array_equal(rows.features, before)
+    other = rows.features.copy()
+    other[:, 0] = 1_000.0
+    np.testing.assert_array_equal(trees.predict(rows.features), trees.predict(other))
+    assert trees.importance()[0] == 0
+    assert mean_ndcg(trees, validation) < mean_ndcg(trained(rows), validation) - 0.2
+
+
+def test_an_ignored_feature_must_be_one() -> None:
+    with pytest.raises(ValueError, match=r"settings\.ignored must name features, got \['colour'\]"):
+        train_trees(
+            planted(0),
+            settings=replace(SETTINGS, ignored=("colour",)),
+            rng=np.random.default_rng(0),
+            feature_names=NAMES,
+        )
 
 
 def test_validation_keeps_as_many_trees_as_lightgbms_own_early_stopping() -> None:

@@ -52,7 +52,7 @@ def prompts(aws: Catalog) -> list[Query]:
 @pytest.fixture(scope="session")
 def recipe() -> Recipe:
     return Recipe(
-        boosting=BoostingSettings(trees=12, leaves=7),
+        boosting=BoostingSettings(trees=12, leaves=7, ignored=("service_size",)),
         hard_negatives=10,
         random_negatives=5,
         sessions=60,

@@ -24,7 +24,7 @@ from nextcall.training.variants import (
     count_taught,
     data_variants,
     features_of_retriever,
-    mask_features,
+    ignoring,
     recompute,
     standard_variants,
     teach_share,
@@ -69,25 +69,13 @@ def test_the_whole_is_the_ranker_of_the_cross_validation(
     )
 
 
-def test_masked_features_split_nothing_and_others_are_as_they_were(
-    material: Material, recipe: Recipe
-) -> None:
+def test_ignored_features_split_nothing(material: Material, recipe: Recipe) -> None:
     names = feature_groups()["calls so far"]
-    masked = mask_features(material, names)
-    gone = np.isin(FEATURE_NAMES, names)
-    for kind, rows in masked.rows.items():
-        for x, before in zip(rows.features, material.rows[kind].features, strict=True):
-            assert np.isnan(x[:, gone]).all()
-            np.testing.assert_array_equal(x[:, ~gone], before[:, ~gone])
-    ranker = masked.fit(recipe, training=[0, 2, 4], validation=[1], seed=0)
+    gone = np.isin(FEATURE_NAMES, [*recipe.boosting.ignored, *names])
+    ranker = material.fit(ignoring(recipe, names), training=[0, 2, 4], validation=[1], seed=0)
     gains = ranker.trees_.importance()
     assert not gains[gone].any()
     assert gains[~gone].any()
-
-
-def test_a_feature_that_is_not_there_cannot_be_taken_away(material: Material) -> None:
-    with pytest.raises(ValueError, match=r"names must be of features, got \['colour'\]"):
-        mask_features(material, ["colour", "rank_name"])
 
 
 def test_every_retriever_has_features_of_its_own() -> None:
@@ -180,8 +168,10 @@ def test_every_group_retriever_and_kind_is_left_out_once(variants: list[Variant]
     assert kinds == {"no prompts", "no after calls", "no sessions"}
     made = {variant.name: variant.material() for variant in variants}
     assert made["no sessions"].training_rows([2]).queries
-    hidden = made["no text"].rows["prompts"].features[0]
-    assert np.isnan(hidden[:, FEATURE_NAMES.index("rank_text")]).all()
+    ignored = {variant.name: variant.recipe.boosting.ignored for variant in variants}
+    assert ignored[WHOLE] == ("service_size",)
+    assert ignored["also service_size"] == ()
+    assert {"rank_text", "bm25_text", "service_size"} < set(ignored["no text"])
     assert len(made["20"].rows["prompts"].features[0]) == 20
     (shorter,) = (variant for variant in variants if variant.family == "trees")
     assert shorter.recipe.boosting.trees == 3

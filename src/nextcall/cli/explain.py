@@ -46,6 +46,7 @@ def explain(
     from nextcall.catalog.paths import CallMatcher
     from nextcall.cli.console import progress
     from nextcall.locations import data_dir, demo_catalog, model_for
+    from nextcall.ranking.explanation import score_parts
     from nextcall.ranking.model_files import load_prompts
     from nextcall.sessions import calls_of
 
@@ -60,7 +61,7 @@ def explain(
     matcher = CallMatcher(index.catalog)
     calls = calls_of(known_calls(matcher, history or []))
     answers = ranker.rank(index, prompt, calls, k=k)
-    parts = ranker.explain(index, prompt, calls, k=k)
+    parts = score_parts(answers, ranker.trees_)
     first = answers[0].operation.operation_id
     difference = second = None
     if against is not None:

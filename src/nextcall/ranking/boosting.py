@@ -35,6 +35,8 @@ class BoostingSettings:
     """Rank beyond which LambdaMART ignores pairs."""
     patience: int = 20
     """Trees without a better validation NDCG@10 before it stops; only with validation rows."""
+    ignored: tuple[str, ...] = ()
+    """Features that no tree looks at."""
     threads: int = 1
     """One is fastest below about 200,000 rows on shared cores."""
 
@@ -178,13 +180,16 @@ def train_trees(
     Raises
     ------
     ValueError
-        Where no row is relevant.
+        Where no row is relevant, or an ignored feature is none of the columns.
     """
     import lightgbm  # noqa: PLC0415  # as above
 
     if not rows.relevance.any():
         raise ValueError("rows must hold at least one relevant row, got none.")
     names = list(feature_names)
+    unknown = sorted(set(settings.ignored) - set(names))
+    if unknown:
+        raise ValueError(f"settings.ignored must name features, got {unknown}.")
     train = _dataset(rows.shuffled(rng), names, settings)
     callbacks: list[Callable[..., Any]] = []
     sets = []
@@ -211,8 +216,10 @@ def _dataset(
     *,
     reference: "lightgbm.Dataset | None" = None,
 ) -> "lightgbm.Dataset":
+    """Bin rows that are the caller's to write over."""
     import lightgbm  # noqa: PLC0415  # as above
 
+    rows.features[:, [names.index(name) for name in settings.ignored]] = np.nan
     return lightgbm.Dataset(
         rows.features,
         label=rows.relevance,

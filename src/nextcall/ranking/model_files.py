@@ -244,8 +244,9 @@ def _rebuild(values: Mapping[str, Any], directory: Path) -> tuple[CallRanker, Mo
         raise ModelError(f"{trees_path}: cannot be read: {error}.") from error
     intact = hashlib.sha256(text.encode()).hexdigest() == values["trees"]["sha256"]
     _require(intact, trees_path, f"does not match the sha256 in {_FILE}: it is damaged")
+    settings = values["settings"]
     ranker = CallRanker(
-        settings=BoostingSettings(**values["settings"]),
+        settings=BoostingSettings(**{**settings, "ignored": tuple(settings.get("ignored", ()))}),
         hard_negatives=values["hard_negatives"],
         random_negatives=values["random_negatives"],
     )

@@ -33,17 +33,18 @@ class Recipe:
 
     boosting: BoostingSettings = field(
         default_factory=lambda: BoostingSettings(
-            trees=150,
-            learning_rate=0.05,
+            trees=60,
+            learning_rate=0.12,
             min_rows_in_leaf=40,
             feature_fraction=0.3,
             l2=5.0,
             max_bins=127,
-            patience=150,  # all are kept: a tenth of the prompts tells little of where to stop
+            patience=60,  # all are kept: a tenth of the prompts tells little of where to stop
+            ignored=("service_size",),  # of services that are trained on it tells which they are
         )
     )
-    hard_negatives: int = 40
-    random_negatives: int = 25
+    hard_negatives: int = 25
+    random_negatives: int = 15
     history_calls: int = 2
     """Earlier calls of the copy that each prompt without a history gets; 0 makes no copies."""
     sessions: int = 1_200

@@ -43,7 +43,7 @@ class TransferRecipe:
     )
     practice: PracticeSettings = field(default_factory=PracticeSettings)
     held_out_catalogs: int = 60
-    whole: Recipe = field(default_factory=lambda: Recipe(hard_negatives=25, random_negatives=15))
+    whole: Recipe = field(default_factory=Recipe)
     """Queries over the whole catalogue that teach beside the practice, and how many wrong
     candidates each query has; its boosting is not used."""
 

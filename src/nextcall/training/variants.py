@@ -8,9 +8,8 @@ import numpy as np
 
 from nextcall.progress import Progress, silent
 from nextcall.ranking.candidates import N_CANDIDATES, RETRIEVER_WEIGHTS, RETRIEVERS
-from nextcall.ranking.feature_table import FEATURE_NAMES, feature_groups
+from nextcall.ranking.feature_table import feature_groups
 from nextcall.ranking.index import CatalogIndex
-from nextcall.ranking.rows import QueryRows
 from nextcall.training.crossval import parts_of_fold, validation_part
 from nextcall.training.recipe import Material, Recipe, rows_of_kinds
 
@@ -37,27 +36,10 @@ class Variant:
     """Folds of the cross-validation that are tested."""
 
 
-def mask_features(material: Material, names: Iterable[str]) -> Material:
-    """Take features away: their values are not known to the ranker, in training or in testing.
-
-    Raises
-    ------
-    ValueError
-        Where a name is no feature's.
-    """
-    taken = list(names)
-    unknown = sorted(set(taken) - set(FEATURE_NAMES))
-    if unknown:
-        raise ValueError(f"names must be of features, got {unknown}.")
-    columns = [FEATURE_NAMES.index(name) for name in taken]
-
-    def masked(rows: QueryRows) -> QueryRows:
-        features = tuple(x.copy() for x in rows.features)
-        for x in features:
-            x[:, columns] = np.nan
-        return replace(rows, features=features)
-
-    return replace(material, rows={name: masked(rows) for name, rows in material.rows.items()})
+def ignoring(recipe: Recipe, names: Iterable[str]) -> Recipe:
+    """Take features away from the trees."""
+    ignored = (*recipe.boosting.ignored, *names)
+    return replace(recipe, boosting=replace(recipe.boosting, ignored=ignored))
 
 
 def features_of_retriever(retriever: str) -> tuple[str, ...]:
@@ -160,7 +142,7 @@ def standard_variants(
 ) -> list[Variant]:
     """List the ranker without each group of features, retriever and kind of training query.
 
-    And with other numbers of candidates and trees.
+    And with each feature that its recipe ignores, and with other numbers of candidates and trees.
 
     Parameters
     ----------
@@ -169,6 +151,7 @@ def standard_variants(
     trees : sequence of int
         The most trees, to try beside the recipe's.
     """
+    boosting = recipe.boosting
     groups = feature_groups()
     first, second, third = list(groups)[:3]
     left_out = {f"no {name}": names for name, names in groups.items()}
@@ -176,13 +159,12 @@ def standard_variants(
     words = [names for group, names in groups.items() if "words" in group]
     left_out["no words at all"] = tuple(name for names in words for name in names)
 
-    def features(names: tuple[str, ...]) -> Callable[[], Material]:
-        return lambda: mask_features(material, names)
+    def whole() -> Material:
+        return material
 
     def without_retriever(name: str) -> Callable[[], Material]:
         weights = {other: RETRIEVER_WEIGHTS[other] for other in RETRIEVERS if other != name}
-        taken = features_of_retriever(name)
-        return lambda: mask_features(recompute(index, material, weights=weights), taken)
+        return lambda: recompute(index, material, weights=weights)
 
     def proposed(n_candidates: int) -> Callable[[], Material]:
         return lambda: recompute(index, material, n_candidates=n_candidates)
@@ -191,15 +173,20 @@ def standard_variants(
         return lambda: teach_without(material, kind)
 
     changes: list[tuple[str, str, Recipe, Callable[[], Material]]] = [
-        *(("features", name, recipe, features(names)) for name, names in left_out.items()),
+        *(("features", name, ignoring(recipe, names), whole) for name, names in left_out.items()),
         *(
-            ("retrievers", f"no {name}", recipe, without_retriever(name))
+            ("features", f"also {name}", replace(recipe, boosting=replace(boosting, ignored=tuple(
+                other for other in boosting.ignored if other != name))), whole)
+            for name in boosting.ignored
+        ),
+        *(
+            ("retrievers", f"no {name}", ignoring(recipe, features_of_retriever(name)),
+             without_retriever(name))
             for name in RETRIEVERS
         ),
         *(("candidates", f"{n}", recipe, proposed(n)) for n in candidates),
         *(
-            ("trees", f"{n}", replace(recipe, boosting=replace(recipe.boosting, trees=n)),
-             lambda: material)
+            ("trees", f"{n}", replace(recipe, boosting=replace(boosting, trees=n)), whole)
             for n in trees
         ),
         *(
