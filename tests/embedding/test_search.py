@@ -58,14 +58,73 @@ def test_a_block_is_scanned_as_its_queries_alone() -> None:
             assert set(alone[0].tolist()) == set(given_scan[0].tolist())
 
 
+def clustered(n: int, n_clusters: int = 300, *, seed: int = 0) -> Floats:
+    """Vectors about centres, as the operations of some thousand APIs stand."""
+    rng = np.random.default_rng(seed)
+    centres = unit_vectors(n_clusters, seed=99)[rng.integers(n_clusters, size=n)]
+    values = centres + 0.7 * unit_vectors(n, seed=seed)
+    unit: Floats = (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+def test_size_chooses_the_way() -> None:
+    assert [
+        (search.is_reduced, search.is_indexed)
+        for search in (
+            VectorSearch(unit_vectors(4_999)),
+            VectorSearch(unit_vectors(5_000)),
+            VectorSearch(unit_vectors(6_000), indexed_from=6_001),
+            VectorSearch(unit_vectors(6_000), indexed_from=6_000),
+            VectorSearch(unit_vectors(100, 129), indexed_from=100),
+        )
+    ] == [(False, False), (True, False), (True, False), (True, True), (False, False)]
+    many = np.broadcast_to(unit_vectors(1), (100_000, 384))  # of one row: none is scored here
+    assert VectorSearch(many).is_indexed
+    assert not VectorSearch(many[1:]).is_indexed
+
+
+def test_lists_keep_the_nearest_of_clustered_vectors() -> None:
+    vectors = clustered(20_000)
+    search = VectorSearch(vectors, indexed_from=20_000)
+    kept = []
+    for query in clustered(50, seed=1):
+        rows, scores = search.top(query, 100)
+        exact = vectors @ query
+        assert len(rows) == len(set(rows.tolist())) == 100
+        np.testing.assert_allclose(scores, exact[rows], atol=1e-6)
+        assert (np.diff(scores) <= 0).all()
+        kept.append(np.isin(top_rows(exact, 100), rows).mean())
+    assert np.mean(kept) >= 0.99
+
+
+def test_an_index_is_the_same_each_time_it_is_made() -> None:
+    vectors = clustered(6_000)
+    one, other = (VectorSearch(vectors, indexed_from=0) for _ in range(2))
+    for query in clustered(20, seed=2):
+        for left, right in zip(one.top(query, 50), other.top(query, 50), strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("indexed_from", [0, 100_000])
+def test_ties_stand_by_row(indexed_from: int) -> None:
+    vectors = clustered(6_000)
+    twins = [5_801, 17, 3_333, 2_090]
+    vectors[twins] = vectors[twins[0]]
+    search = VectorSearch(vectors, indexed_from=indexed_from)
+    rows, scores = search.top(vectors[17], 10)
+    assert rows[:4].tolist() == sorted(twins)
+    assert len(set(scores[:4].tolist())) == 1
+    assert search.top(vectors[17], 2)[0].tolist() == sorted(twins)[:2]
+
+
 def test_vectors_of_few_dimensions_are_not_reduced() -> None:
     assert not VectorSearch(unit_vectors(8_000, 64)).is_reduced
 
 
-@pytest.mark.parametrize("n", [3, 6_000])
-def test_more_than_there_are_gives_all(n: int) -> None:
+@pytest.mark.parametrize(("n", "indexed_from"), [(3, 0), (6_000, 100_000), (6_000, 0)])
+def test_more_than_there_are_gives_all(n: int, indexed_from: int) -> None:
     vectors = unit_vectors(n)
-    rows, _ = VectorSearch(vectors).top(vectors[2], n + 5)
+    rows, _ = VectorSearch(vectors, indexed_from=indexed_from).top(vectors[2], n + 5)
     assert rows[0] == 2
     assert sorted(rows.tolist()) == list(range(n))
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from nextcall.compiling import compiled
 from nextcall.embedding.half_bytes import rounded, rows_near, to_halves
 from nextcall.embedding.half_products import SCANNED_DIMENSIONS
+from nextcall.embedding.inverted_lists import InvertedLists, nearest_runs
 from nextcall.embedding.scan import dots_of_rows, projected, to_bytes
 from nextcall.embedding.selection import best_places
 
@@ -17,29 +18,39 @@ Floats = NDArray[np.float32]
 _LARGE: Final = 5_000  # vectors from which on the scan is reduced; below it, exact is as fast
 _SAMPLE: Final = 3_000  # vectors that the directions are computed from
 _SURVIVORS: Final = 400
+_SHARE: Final = 0.35  # of the vectors, in the lists that are scanned
 
 
 class VectorSearch:
     """Find the vectors with the highest dot product, by reading a twentieth of the bytes.
 
-    Above 5,000 vectors each is projected once on the 128 directions that hold most of their sum of
-    squares, and rounded to half a byte each. A query scans these, and the best 400 (or one in
-    fifty, where that is more) are scored exactly. Over the 18,378 AWS operations the first 100 of
-    1,200 real prompts keep 0.999 of the exact ones.
+    From 5,000 vectors on each is projected once on the 128 directions in which they differ most,
+    and rounded to half a byte each. A query scans these, and the best 400 (or one in 250, where
+    that is more) are scored exactly. Over the 18,378 AWS operations the first 100 of 1,200 real
+    prompts keep 0.999 of the exact ones. From 100,000 on the vectors stand in lists about centres
+    too, and only the nearest lists are scanned, a third of all: 0.99 are kept in half the time.
 
     Parameters
     ----------
     vectors : array of shape (n, dimensions)
         Unit vectors; not copied.
+    indexed_from : int
+        Vectors from which on there are lists; they take seconds to make, at the first query.
     """
 
-    def __init__(self, vectors: NDArray[np.float32]) -> None:
+    def __init__(self, vectors: NDArray[np.float32], *, indexed_from: int = 100_000) -> None:
         self._vectors = vectors
+        self._indexed_from = indexed_from
 
     @property
     def is_reduced(self) -> bool:
         """Whether a query scans fewer dimensions first."""
         return len(self._vectors) >= _LARGE and self._vectors.shape[1] > SCANNED_DIMENSIONS
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether a query scans the nearest lists alone."""
+        return self.is_reduced and len(self._vectors) >= self._indexed_from
 
     def scan(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score all vectors by the dimensions that are scanned; exact where none was left out.
@@ -76,8 +87,13 @@ class VectorSearch:
             rows = best_places(scores, k)
             return rows, scores[rows]
         n = len(self._vectors)
-        n_survivors = min(max(_SURVIVORS, n // 50, 2 * k), n)
+        n_survivors = min(max(_SURVIVORS, n // 250, 2 * k), n)
         if scanned is None:
+            if self.is_indexed:
+                least = max(int(_SHARE * n), n_survivors)
+                return _nearest_listed(
+                    self._vectors, *self._halves, self._lists, query, (least, n_survivors, k)
+                )
             return _nearest(self._vectors, *self._halves, query, n_survivors, k)
         last = n - n_survivors
         survivors = np.flatnonzero(scanned >= np.partition(scanned, last)[last])
@@ -100,7 +116,13 @@ class VectorSearch:
     def _halves(self) -> tuple[NDArray[np.int8], Floats, NDArray[np.uint8], Floats]:
         """Axes with the steps of their bytes, packed vectors with those of their dimensions."""
         axes, units = to_bytes(self._axes)
-        return np.ascontiguousarray(axes.T), units, *to_halves(self._vectors @ self._axes)
+        reduced = self._vectors @ self._axes
+        packed, steps = to_halves(reduced[self._lists.order] if self.is_indexed else reduced)
+        return np.ascontiguousarray(axes.T), units, packed, steps
+
+    @cached_property
+    def _lists(self) -> InvertedLists:
+        return InvertedLists.build(self._vectors @ self._axes)
 
 
 @compiled()
@@ -118,6 +140,33 @@ def _nearest(
     runs = np.array([[0, len(packed)]])
     whole = rounded(projected(query, axes, units), steps)
     return _best_of(vectors, rows_near(packed, runs, whole, n_survivors), query, k)
+
+
+@compiled()
+def _nearest_listed(
+    vectors: NDArray[np.float32],
+    axes: NDArray[np.int8],
+    units: NDArray[np.float32],
+    packed: NDArray[np.uint8],
+    steps: NDArray[np.float32],
+    lists: InvertedLists,
+    query: NDArray[np.float32],
+    numbers: tuple[int, int, int],
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Scan half bytes of the nearest lists, and score exactly what survives.
+
+    Parameters
+    ----------
+    packed : array of shape (n, SCANNED_DIMENSIONS // 2)
+        In the order of the lists.
+    numbers : tuple of int
+        Rows that are scanned at least, that survive, and that are wanted.
+    """
+    n_scanned, n_survivors, k = numbers
+    reduced = projected(query, axes, units)
+    runs = nearest_runs(reduced, lists.starts, lists.centres, lists.spreads, n_scanned)
+    places = rows_near(packed, runs, rounded(reduced, steps), n_survivors)
+    return _best_of(vectors, np.sort(lists.order[places]), query, k)
 
 
 @compiled()
