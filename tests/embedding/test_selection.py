@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from nextcall.embedding.search import top_rows
 from nextcall.embedding.selection import (
     _best,
+    _descending,
     _highest,
     _ordered_bits,
     best_nonzero_rows,
     best_places,
+    best_positive_rows,
     least_of,
     ordered,
     places_from,
@@ -54,6 +56,45 @@ def test_many_scores_are_cut_exactly(seed: int, k: int) -> None:
     shown = np.sort(rows[scores[rows] != 0])
     expected = shown[top_rows(scores[shown], k)]
     np.testing.assert_array_equal(best_nonzero_rows(scores, rows, k), expected)
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 0.5, 2.0, 3.0]) | st.floats(0, width=32), min_size=1),
+    st.integers(1, 12),
+)
+def test_best_positive_rows_are_the_first_above_0(values: list[float], k: int) -> None:
+    scores = np.array(values, dtype=np.float32) + np.float32(0)  # -0 becomes 0
+    shown = np.flatnonzero(scores)
+    expected = shown[top_rows(scores[shown], k)] if len(shown) else shown
+    for kernel in (best_positive_rows, best_positive_rows.py_func):
+        np.testing.assert_array_equal(kernel(scores, k), expected)
+
+
+@pytest.mark.parametrize("kept", [0.02, 0.3, 1.0])
+@pytest.mark.parametrize("misleading", [False, True])
+def test_best_of_many_positive_scores(kept: float, *, misleading: bool) -> None:
+    """Every eighth row is looked at first; where it misleads, only these are high."""
+    rng = np.random.default_rng(0)
+    scores = np.where(rng.random(9_001) < kept, rng.random(9_001), 0).astype(np.float32)
+    scores[::8] += np.float32(5 * misleading)
+    shown = np.flatnonzero(scores)
+    for k in (1, 200, 1_300):
+        expected = shown[top_rows(scores[shown], k)]
+        np.testing.assert_array_equal(best_positive_rows(scores, k), expected)
+    np.testing.assert_array_equal(best_positive_rows.py_func(scores, 200), expected[:200])
+
+
+@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 300), min_size=1, unique=True))
+def test_keys_are_sorted_the_highest_first(values: list[int]) -> None:
+    keys = np.array(values, dtype=np.uint64)
+    for kernel in (_descending, _descending.py_func):
+        assert kernel(keys).tolist() == sorted(values, reverse=True)
+
+
+def test_many_keys_are_sorted_too() -> None:
+    keys = np.random.default_rng(0).permutation(3_000).astype(np.uint64)
+    assert _descending(keys).tolist() == list(range(2_999, -1, -1))
+    assert _descending.py_func(keys).tolist() == list(range(2_999, -1, -1))
 
 
 @given(

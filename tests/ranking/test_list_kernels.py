@@ -22,9 +22,7 @@ gains = (1 / np.arange(1, N_ROWS + 1)).astype(np.float32)
 
 
 @given(postings=st.lists(rows, min_size=1, max_size=5), data=st.data())
-def test_postings_add_up_and_name_what_they_touch(
-    postings: list[list[int]], data: st.DataObject
-) -> None:
+def test_postings_add_up(postings: list[list[int]], data: st.DataObject) -> None:
     terms = data.draw(st.lists(st.integers(0, len(postings) - 1), max_size=6))
     starts = np.cumsum([0, *map(len, postings)])
     row_of = np.array([row for row_list in postings for row in row_list], dtype=np.int32)
@@ -35,9 +33,8 @@ def test_postings_add_up_and_name_what_they_touch(
         expected[row_of[part]] += value_of[part]
     for kernel in (add_postings, add_postings.py_func):
         scores = np.zeros(N_ROWS, dtype=np.float32)
-        scored = kernel(scores, np.array(terms, dtype=np.int32), value_of, row_of, starts)
+        kernel(scores, np.array(terms, dtype=np.int32), value_of, row_of, starts)
         np.testing.assert_array_equal(scores, expected)
-        assert sorted(scored.tolist()) == np.flatnonzero(expected).tolist()
 
 
 def stacked(lists: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -9,6 +9,9 @@ from nextcall.compiling import compiled
 
 _BUCKETS: Final = 1_024
 _EVERY: Final = 8  # of many rows are a sample
+_SIDE_BY_SIDE: Final = 8  # scores that are looked at in one go
+_FEW: Final = 1_000  # keys that are sorted by counting
+_PARTS: Final = 256
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _SIGN: Final = np.uint32(0x80000000)
 
@@ -65,6 +68,47 @@ def best_nonzero_rows(
 
 
 @compiled()
+def best_positive_rows(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Rows of the `k` highest scores above 0, best first; ties by row.
+
+    Parameters
+    ----------
+    scores : array of shape (n,)
+        At least 0, none of them -0.
+    """
+    bits = scores.view(np.uint32)  # higher for a higher score
+    n_rows, width = np.uint64(len(bits)), np.uint64(_SIDE_BY_SIDE)
+    values = np.empty(len(bits) + 1, dtype=np.uint32)
+    rows = np.empty(len(bits) + 1, dtype=np.int64)
+    n = np.uint64(0)
+    for i in range(np.uint64(0), n_rows, np.uint64(_EVERY)):
+        values[n] = bits[i]
+        n += np.uint64(bits[i] > 0)
+    sampled = k // _EVERY + 4 * int(np.sqrt(k // _EVERY)) + 4
+    one = np.uint32(1)
+    edge = least_of(values[:n], sampled)[0] if n > np.uint64(sampled) else one
+    whole = n_rows - n_rows % width
+    while True:  # twice where the sample misled
+        n = np.uint64(0)
+        for first in range(np.uint64(0), whole, width):
+            highest = np.uint32(0)
+            for j in range(width):
+                highest = max(highest, bits[first + j])
+            if highest >= edge:
+                for j in range(width):  # no branch: is written over unless it counts
+                    values[n] = bits[first + j]
+                    rows[n] = np.int64(first + j)
+                    n += np.uint64(bits[first + j] >= edge)
+        for i in range(whole, n_rows):
+            values[n] = bits[i]
+            rows[n] = np.int64(i)
+            n += np.uint64(bits[i] >= edge)
+        if n >= np.uint64(k) or edge == one:
+            return _best(values[:n], rows[:n], k)
+        edge = one
+
+
+@compiled()
 def ordered(score: np.int32) -> np.uint32:
     """Give a whole number without a sign that is higher for a higher score."""
     return np.uint32(score) ^ _SIGN
@@ -89,11 +133,11 @@ def least_of(values: NDArray[np.uint32], n_least: int) -> tuple[np.uint32, int]:
         shift = np.uint32(shift + np.uint32(1))
     counts = np.zeros(_BUCKETS, dtype=np.int32)
     for value in values:
-        counts[np.uint32(value - low) >> shift] += 1
+        counts[np.uint64(np.uint32(value - low) >> shift)] += 1
     bucket, n = _BUCKETS, 0
     while n < n_least:
         bucket -= 1
-        n += counts[bucket]
+        n += counts[np.uint64(bucket)]
     return np.uint32(low + np.uint32(np.uint32(bucket) << shift)), n
 
 
@@ -116,18 +160,53 @@ def _best(values: NDArray[np.uint32], rows: NDArray[np.int64], k: int) -> NDArra
     if k == 0:
         return np.empty(0, dtype=np.int64)
     edge, n = least_of(values, k)
-    keys = np.empty(n, dtype=np.uint64)  # all distinct: the value, then the lower row
-    places = places_from(values, edge, n)
-    for i in range(n):
-        place = places[i]
-        keys[i] = (np.uint64(values[place]) << np.uint64(32)) | (_LOW - np.uint64(rows[place]))
+    keys = np.empty(n + 1, dtype=np.uint64)  # all distinct: the value, then the lower row
+    found = np.uint64(0)
+    for place in range(len(values)):  # no branch: is written over unless it counts
+        keys[found] = (np.uint64(values[place]) << np.uint64(32)) | (_LOW - np.uint64(rows[place]))
+        found += np.uint64(values[place] >= edge)
+    keys = keys[:n]
     if n > 2 * k:  # many are tied
         keys = _highest(keys, k)
-    keys.sort()
+    keys = _descending(keys)
     best = np.empty(k, dtype=np.int64)
     for i in range(k):
-        best[i] = np.int64(_LOW - (keys[len(keys) - 1 - i] & _LOW))
+        best[i] = np.int64(_LOW - (keys[i] & _LOW))
     return best
+
+
+@compiled()
+def _descending(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Sort keys, the highest first: by counting in 256 parts, then by insertion."""
+    n = len(keys)
+    if n > _FEW:
+        return np.sort(keys)[::-1].copy()
+    low, high = keys[0], keys[0]
+    for key in keys:
+        low, high = min(low, key), max(high, key)
+    shift = np.uint64(0)
+    while (high - low) >> shift >= np.uint64(_PARTS):
+        shift += np.uint64(1)
+    places = np.zeros(_PARTS, dtype=np.int64)
+    for key in keys:
+        places[(high - key) >> shift] += 1
+    first = 0
+    for part in range(_PARTS):
+        size = places[part]
+        places[part] = first
+        first += size
+    order = np.empty(n, dtype=np.uint64)
+    for key in keys:
+        part = (high - key) >> shift
+        order[places[part]] = key
+        places[part] += 1
+    for i in range(1, n):
+        key, place = order[i], i
+        while place > 0 and order[place - 1] < key:
+            order[place] = order[place - 1]
+            place -= 1
+        order[place] = key
+    return order
 
 
 @compiled()

@@ -1,10 +1,10 @@
-"""Lists of rows that retrievers propose: scored, fused and looked up, touching those rows alone."""
+"""Lists of rows that retrievers propose: scored, fused and looked up."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.compiling import compiled
-from nextcall.embedding.selection import best_nonzero_rows
+from nextcall.embedding.selection import best_positive_rows
 
 Postings = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]]
 """Data, rows and starts of lists: term t gives ``data[i] > 0`` to row ``rows[i]`` for each i from
@@ -18,33 +18,18 @@ def add_postings(
     data: NDArray[np.float32],
     rows: NDArray[np.int32],
     starts: NDArray[np.int64],
-) -> NDArray[np.int64]:
+) -> None:
     """Add to the scores of all rows what each term gives to those of its list.
 
     Parameters
     ----------
     scores : array of shape (n_rows,)
-        All 0 before.
     data, rows, starts : arrays
         `Postings`.
-
-    Returns
-    -------
-    array of shape (n_scored,)
-        Rows whose score is no longer 0, each once, in the order in which they came.
     """
-    length = 0
     for term in terms:
-        length += starts[term + 1] - starts[term]
-    scored = np.empty(min(length, len(scores)) + 1, dtype=np.int64)
-    n = 0
-    for term in terms:
-        for i in range(starts[term], starts[term + 1]):
-            row = rows[i]
-            scored[n] = row  # no branch: is written over unless the row is new
-            n += int(scores[row] == 0)
-            scores[row] += data[i]
-    return scored[:n]
+        for i in range(np.uint64(starts[term]), np.uint64(starts[term + 1])):
+            scores[np.uint64(rows[i])] += data[i]
 
 
 @compiled()
@@ -70,8 +55,8 @@ def search_postings(
         Is filled with the highest scores.
     """
     for number, (data, rows, starts) in enumerate(postings):
-        scored = add_postings(scores[number], terms, data, rows, starts)
-        found = best_nonzero_rows(scores[number], scored, listed.shape[1])
+        add_postings(scores[number], terms, data, rows, starts)
+        found = best_positive_rows(scores[number], listed.shape[1])
         counts[number] = len(found)
         listed[number, : len(found)] = found
         best[number] = scores[number, found[0]] if len(found) else np.float32(0)
