@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nextcall.catalog.graph_kernels import fed_rows, givers, raise_to, wanted_terms
+from nextcall.catalog.graph_kernels import fed_rows, flows, givers, raise_to, wanted_terms
 
 N_TERMS, WIDTH = 6, 4
 one_row = st.dictionaries(
@@ -94,3 +94,29 @@ def test_givers_are_all_that_give_something_of_what_is_demanded(
         )
         found = dict(zip(rows.tolist(), shares.tolist(), strict=True))
         assert found == pytest.approx(expected, rel=1e-5)
+
+
+@given(tables=st.lists(st.tuples(one_row, one_row), min_size=1, max_size=5), data=st.data())
+def test_flows_are_what_their_parts_say(
+    tables: list[tuple[dict[int, float], dict[int, float]]], data: st.DataObject
+) -> None:
+    rows_of = st.lists(st.integers(0, len(tables) - 1), max_size=3)
+    rows = np.array(data.draw(rows_of), dtype=np.int64)
+    called = np.array(data.draw(rows_of), dtype=np.int64)
+    terms, required = padded([needs for needs, _ in tables])
+    weights, taken = required / 2, required / 4
+    yields = padded([gives for _, gives in tables])
+    shares = np.full(len(rows), 0.5, dtype=np.float32)
+    last, known = np.zeros((2, N_TERMS + 1), dtype=np.float32)
+    raise_to(last, *yields, called[-1:])
+    raise_to(known, *yields, called)
+    by_last, by_all = (fed_rows(terms, weights, rows, given) for given in (last, known))
+    raise_to(known, terms, taken, called)
+    lacking = np.float32(1) - known
+    unmet = fed_rows(terms, required, rows, lacking)
+    demand = wanted_terms(terms, required, rows, shares, lacking)
+    expected = by_last, by_all, unmet, fed_rows(*yields, rows, demand) / (1 + unmet)
+    for kernel in (flows, flows.py_func):
+        found = kernel((terms, weights, required, taken), yields, rows, called, shares, N_TERMS)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6)

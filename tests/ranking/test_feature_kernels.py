@@ -18,6 +18,7 @@ from nextcall.ranking.feature_kernels import (
     fill_retrieval,
     fill_services,
     fill_words,
+    numbers_above,
 )
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import STATIC_FEATURES
@@ -124,3 +125,10 @@ def test_history(n_calls: int) -> None:
     assert np.flatnonzero(values[:, -1]).tolist() == [4]
     relation = values[:, HISTORY_FEATURES.index("last_service")]
     assert relation.tolist() == (known.service[rows] == known.service[rows[4]]).tolist()
+
+
+def test_numbers_above_count_what_is_higher() -> None:
+    values = np.random.default_rng(0).integers(5, size=40).astype(np.float32)
+    expected = [sum(other > value for other in values) for value in values]
+    for kernel in (numbers_above, numbers_above.py_func):
+        assert kernel(values).tolist() == expected

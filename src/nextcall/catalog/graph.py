@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from nextcall.catalog.catalog import Catalog
-from nextcall.catalog.graph_kernels import fed_rows, givers, raise_to, wanted_terms
+from nextcall.catalog.graph_kernels import fed_rows, flows, givers, raise_to, wanted_terms
 from nextcall.catalog.terms import TermTables
 from nextcall.files import atomic_path
 
@@ -191,11 +191,9 @@ class OperationGraph:
         known : array of shape (n_terms + 1,)
             As `known` gives it.
         """
-        weight = np.asarray(weights, dtype=np.float32)
-        shares = weight / np.float32(max(float(weight.sum()), _TINY))
         chosen = np.asarray(rows, dtype=np.int64)
-        tables = self.tables
-        return wanted_terms(tables.need_terms, tables.need_required, chosen, shares, 1 - known)
+        terms, required = self.tables.need_terms, self.tables.need_required
+        return wanted_terms(terms, required, chosen, _shares(weights), 1 - known)
 
     def first_hops(self, demand: _Floats, known: _Floats, *, n: int) -> tuple[_Rows, _Floats]:
         """Give the operations of the whole catalogue that best meet a demand, best first.
@@ -241,23 +239,17 @@ class OperationGraph:
         weights : array-like of shape (n_candidates,)
             How right each candidate looks for the prompt, non-negative; only proportions count.
         """
-        chosen = np.asarray(rows, dtype=np.int64)
-        calls = np.asarray(called, dtype=np.int64)
         tables = self.tables
-        returned = self.returned(calls)
-        fed_by_last, fed_by_history = (
-            fed_rows(tables.need_terms, tables.need_weights, chosen, given)
-            for given in (self.returned(calls[-1:]), returned)
+        by_last, by_all, unmet, feeds = flows(
+            (tables.need_terms, tables.need_weights, tables.need_required, tables.need_taken),
+            (tables.yield_terms, tables.yield_weights),
+            np.asarray(rows, dtype=np.int64),
+            np.asarray(called, dtype=np.int64),
+            _shares(weights),
+            len(tables.terms),
         )
-        known = self._with_taken(returned, calls)
-        unmet = self._unmet(chosen, known)
-        demand = self.demanded(chosen, weights, known)
-        given = fed_rows(tables.yield_terms, tables.yield_weights, chosen, demand)
         return Flow(
-            fed_by_last=fed_by_last,
-            fed_by_history=fed_by_history,
-            unmet_needs=unmet,
-            feeds_candidates=given / (1 + unmet),
+            fed_by_last=by_last, fed_by_history=by_all, unmet_needs=unmet, feeds_candidates=feeds
         )
 
     def _with_taken(self, returned: _Floats, called: _Rows) -> _Floats:
@@ -268,6 +260,13 @@ class OperationGraph:
     def _unmet(self, rows: _Rows, known: _Floats) -> _Floats:
         """Give how much each row lacks."""
         return fed_rows(self.tables.need_terms, self.tables.need_required, rows, 1 - known)
+
+
+def _shares(weights: ArrayLike) -> _Floats:
+    """Divide weights by their sum."""
+    weight = np.asarray(weights, dtype=np.float32)
+    shares: _Floats = weight / np.float32(max(float(weight.sum()), _TINY))
+    return shares
 
 
 def _by_term(terms: NDArray[np.int32], weights: _Floats, n_terms: int) -> sparse.csr_array:

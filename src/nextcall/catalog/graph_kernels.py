@@ -128,3 +128,52 @@ def givers(
                     n += 1
                 given[row] += data[i] * demand[term]
     return found[:n], given[found[:n]]
+
+
+@compiled()
+def flows(
+    needs: tuple[_Terms, _Floats, _Floats, _Floats],
+    yields: tuple[_Terms, _Floats],
+    rows: _Rows,
+    called: _Rows,
+    shares: _Floats,
+    n_terms: int,
+) -> tuple[_Floats, _Floats, _Floats, _Floats]:
+    """Give how some rows stand to some calls and to each other.
+
+    Parameters
+    ----------
+    needs : tuple of arrays of shape (n_operations, width)
+        Terms, weights, and the weights of what is required and of what is taken.
+    yields : tuple of arrays of shape (n_operations, width)
+        Terms and weights.
+    rows : array of shape (n_rows,)
+    called : array of shape (n_calls,)
+        Oldest first.
+    shares : array of shape (n_rows,)
+        How much each row counts.
+    n_terms : int
+        Without the padding.
+
+    Returns
+    -------
+    tuple of four arrays of shape (n_rows,)
+        The fields of `Flow`, in their order.
+    """
+    terms, weights, required, taken = needs
+    yielded, chances = yields
+    one = np.float32(1)
+    known = np.zeros(n_terms + 1, dtype=np.float32)
+    by_last = np.zeros(len(rows), dtype=np.float32)
+    by_all = np.zeros(len(rows), dtype=np.float32)
+    if len(called):
+        raise_to(known, yielded, chances, called[-1:])
+        by_last = fed_rows(terms, weights, rows, known)
+        raise_to(known, yielded, chances, called)
+        by_all = fed_rows(terms, weights, rows, known)
+        raise_to(known, terms, taken, called)
+    lacking = one - known
+    unmet = fed_rows(terms, required, rows, lacking)
+    demand = wanted_terms(terms, required, rows, shares, lacking)
+    feeds = fed_rows(yielded, chances, rows, demand) / (one + unmet)
+    return by_last, by_all, unmet, feeds

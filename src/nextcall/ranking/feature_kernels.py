@@ -210,6 +210,18 @@ def fill_services(
 
 
 @compiled()
+def numbers_above(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Count for each value how many are higher."""
+    numbers = np.empty(len(values), dtype=np.int64)
+    for place in range(len(values)):
+        number = 0
+        for value in values:
+            number += int(value > values[place])
+        numbers[place] = number
+    return numbers
+
+
+@compiled()
 def fill_history(
     values: NDArray[np.float32],
     first: int,

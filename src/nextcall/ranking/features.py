@@ -18,6 +18,7 @@ from nextcall.ranking.feature_kernels import (
     fill_retrieval,
     fill_services,
     fill_words,
+    numbers_above,
 )
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import STATIC_FEATURES, CatalogIndex
@@ -78,8 +79,10 @@ def compute_features(
     )
     fill_services(values, _SERVICES, index.statics.service, rows, dense)
     values[:, _STATIC] = index.static_features[rows]
-    _flow(values, index, retrieved, history[-_HISTORY:])
-    _history_features(values, index, rows, history[-_HISTORY:], prior, now)
+    recent = history[-_HISTORY:]
+    called = index.positions([call.operation_id for call in recent])
+    _flow(values, index, retrieved, called)
+    _history_features(values, index, rows, (recent, called), prior, now)
     return values
 
 
@@ -92,34 +95,33 @@ def _flow(
     values: NDArray[np.float32],
     index: CatalogIndex,
     retrieved: Retrieved,
-    history: Sequence[Call],
+    called: NDArray[np.int64],
 ) -> None:
     """What the calls gave for each candidate, and what it gives for the others."""
-    called = index.positions([call.operation_id for call in history])
     flow = index.graph.flow(retrieved.rows, called, likely_right(retrieved.fused))
     feeds = flow.feeds_candidates
-    ahead = len(feeds) - np.searchsorted(np.sort(feeds), feeds, side="right")
     if len(called):
         values[:, _FED] = flow.fed_by_history
     values[:, _UNMET] = flow.unmet_needs
     values[:, _FEEDS] = feeds
-    values[:, _RANK_FEEDING] = np.where(feeds > 0, ahead, N_CANDIDATES)
+    values[:, _RANK_FEEDING] = np.where(feeds > 0, numbers_above(feeds), N_CANDIDATES)
 
 
 def _history_features(
     values: NDArray[np.float32],
     index: CatalogIndex,
     rows: NDArray[np.int64],
-    history: Sequence[Call],
+    calls: tuple[Sequence[Call], NDArray[np.int64]],
     prior: WorkflowPrior,
     now: datetime | None,
 ) -> None:
+    """What the calls and their rows say; some calls may be unknown."""
+    history, called = calls
     values[:, _COLUMN["session_length"]] = len(history)
     last_time = history[-1].time if history else None
     if now and last_time:
         gap = (now - last_time).total_seconds()
         values[:, _COLUMN["time_since_last"]] = np.log1p(max(gap, 0.0))
-    called = index.positions([call.operation_id for call in history])
     if len(called) == 0:
         return
     similar = dots_among_rows(index.vectors, rows, called[-_RECENT:])
