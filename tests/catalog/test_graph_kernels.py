@@ -104,9 +104,11 @@ def test_flows_are_what_their_parts_say(
     rows = np.array(data.draw(rows_of), dtype=np.int64)
     called = np.array(data.draw(rows_of), dtype=np.int64)
     terms, required = padded([needs for needs, _ in tables])
-    weights, taken = required / 2, required / 4
+    weights: NDArray[np.float32] = required * np.float32(0.5)
+    taken: NDArray[np.float32] = required * np.float32(0.25)
     yields = padded([gives for _, gives in tables])
     shares = np.full(len(rows), 0.5, dtype=np.float32)
+    lacking: NDArray[np.float32]
     last, known = np.zeros((2, N_TERMS + 1), dtype=np.float32)
     raise_to(last, *yields, called[-1:])
     raise_to(known, *yields, called)
