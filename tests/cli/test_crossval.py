@@ -121,6 +121,11 @@ def test_held_out_rankings_are_written_and_their_figures_shown(
     [
         (("--folds", "1"), "--folds must be from 2 to the number of groups, 12, got 1."),
         (("--folds", "13"), "--folds must be from 2 to the number of groups, 12, got 13."),
+        (
+            ("--sessions", "1"),
+            "sessions must be from 2 to the groups of all folds but one, 9, got 1.",
+        ),
+        (("--folds", "2", "--sessions", "7"), "but one, 6, got 7."),
         (("--group", "team"), "queries.jsonl:1: 'team' must be a text that is not empty"),
         (("--group", "shift", "--folds", "3"), "the number of groups, 2, got 3."),
         (("--group", "shift", "--folds", "2"), "at least two sessions, got 1."),
@@ -146,6 +151,25 @@ def test_bad_input_ends_with_exit_code_2_and_a_message_that_names_it(
     assert message in err
     assert "Traceback" not in err
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_few_sessions_teach_less(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ndcg = []
+    for sessions in ("2", "9"):
+        code, out, err = _run(
+            *(folder, monkeypatch, capsys, "crossval", "--catalog", folder / "catalog.jsonl"),
+            *("--queries", folder / "queries.jsonl", "--output", tmp_path / "out.jsonl"),
+            *("--base", _base(folder, monkeypatch, capsys), "--folds", 4, "--sessions", sessions),
+        )
+        assert code == 0, err
+        assert "36 rankings" in err
+        ndcg.append([float(line.split()[3]) for line in out.splitlines()[-2:]])
+    assert all(few < many for few, many in zip(*ndcg, strict=True))
 
 
 def test_the_packaged_ranker_adapts_where_no_base_is_named(

@@ -10,7 +10,6 @@ from nextcall.ranking import adapted_features
 from nextcall.ranking.adaptation import (
     ADAPTED_SETTINGS,
     AdaptedRanker,
-    _calibrate,
     adapt_ranker,
     session_groups,
 )
@@ -21,6 +20,7 @@ from nextcall.ranking.adapted_features import (
     ask,
 )
 from nextcall.ranking.adapted_rows import Examiner
+from nextcall.ranking.adapted_score import AdaptedScore
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import packaged_abstention
@@ -80,7 +80,7 @@ def test_the_base_says_where_none_answers(adapted: AdaptedRanker, shop_index: Ca
     able = CallRanker(settings=base.settings)
     able.trees_, able.prior_, able.calibration_ = base.trees_, base.prior_, base.calibration_
     able.abstention_ = packaged_abstention(shop_index)
-    taught = AdaptedRanker(able, adapted.evidence, adapted.trees, adapted.calibration)
+    taught = AdaptedRanker(able, adapted.evidence, adapted.score, adapted.calibration)
     assert taught.abstention_ is able.abstention_ is not None
     run, context = calls_of(["orders:ListOrders"]), ("monthly report",)
     for prompt in ("list my orders of candles please", "sing me a song"):
@@ -308,7 +308,7 @@ def test_only_the_last_prompts_and_states_are_compared(
     assert (found["late"]["popularity"] != found["capped"]["popularity"]).any()
 
 
-def test_a_half_without_a_right_candidate_calibrates_nothing(
+def test_a_part_without_a_right_candidate_weighs_and_calibrates_nothing(
     ranker: CallRanker, shop_index: CatalogIndex
 ) -> None:
     queries = next_call_queries(_habit())
@@ -320,7 +320,8 @@ def test_a_half_without_a_right_candidate_calibrates_nothing(
         relevance=tuple(y * (own == 0) for y, own in zip(rows.relevance, half, strict=True)),
     )
     found = [
-        _calibrate(known, half, SETTINGS, np.random.default_rng(0)) for known in (rows, missed)
+        AdaptedScore.fit(known, half, settings=SETTINGS, rng=np.random.default_rng(0))[1]
+        for known in (rows, missed)
     ]
     assert found[0] != found[1]
     for calibration in found:

@@ -61,6 +61,35 @@ def test_a_sessions_own_answer_does_not_change_how_it_is_ranked(
     assert scores[0] == scores[1]
 
 
+def test_a_fold_is_ranked_by_the_sessions_that_are_drawn(
+    ranker: CallRanker, shop_index: CatalogIndex
+) -> None:
+    """All sessions of the other folds are drawn, or two of twelve, which know one habit or both."""
+    queries = _queries()
+    found = {}
+    for sessions in (None, 9, 2):
+        found[sessions] = cross_validate(
+            ranker,
+            shop_index,
+            queries,
+            rng=np.random.default_rng(0),
+            folds=4,
+            sessions=sessions,
+            k=5,
+            settings=SETTINGS,
+        )
+    right = {
+        sessions: sum(
+            answered[0].operation.operation_id in query.relevant
+            for query, answered in zip(queries, answers, strict=True)
+        )
+        for sessions, answers in found.items()
+    }
+    assert right[9] >= 10
+    assert right[None] >= 10
+    assert right[2] < 10
+
+
 def test_a_group_may_be_something_else_than_a_session(
     ranker: CallRanker, shop_index: CatalogIndex
 ) -> None:
@@ -74,7 +103,12 @@ def test_a_group_may_be_something_else_than_a_session(
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"k": 0}, "k must be at least 1, got 0"), ({"folds": 13}, "folds must be from 2 to")],
+    [
+        ({"k": 0}, "k must be at least 1, got 0"),
+        ({"folds": 13}, "folds must be from 2 to"),
+        ({"sessions": 1}, "sessions must be from 2 to the groups of all folds but one, 9, got 1"),
+        ({"sessions": 10}, "but one, 9, got 10"),
+    ],
 )
 def test_what_is_asked_of_it_is_checked(
     ranker: CallRanker, shop_index: CatalogIndex, options: dict[str, int], message: str

@@ -28,6 +28,13 @@ def crossval(
     group: Annotated[
         str, typer.Option(help="Key of a query that a part keeps together.")
     ] = "session_id",
+    sessions: Annotated[
+        int | None,
+        typer.Option(
+            help="Sessions (groups) that teach, drawn anew for each part; all others where none "
+            "is given."
+        ),
+    ] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Operations of each ranking.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
 ) -> None:
@@ -49,7 +56,15 @@ def crossval(
     ranker, index = open_model(base, catalog)
     rng = np.random.default_rng(seed)
     answers = cross_validate(
-        ranker, index, asked, rng=rng, folds=folds, groups=groups, k=top, progress=progress
+        ranker,
+        index,
+        asked,
+        rng=rng,
+        folds=folds,
+        groups=groups,
+        sessions=sessions,
+        k=top,
+        progress=progress,
     )
     predictions = [
         Prediction(

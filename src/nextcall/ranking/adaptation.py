@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 from nextcall.progress import Progress, silent
 from nextcall.ranking.abstention import Abstention
-from nextcall.ranking.adapted_features import ADAPTED_NAMES, TargetEvidence
+from nextcall.ranking.adapted_features import TargetEvidence
 from nextcall.ranking.adapted_rows import Examined, Examiner, examine_once
-from nextcall.ranking.boosting import BoostingSettings, Trees, train_trees
+from nextcall.ranking.adapted_score import AdaptedScore
+from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.calibration import Calibration
 from nextcall.ranking.candidates import retrieve
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.features import has_history
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.ranker import Answer, CallRanker, Ranked
-from nextcall.ranking.rows import QueryRows
 from nextcall.sessions import Call, Query
 from nextcall.sessions.splits import group_folds
 
@@ -34,11 +34,8 @@ ADAPTED_SETTINGS: Final = BoostingSettings(
     max_bins=63,
 )
 
-_HARD: Final = 45
-_RANDOM: Final = 15
 _HISTORY: Final = 100
 _SIMILARITY: Final = FEATURE_NAMES.index("prompt_similarity")
-_NAMES: Final = (*FEATURE_NAMES, *ADAPTED_NAMES)
 
 
 class AdaptedRanker:
@@ -50,8 +47,8 @@ class AdaptedRanker:
         Its score and features are among those of this ranker.
     evidence : TargetEvidence
         What the sessions say.
-    trees : Trees
-        Grown on the base's features and those of `ADAPTED_FEATURES`.
+    score : AdaptedScore
+        Trees above the base's features and those of `ADAPTED_FEATURES`, weighed beside the base.
     calibration : Calibration
     """
 
@@ -59,12 +56,12 @@ class AdaptedRanker:
         self,
         base: CallRanker,
         evidence: TargetEvidence,
-        trees: Trees,
+        score: AdaptedScore,
         calibration: Calibration,
     ) -> None:
         self.base = base
         self.evidence = evidence
-        self.trees = trees
+        self.score = score
         self.calibration = calibration
 
     @property
@@ -156,7 +153,7 @@ class AdaptedRanker:
     def rank_examined(self, index: CatalogIndex, examined: Examined, *, k: int) -> list[Ranked]:
         """Order candidates that were examined; best first."""
         features, rows = examined.features, examined.found.rows
-        scores = self.trees.predict(features)
+        scores = self.score.predict(features)
         order = np.argsort(-scores, kind="stable")
         known = has_history(features)
         confidence = self.calibration.confidence(scores[order], has_history=known)
@@ -224,43 +221,10 @@ def adapt_examined(
         raise ValueError(f"queries must come from at least two sessions, got {n_groups}.")
     inner = group_folds(own, min(INNER_FOLDS, n_groups), rng=rng)
     rows = examiner.rows(positions, inner, progress=progress)
-    return AdaptedRanker(
-        examiner.base,
-        examiner.evidence(positions),
-        _grow(rows, settings, rng),
-        _calibrate(rows, inner % 2, settings, rng),
-    )
+    score, calibration = AdaptedScore.fit(rows, inner, settings=settings, rng=rng)
+    return AdaptedRanker(examiner.base, examiner.evidence(positions), score, calibration)
 
 
 def session_groups(queries: Sequence[Query]) -> list[str]:
     """Name the session of each query; one without a session stands alone."""
     return [query.session_id or f"\0{query.query_id}" for query in queries]
-
-
-def _grow(rows: QueryRows, settings: BoostingSettings, rng: np.random.Generator) -> Trees:
-    sampled = rows.sample(hard=_HARD, random=_RANDOM, rng=rng)
-    return train_trees(sampled, settings=settings, rng=rng, feature_names=_NAMES)
-
-
-def _calibrate(
-    rows: QueryRows,
-    half: NDArray[np.int64],
-    settings: BoostingSettings,
-    rng: np.random.Generator,
-) -> Calibration:
-    """Fit on the scores of trees that were grown on the other half of the sessions."""
-    width = max(len(relevance) for relevance in rows.relevance)
-    scores = np.full((len(rows), width), -np.inf)
-    relevant = np.zeros((len(rows), width), dtype=np.bool_)
-    for own in (0, 1):
-        if not any(rows.relevance[i].any() for i in np.flatnonzero(half != own)):
-            continue
-        trees = _grow(rows.select(np.flatnonzero(half != own)), settings, rng)
-        for i in np.flatnonzero(half == own):
-            values = trees.predict(rows.features[i])
-            order = np.argsort(-values, kind="stable")
-            scores[i, : len(values)] = values[order]
-            relevant[i, : len(values)] = rows.relevance[i][order] > 0
-    scored = np.isfinite(scores[:, 0])
-    before = np.array([has_history(features) for features in rows.features])
-    return Calibration.fit(scores[scored], relevant[scored], before[scored])

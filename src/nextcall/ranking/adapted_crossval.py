@@ -18,7 +18,7 @@ from nextcall.sessions import Query
 from nextcall.sessions.splits import group_folds
 
 
-def cross_validate(
+def cross_validate(  # noqa: PLR0913  # three subjects and seven options
     base: CallRanker,
     index: CatalogIndex,
     queries: Sequence[Query],
@@ -26,6 +26,7 @@ def cross_validate(
     rng: np.random.Generator,
     folds: int = 5,
     groups: Sequence[str] | None = None,
+    sessions: int | None = None,
     k: int = 20,
     settings: BoostingSettings = ADAPTED_SETTINGS,
     progress: Progress = silent,
@@ -36,6 +37,9 @@ def cross_validate(
     ----------
     groups : sequence of str, optional
         What a split keeps together, one label a query; the session where none is given.
+    sessions : int, optional
+        Groups to learn from, drawn anew for each fold from all other folds; all of them where none
+        is given.
     k : int
         Answers a query, at least 1.
 
@@ -47,7 +51,7 @@ def cross_validate(
     Raises
     ------
     ValueError
-        Where `k` or `folds` is out of range, or as `adapt_ranker`.
+        Where `k`, `folds` or `sessions` is out of range, or as `adapt_ranker`.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}.")
@@ -57,12 +61,24 @@ def cross_validate(
             f"folds must be from 2 to the number of groups, {len(set(known))}, got {folds}."
         )
     fold = group_folds(known, folds, rng=rng)
+    label = np.array(known)
+    if sessions is not None:
+        most = min(len(np.unique(label[fold != held_out])) for held_out in range(folds))
+        if not 2 <= sessions <= most:
+            raise ValueError(
+                f"sessions must be from 2 to the groups of all folds but one, {most}, "
+                f"got {sessions}."
+            )
     examiner = Examiner(index, base, queries, progress=progress)
     answers: list[list[Ranked]] = [[] for _ in queries]
     for held_out in progress(range(folds), description="Adapting to folds", total=folds):
+        learned = fold != held_out
+        if sessions is not None:
+            drawn = rng.choice(np.unique(label[learned]), sessions, replace=False)
+            learned = np.isin(label, drawn)
         adapted = adapt_examined(
             examiner,
-            np.flatnonzero(fold != held_out),
+            np.flatnonzero(learned),
             groups=known,
             rng=rng,
             settings=settings,
