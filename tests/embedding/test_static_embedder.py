@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nextcall.embedding.embedder import Embedder
-from nextcall.embedding.static_embedder import LONGEST, StaticEmbedder, _sum_to_norm_1
+from nextcall.embedding.static_embedder import LONGEST, StaticEmbedder
 from nextcall.embedding.wordpieces import N_PIECES, open_tokenizer
 
 T = TypeVar("T")
@@ -165,11 +165,3 @@ def test_arrays_that_make_no_encoder_are_refused(
     }
     with pytest.raises(ValueError, match=re.escape(message)):
         StaticEmbedder(**(arrays | changes), teacher="none")  # type: ignore[arg-type]  # on purpose
-
-
-def test_the_sum_without_compiling_is_the_same(embedder: StaticEmbedder) -> None:
-    arrays = embedder.table, embedder.steps
-    for rows in ([LIST, ALL, LIST], [USER], []):
-        given = *arrays, np.array(rows, dtype=np.int64), embedder.blank
-        np.testing.assert_array_equal(_sum_to_norm_1.py_func(*given), _sum_to_norm_1(*given))
-    np.testing.assert_array_equal(_sum_to_norm_1(*given), embedder.blank)

@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.compiling import compiled
 from nextcall.embedding.embedder import Embedder, check_texts
 from nextcall.embedding.wordpieces import N_PIECES, WordPieces, tokenizer_digest
 from nextcall.progress import Progress, silent
@@ -132,7 +131,11 @@ class StaticEmbedder:
             pair = self._row_of_pair.get(left * N_PIECES + right)
             if pair is not None:
                 rows.append(pair)
-        return _sum_to_norm_1(self.table, self.steps, np.array(rows, dtype=np.int64), self.blank)
+        places = np.array(rows, dtype=np.int64)
+        summed = self.table.take(places, axis=0).astype(np.float32)
+        total: NDArray[np.float32] = self.steps.take(places) @ summed
+        square = float(total @ total)
+        return total / np.float32(square**0.5) if square > 0 else self.blank
 
     @cached_property
     def _row_of_pair(self) -> dict[int, int]:
@@ -141,30 +144,6 @@ class StaticEmbedder:
     @cached_property
     def _wordpieces(self) -> WordPieces:
         return WordPieces(longest=LONGEST)
-
-
-@compiled()
-def _sum_to_norm_1(
-    table: NDArray[np.int8],
-    steps: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    blank: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Sum some rows of a table in their steps, to norm 1; `blank` where the sum is 0."""
-    total = np.zeros(table.shape[1], dtype=np.float32)
-    for row in rows:
-        step = steps[row]
-        for d in range(table.shape[1]):
-            total[d] += step * np.float32(table[row, d])
-    square = 0.0
-    for value in total:
-        square += np.float64(value) * np.float64(value)
-    if square == 0:
-        return blank.copy()
-    norm = np.float32(np.sqrt(square))
-    for d in range(len(total)):
-        total[d] /= norm
-    return total
 
 
 def vector_model(embedder: Embedder) -> str:
