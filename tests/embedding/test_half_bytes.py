@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numba import njit
 from numpy.typing import NDArray
 
 from nextcall.embedding.half_bytes import rounded, rows_near, to_halves
@@ -91,6 +92,7 @@ def test_the_largest_products_do_not_overflow(sign: int) -> None:
 
 def test_the_compiled_product_is_the_plain_one() -> None:
     packed, levels = packed_levels(8, 50)
+    compiled = njit(lambda flat, start, query: product(flat, start, query))  # noqa: PLW0108  # a call
     runs = np.array([[0, 50]])
     for seed in range(20):
         query = np.random.default_rng(seed).integers(-128, 128, size=SCANNED_DIMENSIONS)
@@ -100,6 +102,10 @@ def test_the_compiled_product_is_the_plain_one() -> None:
             for row in range(50)
         ]
         assert plain == (levels @ query).tolist()
+        assert plain == [
+            compiled(packed.reshape(-1), np.uint64(row * SCANNED_DIMENSIONS // 2), whole)
+            for row in range(50)
+        ]
         for n_least in (1, 5, 25):
             found = rows_near(packed, runs, whole, n_least)
             assert min(plain[row] for row in found) >= sorted(plain)[-len(found)]

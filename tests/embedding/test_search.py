@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nextcall.embedding.search import VectorSearch, top_rows
+from nextcall.embedding.search import VectorSearch, _best_of, _nearest, _nearest_listed, top_rows
 
 Floats = NDArray[np.float32]
 
@@ -103,6 +103,21 @@ def test_an_index_is_the_same_each_time_it_is_made() -> None:
     for query in clustered(20, seed=2):
         for left, right in zip(one.top(query, 50), other.top(query, 50), strict=True):
             np.testing.assert_array_equal(left, right)
+
+
+def test_the_kernels_say_the_same_without_compiling() -> None:
+    vectors = clustered(5_000)
+    flat, listed = VectorSearch(vectors), VectorSearch(vectors, indexed_from=0)
+    query = clustered(1, seed=3)[0]
+    for kernel, arguments in (
+        (_best_of, (vectors, np.arange(7, 5_000, 100), query, 9)),
+        (_nearest, (vectors, *flat._halves, query, 40, 9)),
+        (_nearest_listed, (vectors, *listed._halves, listed._lists, query, (900, 40, 9))),
+    ):
+        rows, scores = kernel(*arguments)
+        plain_rows, plain_scores = kernel.py_func(*arguments)
+        assert rows.tolist() == plain_rows.tolist()
+        np.testing.assert_allclose(scores, plain_scores, atol=1e-6)
 
 
 @pytest.mark.parametrize("indexed_from", [0, 100_000])
