@@ -131,6 +131,7 @@ def test_held_out_rankings_are_written_and_their_figures_shown(
         (("--group", "shift", "--folds", "2"), "at least two sessions, got 1."),
         (("--catalog", "no.parquet"), "no.parquet"),
         (("--base", "no/model"), "must hold a ranker"),
+        (("--encoder", "no/encoder"), "no/encoder"),
     ],
 )
 def test_bad_input_ends_with_exit_code_2_and_a_message_that_names_it(

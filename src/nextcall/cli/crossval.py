@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nextcall.cli.model import Encoder, open_model
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -24,6 +26,7 @@ def crossval(
             "--base", help="Folder of the ranker that adapts; the packaged one where none is given."
         ),
     ] = None,
+    *,
     folds: Annotated[int, typer.Option(help="Parts; each is ranked by what the others teach.")] = 5,
     group: Annotated[
         str, typer.Option(help="Key of a query that a part keeps together.")
@@ -37,12 +40,12 @@ def crossval(
     ] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Operations of each ranking.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+    encoder: Encoder = "auto",
 ) -> None:
     """Adapt to all sessions but a part, rank that part, and so on through all parts."""
     import numpy as np
 
     from nextcall.cli.console import note, print_table, progress
-    from nextcall.cli.model import open_model
     from nextcall.ranking.adapted_crossval import cross_validate
     from nextcall.sessions.fields import json_objects
     from nextcall.sessions.jsonl import Prediction, read_queries, write_predictions
@@ -53,7 +56,7 @@ def crossval(
         raise ValueError(
             f"--folds must be from 2 to the number of groups, {len(set(groups))}, got {folds}."
         )
-    ranker, index = open_model(base, catalog)
+    ranker, index = open_model(base, catalog, encoder=encoder)
     rng = np.random.default_rng(seed)
     answers = cross_validate(
         ranker,
