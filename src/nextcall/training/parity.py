@@ -1,5 +1,6 @@
 """Is an encoder of prompts as good as another, end to end? Both rankers on the same queries."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,6 +67,7 @@ def encoder_parity(
     *,
     recipe: Recipe,
     seed: int,
+    workers: int = 2,
     progress: Progress = silent,
 ) -> Parity:
     """Compare the encoder of some material with its teacher, by two-fold cross-validation.
@@ -80,6 +82,8 @@ def encoder_parity(
         With the encoder; its teacher is the other.
     material : Material
         Prepared with `index`.
+    workers : int
+        Rankers that are trained side by side, each on one thread.
 
     Raises
     ------
@@ -96,17 +100,25 @@ def encoder_parity(
     teacher = index.with_embedder(index.teacher)
     other = query_rows(teacher, own.queries, material.prior, progress=progress)
     halves = (present[::2], present[1::2])
-    frames = []
-    for training, tested in (halves, halves[::-1]):
-        for name, rows in (("encoder", own), ("teacher", other)):
-            ranker = recipe.ranker().fit_rows(
-                _of_parts(rows, material, training[:-1]),
-                validation=_of_parts(rows, material, training[-1:]),
-                prior=material.prior,
-                rng=np.random.default_rng(seed),
-            )
-            held_out = rows.select(np.flatnonzero(np.isin(parts, tested)))
-            frames.append(score_ranker(ranker, held_out, index).assign(encoder=name))
+    asked = [
+        (name, rows, training, tested)
+        for training, tested in (halves, halves[::-1])
+        for name, rows in (("encoder", own), ("teacher", other))
+    ]
+
+    def scored(job: tuple[str, QueryRows, list[int], list[int]]) -> pd.DataFrame:
+        name, rows, training, tested = job
+        ranker = recipe.ranker().fit_rows(
+            _of_parts(rows, material, training[:-1]),
+            validation=_of_parts(rows, material, training[-1:]),
+            prior=material.prior,
+            rng=np.random.default_rng(seed),
+        )
+        held_out = rows.select(np.flatnonzero(np.isin(parts, tested)))
+        return score_ranker(ranker, held_out, index).assign(encoder=name)
+
+    with ThreadPoolExecutor(workers) as pool:  # LightGBM leaves Python's lock
+        frames = list(pool.map(scored, asked))
     return _compared(pd.concat(frames), rng=np.random.default_rng(seed))
 
 
