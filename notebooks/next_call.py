@@ -70,6 +70,7 @@ from nextcall.training.report import (
     worst_errors,
 )
 from nextcall.training.train import fit_for_use
+from nextcall.training.variants import recompute
 
 rng = np.random.default_rng(seed)
 pd.set_option("display.max_colwidth", None)
@@ -136,11 +137,12 @@ of_fold.groupby("fold").agg(prompts=("service", "size"), services=("service", "n
 recipe = Recipe(sessions=sessions, prior_sessions=prior_sessions)
 recipe = replace(recipe, boosting=replace(recipe.boosting, trees=trees))
 by_minilm = open_index(catalog, cache=cache_dir())
-with ThreadPoolExecutor(1) as pool:  # MiniLM reads the prompts, for the baselines, meanwhile
-    pool.submit(by_minilm.encode_prompts, [query.prompt for query in prompts])
-    encoder = distilled(by_minilm, cache=cache_dir())
-    index = by_minilm.with_embedder(encoder[0])
-    material = prepare(index, prompts, recipe=recipe, rng=rng, part_of=parts)
+with ThreadPoolExecutor(1) as pool:
+    distilling = pool.submit(distilled, by_minilm, cache=cache_dir())
+    read_by_minilm = prepare(by_minilm, prompts, recipe=recipe, rng=rng, part_of=parts)
+    encoder = distilling.result()
+index = by_minilm.with_embedder(encoder[0])
+material = recompute(index, read_by_minilm)
 
 # %% [markdown]
 # Is the table as good as the network? On the prompts of half of the parts a ranker is trained with
@@ -148,9 +150,9 @@ with ThreadPoolExecutor(1) as pool:  # MiniLM reads the prompts, for the baselin
 # kept where it loses less than 0.005 in NDCG@10; the interval is over services.
 
 # %%
-parity = encoder_parity(index, material, recipe=recipe, seed=seed)
+parity = encoder_parity(index, material, taught=read_by_minilm, recipe=recipe, seed=seed)
 if not parity.holds:
-    index, material = by_minilm, prepare(by_minilm, prompts, recipe=recipe, rng=rng, part_of=parts)
+    index, material = by_minilm, read_by_minilm
 parity.table.set_index("metric").round(4)
 
 # %%

@@ -1,6 +1,7 @@
 """Two encoders end to end: against rankers trained and scored one by one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from nextcall.sessions import Query
 from nextcall.training.parity import MOST_AT_RISK, MOST_LOST, Parity, encoder_parity
 from nextcall.training.recipe import Material, Recipe, prepare
 from nextcall.training.train import train_ranker
+from nextcall.training.variants import recompute
 
 
 class Confused:
@@ -49,6 +51,21 @@ def quick_material(
 @pytest.fixture(scope="module")
 def parity(quick: CatalogIndex, quick_material: Material, recipe: Recipe) -> Parity:
     return encoder_parity(quick, quick_material, recipe=recipe, seed=4)
+
+
+def test_rows_that_the_caller_has_are_not_computed_anew(
+    index: CatalogIndex,
+    quick: CatalogIndex,
+    quick_material: Material,
+    recipe: Recipe,
+    parity: Parity,
+) -> None:
+    taught = recompute(index, quick_material)
+    again = encoder_parity(quick, quick_material, taught=taught, recipe=recipe, seed=4)
+    assert again.table.equals(parity.table)
+    some = replace(taught, rows={"prompts": taught.rows["prompts"].select(range(9))})
+    with pytest.raises(ValueError, match="taught must have the prompts of material"):
+        encoder_parity(quick, quick_material, taught=some, recipe=recipe, seed=4)
 
 
 def test_the_figures_are_those_of_rankers_trained_by_hand(

@@ -67,6 +67,7 @@ def encoder_parity(
     *,
     recipe: Recipe,
     seed: int,
+    taught: Material | None = None,
     workers: int = 2,
     progress: Progress = silent,
 ) -> Parity:
@@ -82,13 +83,16 @@ def encoder_parity(
         With the encoder; its teacher is the other.
     material : Material
         Prepared with `index`.
+    taught : Material, optional
+        The same prepared with the teacher, where the caller has it.
     workers : int
         Rankers that are trained side by side, each on one thread.
 
     Raises
     ------
     ValueError
-        Where the prompts are of fewer than four parts: a half needs two.
+        Where the prompts are of fewer than four parts: a half needs two; or where `taught` has
+        others.
     """
     parts = material.parts["prompts"]
     present = sorted({int(part) for part in parts if part != NO_PART})
@@ -97,8 +101,13 @@ def encoder_parity(
             f"material must have prompts of at least {FEWEST_PARTS} parts, got {len(present)}."
         )
     own = material.rows["prompts"]
-    teacher = index.with_embedder(index.teacher)
-    other = query_rows(teacher, own.queries, material.prior, progress=progress)
+    if taught is None:
+        teacher = index.with_embedder(index.teacher)
+        other = query_rows(teacher, own.queries, material.prior, progress=progress)
+    else:
+        other = taught.rows["prompts"]
+        if other.queries != own.queries:
+            raise ValueError("taught must have the prompts of material, in the same order.")
     halves = (present[::2], present[1::2])
     asked = [
         (name, rows, training, tested)
