@@ -1,0 +1,1 @@
+"""Anomaly detection: streaming and batch detectors, consensus, explanation."""

@@ -1,0 +1,280 @@
+"""Five named detectors and their consensus, for many keys in one object."""
+
+from math import isfinite, nan
+from pathlib import Path
+from typing import Self, cast
+
+import numpy as np
+import pandas as pd
+
+from nextcall.anomaly.check_result import Anomaly, CheckResult, Kind
+from nextcall.anomaly.monitor_files import Saved, load_state, save_state
+from nextcall.anomaly.monitor_input import (
+    KEY_COLUMNS,
+    Key,
+    check_key,
+    number,
+    read_points,
+    seconds,
+)
+from nextcall.anomaly.named_kernels import (
+    ALARMS,
+    ENOUGH,
+    FLAGS,
+    HIGH,
+    KINDS,
+    LATE,
+    LEARNED,
+    LOW,
+    MAGNITUDE,
+    MISSING,
+    NEW_MEAN,
+    POINTS,
+    PREVIOUS,
+    RATE,
+    REST_LENGTH,
+    RESTING,
+    RISK,
+    TIME,
+    TREND,
+    WARM,
+    WIDTH,
+    step_entry,
+    steps,
+)
+
+
+class AnomalyMonitor:
+    """Watches any number of metrics, a value at a time; each key learns what is normal for it.
+
+    A key is a metric, an entity and a behavior (what the entity was doing, as the caller names
+    it); each has its own state of `bytes_per_key`. One thread at a time.
+
+    Parameters
+    ----------
+    rate : float
+        Alarms a value where nothing is wrong, above 0 and at most 0.05; fewer where no detector
+        passes its own limit so often.
+    least_change : float
+        Difference below which nothing is an anomaly, in the unit of the metrics; at least 0.
+    memory : int
+        Values that weigh in means and standard deviations, at least 16.
+    rest : int
+        Values after an alarm without another, at least 0; never more than half the values that
+        lie between two alarms at `rate`.
+
+    Raises
+    ------
+    ValueError
+        Where an option is out of its range.
+
+    Examples
+    --------
+    >>> monitor = AnomalyMonitor(least_change=1.0)
+    >>> for second in range(300):
+    ...     result = monitor.check("latency", 20.0 + second % 3, entity="GetUser")
+    >>> result.enough_data, result.anomalies
+    (True, ())
+    >>> result = monitor.check("latency", 90.0, entity="GetUser")
+    >>> result.alarm, sorted(anomaly.kind for anomaly in result.anomalies)
+    (True, ['iqr', 'spike', 'z_score'])
+    """
+
+    def __init__(
+        self,
+        *,
+        rate: float = 1 / 600,
+        least_change: float = 0.0,
+        memory: int = 200,
+        rest: int = 30,
+    ) -> None:
+        if not 0 < rate <= 0.05:
+            raise ValueError(f"rate must be above 0 and at most 0.05, got {rate}.")
+        if not (least_change >= 0 and isfinite(least_change)):
+            raise ValueError(f"least_change must be at least 0, got {least_change}.")
+        if not (memory >= 16 and isfinite(memory)):
+            raise ValueError(f"memory must be at least 16, got {memory}.")
+        if not (rest >= 0 and isfinite(rest)):
+            raise ValueError(f"rest must be at least 0, got {rest}.")
+        self._settings = float(rate), float(least_change), float(int(memory)), float(int(rest))
+        self._rows: dict[Key, int] = {}
+        self._state = np.zeros((4, WIDTH))
+        self._advance = step_entry()
+
+    def __len__(self) -> int:
+        """Give the number of keys."""
+        return len(self._rows)
+
+    @property
+    def bytes_per_key(self) -> int:
+        """Bytes of state of one key; room for up to twice as many keys is set aside."""
+        return self._state.itemsize * WIDTH
+
+    def update(
+        self,
+        metric: str,
+        value: float | None,
+        entity: str | None = None,
+        behavior: str | None = None,
+        time: object = None,
+    ) -> float:
+        """Give the risk alone, as `check` does: the quick way.
+
+        Raises
+        ------
+        TypeError
+            Where a name is no text, the value no number or the time no time.
+        ValueError
+            Where the time is a datetime without a time zone.
+        """
+        key = metric, entity, behavior
+        if type(value) is not float:
+            value = number(value)
+        when = nan if time is None else time if type(time) is float else seconds(time)
+        row = self._rows.get(key)
+        if row is None:
+            row = self._row(key)
+        return self._advance(self._state, row, value, when)
+
+    def check(
+        self,
+        metric: str,
+        value: float | None,
+        entity: str | None = None,
+        behavior: str | None = None,
+        time: object = None,
+    ) -> CheckResult:
+        """Say how strange a value is, given those before it, and learn from it.
+
+        Parameters
+        ----------
+        value : float or None
+            None, ``nan`` and infinities are missing: counted, not learned, risk 0. Beyond 1e150
+            it counts as 1e150.
+        time : datetime or float, optional
+            Aware, or seconds since 1970. A point that is not later than the newest of its key, be
+            it late or a duplicate, is counted, not learned, risk 0. Without times the detector of
+            patterns in the hours of the week is silent.
+
+        Raises
+        ------
+        TypeError
+            Where a name is no text, the value no number or the time no time.
+        ValueError
+            Where the time is a datetime without a time zone.
+        """
+        risk = self.update(metric, value, entity, behavior, time)
+        row = self._rows[metric, entity, behavior]
+        flags = int(self._state.item(row, FLAGS))
+        return CheckResult(
+            risk_score=risk,
+            anomalies=self._anomalies(row, flags) if flags & 31 else (),
+            enough_data=flags & ENOUGH > 0,
+            learned=flags & LEARNED > 0,
+            resting=flags & RESTING > 0,
+        )
+
+    def check_frame(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Check the rows of a frame in their order, with the very numbers of `check`.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            ``metric`` and ``value``, and where there ``entity``, ``behavior`` and ``time``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the same index: ``risk_score``, ``enough_data``, ``learned``, ``resting``, and
+            the magnitude of each detector, above 1 where it found an anomaly.
+
+        Raises
+        ------
+        ValueError
+            Where a column is missing or a cell is not what it should be; nothing is learned then.
+        """
+        points = read_points(frame)
+        rows = np.array([self._row(key) for key in points.keys], dtype=np.int64)[points.key_of]
+        risks, flags, magnitudes = steps(self._state, rows, points.values, points.times)
+        columns = {
+            "risk_score": risks,
+            "enough_data": flags & ENOUGH > 0,
+            "learned": flags & LEARNED > 0,
+            "resting": flags & RESTING > 0,
+        }
+        columns |= dict(zip(KINDS, magnitudes, strict=True))
+        return pd.DataFrame(columns, index=frame.index, copy=False)
+
+    def summary(self) -> pd.DataFrame:
+        """Give a row a key: its names, counts and newest risk.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``metric``, ``entity``, ``behavior``, ``points`` learned, ``missing``, ``late``,
+            ``alarms``, ``risk_score`` of the newest point, ``enough_data``.
+        """
+        used = self._state[: len(self)]
+        names = pd.DataFrame(list(self._rows), columns=list(KEY_COLUMNS), dtype="string")
+        counts = {"points": POINTS, "missing": MISSING, "late": LATE, "alarms": ALARMS}
+        for name, column in counts.items():
+            names[name] = used[:, column].astype(np.int64)
+        names["risk_score"] = used[:, RISK]
+        names["enough_data"] = used[:, POINTS] > WARM
+        return names
+
+    def save(self, path: Path) -> None:
+        """Write all state to a file (``npz``, no pickle) that is whole or absent."""
+        save_state(path, Saved(self._settings, list(self._rows), self._state[: len(self)]))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote; it goes on with the same numbers, bit for bit.
+
+        Raises
+        ------
+        ValueError
+            Where the file is not one of a monitor, or its numbers cannot be.
+        OSError
+            Where the file cannot be read.
+        """
+        (rate, least_change, memory, rest), keys, state = load_state(path)
+        try:
+            monitor = cls(rate=rate, least_change=least_change, memory=int(memory), rest=int(rest))
+        except (OverflowError, ValueError) as error:
+            raise ValueError(f"{path} is no state of a monitor: {error}") from error
+        monitor._rows = {key: row for row, key in enumerate(keys)}
+        monitor._state = state if keys else monitor._state
+        return monitor
+
+    def _row(self, key: Key) -> int:
+        row = self._rows.get(key)
+        if row is None:
+            check_key(key)
+            row = len(self._rows)
+            if row == len(self._state):
+                grown = np.zeros((2 * row, WIDTH))
+                grown[:row] = self._state
+                self._state = grown
+            self._state[row, TIME] = -np.inf
+            self._state[row, RATE : REST_LENGTH + 1] = self._settings
+            self._rows[key] = row
+        return row
+
+    def _anomalies(self, row: int, flags: int) -> tuple[Anomaly, ...]:
+        own = self._state[row].tolist()
+        found = []
+        for kind, name in enumerate(KINDS):
+            if flags & (1 << kind):
+                low, high = own[LOW + kind], own[HIGH + kind]
+                found.append(
+                    Anomaly(
+                        kind=cast("Kind", name),
+                        magnitude=own[MAGNITUDE + kind],
+                        expected=(low + high) / 2,
+                        actual=own[NEW_MEAN if kind == TREND else PREVIOUS],
+                        low=low,
+                        high=high,
+                    )
+                )
+        return tuple(sorted(found, key=lambda anomaly: -anomaly.magnitude))

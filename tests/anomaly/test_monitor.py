@@ -1,0 +1,295 @@
+"""The monitor: one value at a time, a frame at once, and what lies in a file say the same."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nextcall.anomaly.monitor import AnomalyMonitor
+from nextcall.anomaly.named_kernels import KINDS, POINTS, TIME, WARM, WIDTH
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def frame(n: int = 1200, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    values = 10 + rng.standard_t(3, n)
+    values[rng.random(n) < 0.02] = np.nan
+    minutes = np.cumsum(rng.integers(0, 40, n))
+    return pd.DataFrame(
+        {
+            "metric": rng.choice(["calls", "latency"], n),
+            "entity": rng.choice(np.array(["a", "b", None], dtype=object), n),
+            "value": values,
+            "time": pd.Series(START + pd.to_timedelta(minutes, unit="min")).astype(
+                "datetime64[us, UTC]"
+            ),
+        },
+        index=np.arange(n) * 2,
+    )
+
+
+def streamed(monitor: AnomalyMonitor, rows: pd.DataFrame) -> pd.DataFrame:
+    found: list[dict[str, Any]] = []
+    for row in rows.to_dict("records"):
+        missing = {name: value for name, value in row.items() if name == "value" or pd.notna(value)}
+        result = monitor.check(**{str(name): value for name, value in missing.items()})
+        found.append(
+            {
+                "risk_score": result.risk_score,
+                "enough_data": result.enough_data,
+                "learned": result.learned,
+                "resting": result.resting,
+                "found": {anomaly.kind for anomaly in result.anomalies},
+            }
+        )
+    return pd.DataFrame(found, index=rows.index)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), cut=st.integers(0, 1200))
+def test_a_frame_says_what_single_values_say(seed: int, cut: int) -> None:
+    rows = frame(seed=seed)
+    one, other = AnomalyMonitor(rate=0.01), AnomalyMonitor(rate=0.01)
+    expected = streamed(one, rows)
+    found = pd.concat([other.check_frame(rows[:cut]), other.check_frame(rows[cut:])])
+    kinds = [{kind for kind in KINDS if row[kind] > 1} for row in found.to_dict("records")]
+    assert kinds == expected["found"].tolist()
+    columns = ["risk_score", "enough_data", "learned", "resting"]
+    pd.testing.assert_frame_equal(found[columns], expected[columns], check_exact=True)
+    assert one._state.tobytes() == other._state.tobytes()
+    pd.testing.assert_frame_equal(one.summary(), other.summary())
+    assert one.summary()["alarms"].sum() == (found["risk_score"] >= 0.5).sum()
+
+
+def test_it_goes_on_from_a_file_bit_for_bit(tmp_path: Path) -> None:
+    rows = frame()
+    monitor = AnomalyMonitor(rate=0.01, least_change=0.5, memory=100, rest=7)
+    monitor.check_frame(rows[:700])
+    monitor.save(tmp_path / "state.npz")
+    again = AnomalyMonitor.load(tmp_path / "state.npz")
+    assert len(again) == len(monitor)
+    pd.testing.assert_frame_equal(again.summary(), monitor.summary())
+    expected, found = monitor.check_frame(rows[700:]), again.check_frame(rows[700:])
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    monitor.save(tmp_path / "one.npz")
+    again.save(tmp_path / "other.npz")
+    assert again._settings == monitor._settings
+    one, other = (np.load(tmp_path / name) for name in ("one.npz", "other.npz"))
+    assert one["state"].tobytes() == other["state"].tobytes()
+
+
+def test_an_empty_monitor_is_kept_and_grows(tmp_path: Path) -> None:
+    AnomalyMonitor().save(tmp_path / "state.npz")
+    monitor = AnomalyMonitor.load(tmp_path / "state.npz")
+    assert monitor.summary().empty
+    for entity in range(100):
+        monitor.check("calls", 1, entity=str(entity), behavior="read")
+    assert len(monitor) == 100
+    assert monitor.summary()["entity"].tolist() == [str(entity) for entity in range(100)]
+    assert (monitor.summary()["points"] == 1).all()
+    assert monitor.bytes_per_key <= 4000
+    assert len(monitor._state) * monitor.bytes_per_key <= 2 * 4000 * 100
+
+
+def test_a_spike_is_told_with_its_band() -> None:
+    monitor = AnomalyMonitor()
+    rng = np.random.default_rng(0)
+    for value in rng.normal(100, 5, 400):
+        result = monitor.check("latency", value, entity="a")
+    assert result.enough_data
+    result = monitor.check("latency", 300, entity="a")
+    assert result.alarm
+    assert [anomaly.kind for anomaly in result.anomalies][-1] == "spike"
+    for anomaly in result.anomalies:
+        assert anomaly.low < anomaly.expected < anomaly.high < anomaly.actual == 300
+        assert anomaly.magnitude > 1
+    assert sorted({a.magnitude for a in result.anomalies}, reverse=True) == [
+        a.magnitude for a in result.anomalies
+    ]
+    after = monitor.check("latency", 300, entity="a")
+    assert after.resting
+    assert not after.alarm
+
+
+def test_a_trend_is_told_with_both_means() -> None:
+    monitor = AnomalyMonitor()
+    rng = np.random.default_rng(0)
+    told = []
+    for value in np.r_[rng.normal(100, 5, 200), rng.normal(180, 5, 40)]:
+        told += [a for a in monitor.check("latency", value).anomalies if a.kind == "trend"]
+    assert 90 < told[0].expected < 110
+    assert told[0].actual > told[0].high > 120
+
+
+def test_warm_up_says_so_and_never_alarms() -> None:
+    monitor = AnomalyMonitor()
+    for place in range(WARM):
+        result = monitor.check("calls", 10.0 ** (place % 9))
+        assert not result.enough_data
+        assert result.risk_score == 0
+    assert monitor.check("calls", 1).enough_data
+
+
+def test_missing_late_and_duplicate_points_are_counted_not_learned() -> None:
+    monitor = AnomalyMonitor()
+    assert monitor.check("calls", 5, time=START).learned
+    for value in (None, float("nan"), float("inf"), -(10**400), pd.NA):
+        result = monitor.check("calls", value, time=START + timedelta(hours=1))
+        assert result.risk_score == 0
+        assert not result.learned
+    for time in (START, START - timedelta(seconds=1), START.timestamp()):
+        assert not monitor.check("calls", 5, time=time).learned
+    assert monitor.check("calls", 5, time=pd.Timestamp(START) + pd.Timedelta(seconds=1)).learned
+    assert monitor.check("calls", 5, time=pd.NaT).learned
+    row = monitor.summary().iloc[0]
+    assert (row["points"], row["missing"], row["late"]) == (3, 5, 3)
+
+
+def test_times_of_a_frame_may_be_of_any_kind() -> None:
+    times = pd.Series(pd.date_range(START, periods=5, freq="37min", unit="ns"))
+    kinds: list[Any] = [
+        times,
+        times.dt.tz_convert("Europe/Berlin"),
+        times.astype("int64") / 1e9,
+        times.dt.to_pydatetime().astype(object),
+        times.where(times.index != 2),
+    ]
+    states = []
+    for column in kinds:
+        monitor = AnomalyMonitor()
+        monitor.check_frame(pd.DataFrame({"metric": "a", "value": range(5), "time": column}))
+        states.append(monitor._state)
+    for other in states[1:4]:
+        np.testing.assert_array_equal(other, states[0])
+    assert states[4][0, POINTS] == 5
+    assert states[4][0, TIME] == states[0][0, TIME]
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"rate": 0}, "rate"),
+        ({"rate": 0.1}, "rate"),
+        ({"least_change": -1}, "least_change"),
+        ({"least_change": float("inf")}, "least_change"),
+        ({"memory": 5}, "memory"),
+        ({"rest": -1}, "rest"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any], name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be"):
+        AnomalyMonitor(**options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"value": "12"}, TypeError, "value must be a number, got '12'"),
+        ({"value": []}, TypeError, "value must be a number"),
+        ({"entity": 3}, TypeError, "entity must be text or None, got 3"),
+        ({"metric": None}, TypeError, "metric must be text, got None"),
+        ({"time": "now"}, TypeError, "time must be seconds or a datetime"),
+        ({"time": datetime(2026, 1, 1)}, ValueError, "time must have a time zone"),  # noqa: DTZ001
+    ],
+)
+def test_bad_arguments_are_refused_and_leave_no_key(
+    arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    monitor = AnomalyMonitor()
+    with pytest.raises(error, match=message):
+        monitor.check(**({"metric": "calls", "value": 1.0} | arguments))
+    assert len(monitor) == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"metric": ["a"]}, "must have a column 'value'"),
+        ({"metric": ["a", "a"], "value": [1, "x"]}, "row 1: value must be a number, got 'x'"),
+        ({"metric": ["a", None], "value": [1, 2]}, "row 1: metric must be text"),
+        ({"metric": ["a"], "value": [1], "time": ["now"]}, "row 0: time must be"),
+        ({"metric": ["a"], "value": [1], "time": [pd.Timestamp(0)]}, "row 0: time must have"),
+    ],
+)
+def test_bad_frames_are_refused_whole(columns: dict[str, Any], message: str) -> None:
+    monitor = AnomalyMonitor()
+    with pytest.raises(ValueError, match=message):
+        monitor.check_frame(pd.DataFrame(columns))
+    assert len(monitor) == 0
+
+
+def test_an_empty_frame_gives_an_empty_frame() -> None:
+    empty = pd.DataFrame({"metric": [], "value": []})
+    assert AnomalyMonitor().check_frame(empty).empty
+
+
+def spoiled(**changes: Any) -> dict[str, Any]:
+    monitor = AnomalyMonitor()
+    monitor.check("calls", 1.0)
+    monitor.check("calls", 1.0, entity="b")
+    keys = [["calls", None, None], ["calls", "b", None]]
+    arrays: dict[str, Any] = {
+        "format": 1,
+        "settings": np.array(monitor._settings),
+        "keys": keys,
+        "state": monitor._state[:2].copy(),
+    }
+    for name, change in changes.items():
+        if name == "cell":
+            column, value = change
+            arrays["state"][1, column] = value
+        else:
+            arrays[name] = change
+    if isinstance(arrays["keys"], list):
+        arrays["keys"] = np.frombuffer(json.dumps(arrays["keys"]).encode(), dtype=np.uint8)
+    return arrays
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": 2},
+        {"settings": np.ones(3)},
+        {"settings": np.ones(4)},
+        {"keys": [["calls", None, None], ["calls", None, None]]},
+        {"keys": [["calls", None, None], ["calls", 3, None]]},
+        {"keys": [["calls", None, None]]},
+        {"keys": np.array([1, 2], dtype=np.uint8)},
+        {"keys": np.array([{}], dtype=object)},
+        {"state": np.zeros((2, WIDTH), dtype=np.float32)},
+        {"cell": (POINTS, -1.0)},
+        {"cell": (POINTS, 0.5)},
+        {"cell": (TIME, np.nan)},
+        {"cell": (TIME, np.inf)},
+        {"cell": (WIDTH - 1, np.nan)},
+        {"cell": (8, -1.0)},
+    ],
+)
+def test_a_spoiled_file_is_refused(changes: dict[str, Any], tmp_path: Path) -> None:
+    np.savez(tmp_path / "state.npz", **spoiled(**changes))
+    with pytest.raises(ValueError, match=r"state\.npz is no state of a monitor"):
+        AnomalyMonitor.load(tmp_path / "state.npz")
+
+
+def test_settings_of_a_file_are_held_to_the_rules(tmp_path: Path) -> None:
+    arrays = spoiled(settings=np.array([0.5, 0.0, 200.0, 30.0]))
+    arrays["state"][:, 17:21] = arrays["settings"]
+    np.savez(tmp_path / "state.npz", **arrays)
+    with pytest.raises(ValueError, match="rate must be"):
+        AnomalyMonitor.load(tmp_path / "state.npz")
+
+
+def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+    for content in (b"", b"PK\x03\x04 no", b"text"):
+        (tmp_path / "state.npz").write_bytes(content)
+        with pytest.raises(ValueError, match="is no state of a monitor"):
+            AnomalyMonitor.load(tmp_path / "state.npz")
+    with pytest.raises(FileNotFoundError):
+        AnomalyMonitor.load(tmp_path / "none.npz")

@@ -1,0 +1,233 @@
+"""Each detector beside a slow and plain definition; compiled and plain Python say the same."""
+
+from math import inf, nan, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from nextcall.anomaly import named_kernels
+from nextcall.anomaly.named_kernels import (
+    ALARMS,
+    BEHAVIOR,
+    FIRST,
+    HIGH,
+    IQR,
+    KINDS,
+    LEAST,
+    LOW,
+    MAGNITUDE,
+    MEMORY,
+    NEW_MEAN,
+    RATE,
+    REST_LENGTH,
+    RING,
+    RISK,
+    SPIKE,
+    TIME,
+    TREND,
+    WIDTH,
+    Z_SCORE,
+    step,
+    step_entry,
+    steps,
+)
+
+RATE_OF_ALARMS = 1 / 600
+KERNELS = (
+    "quantile", "put_in_order", "windows", "note", "judge", "measure", "measure_pattern",
+    "remember", "measure_trend", "step",
+)  # fmt: skip
+
+
+def state(n_keys: int = 1, *, rate: float = RATE_OF_ALARMS, least: float = 0.0) -> Any:
+    rows = np.zeros((n_keys, WIDTH))
+    rows[:, TIME] = -inf
+    rows[:, [RATE, LEAST, MEMORY, REST_LENGTH]] = rate, least, 200.0, 30.0
+    return rows
+
+
+def run(
+    values: NDArray[np.float64], times: NDArray[np.float64] | None = None, **settings: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give each step's row of state, and the risks."""
+    rows = state(**settings)
+    seen = np.empty((len(values), WIDTH))
+    risks = np.empty(len(values))
+    for place, value in enumerate(values):
+        when = nan if times is None else times[place]
+        risks[place] = step(rows, 0, value, when)
+        seen[place] = rows[0]
+    return seen, risks
+
+
+def series(kind: str, n: int, seed: int = 0) -> NDArray[np.float64]:
+    rng = np.random.default_rng(seed)
+    on = np.convolve(rng.random(n) < 0.005, np.ones(6), mode="full")[:n] > 0
+    drawn: dict[str, NDArray[Any]] = {
+        "gauss": rng.normal(100, 5, n),
+        "laplace": rng.laplace(0, 1, n),
+        "poisson": rng.poisson(3, n),
+        "heavy": rng.standard_t(2.5, n),
+        "bursts": rng.normal(10, 1, n) + on * rng.exponential(20, n),
+        "constant": np.full(n, 7.0),
+        "walk": np.cumsum(rng.normal(size=n)),
+    }
+    return drawn[kind].astype(np.float64)
+
+
+def plain(values: NDArray[np.float64], least: float) -> list[dict[int, float]]:
+    """Magnitudes by definition, from all values before."""
+    found = []
+    mean = variance = change_variance = 0.0
+    for n, x in enumerate(values):
+        before = values[max(0, n - RING) : n]
+        steps_seen = np.abs(np.diff(values[:n]))
+        smallest = min(steps_seen[steps_seen > 0], default=0.0)
+        limits: dict[int, tuple[float, float]] = {}
+        if n < FIRST:
+            first = values[: n + 1]
+            mean = float(np.median(first))
+            variance = float(np.subtract(*np.quantile(first, [0.75, 0.25])) / 1.349) ** 2
+            change_variance = 2 * variance
+            found.append({})
+            continue
+        floor = max(1e-3 * abs(mean), smallest / 2)
+        low, high = np.quantile(before, [0.25, 0.75])
+        sigma, spread = max(sqrt(variance), floor), max(high - low, 1.349 * floor)
+        jitter = max(sqrt(change_variance), floor)
+        change = abs(x - values[n - 1])
+        limits[Z_SCORE] = abs(x - mean), 3 * sigma
+        limits[IQR] = max(low - x, x - high, 0), 1.5 * spread
+        limits[SPIKE] = change, 2.5 * jitter
+        if n + 1 >= RING and (n + 1) % 8 == 0:
+            old, new = values[n + 1 - 64 : n + 1 - 32], values[n + 1 - 32 : n + 1]
+            error = sqrt(old.var(ddof=1) / 32 + new.var(ddof=1) / 32)
+            widest = max(0.25 * abs(old.mean()), 4 * error, 3 * floor)
+            limits[TREND] = abs(new.mean() - old.mean()), widest
+        weight = 1 / min(n + 1, 200)
+        off = float(np.clip(x - mean, -6 * max(sigma, spread), 6 * max(sigma, spread)))
+        variance = (1 - weight) * (variance + weight * off**2)
+        mean += weight * off
+        change_variance += weight * (min(change, 6 * max(jitter, spread)) ** 2 - change_variance)
+        found.append({kind: off / max(limit, least) for kind, (off, limit) in limits.items()})
+    return found
+
+
+@pytest.mark.parametrize("kind", ["gauss", "laplace", "poisson", "heavy", "walk"])
+@pytest.mark.parametrize("least", [0.0, 2.0])
+def test_magnitudes_are_those_of_the_plain_definition(kind: str, least: float) -> None:
+    values = series(kind, 600)
+    values[300:] += 4 * values[:300].std()
+    seen, _ = run(values, least=least)
+    for own, magnitudes in zip(seen, plain(values, least), strict=True):
+        expected = [magnitudes.get(detector, 0.0) for detector in range(5)]
+        np.testing.assert_allclose(own[MAGNITUDE : MAGNITUDE + 5], expected, rtol=1e-7, atol=1e-9)
+
+
+def test_pattern_is_the_mean_of_the_hour_of_the_week() -> None:
+    rng = np.random.default_rng(0)
+    hours = np.arange(24 * 7 * 12)
+    values = 100 + 80 * np.sin(hours * 2 * np.pi / 24) + rng.normal(0, 1, len(hours))
+    values[-1] += 60
+    seen, _ = run(values, hours * 3600.0)
+    magnitudes = seen[:, MAGNITUDE + BEHAVIOR]
+    assert not magnitudes[: 24 * 7 * 8].any()
+    usual = values[len(hours) - 1 - 168 :: -168].mean()
+    own = seen[-1]
+    assert (own[LOW + BEHAVIOR] + own[HIGH + BEHAVIOR]) / 2 == pytest.approx(usual)
+    off = own[HIGH + BEHAVIOR] - usual
+    assert off >= 0.3 * abs(usual) * (1 - 1e-9)
+    assert magnitudes[-1] == pytest.approx((values[-1] - usual) / off)
+    assert magnitudes[-1] > 1 > magnitudes[24 * 7 * 10 : -1].max()
+    assert not run(values)[0][:, MAGNITUDE + BEHAVIOR].any()
+
+
+def test_a_flat_series_makes_no_giant_of_a_step() -> None:
+    flicker = np.r_[np.zeros(150), np.tile([0.0, 0, 0, 1], 40)]
+    seen, _ = run(flicker)
+    assert seen[160:, MAGNITUDE : MAGNITUDE + 5].max() <= 1
+    seen, risks = run(np.r_[np.full(200, 50.0), 50.1])
+    assert seen[-1, MAGNITUDE : MAGNITUDE + 5].max() <= 1
+    assert risks.max() < 0.5
+    seen, risks = run(np.r_[np.full(200, 50.0), 60.0], least=11.0)
+    assert risks[-1] < 0.5
+    _, risks = run(np.r_[np.full(200, 50.0), 60.0])
+    assert risks[-1] > 0.9
+
+
+def test_bands_and_the_newer_mean_stand_in_the_row() -> None:
+    values = series("gauss", 128)
+    own = run(values)[0][-1]
+    low, high = np.quantile(values[-65:-1], [0.25, 0.75])
+    assert own[LOW + IQR] == pytest.approx(low - 1.5 * (high - low))
+    assert own[HIGH + IQR] == pytest.approx(high + 1.5 * (high - low))
+    assert own[NEW_MEAN] == pytest.approx(values[-32:].mean())
+    assert (own[LOW + TREND] + own[HIGH + TREND]) / 2 == pytest.approx(values[-64:-32].mean())
+
+
+@pytest.mark.parametrize("kind", ["gauss", "laplace", "poisson", "heavy", "bursts", "constant"])
+def test_noise_alarms_at_the_rate_within_a_factor_of_two(kind: str) -> None:
+    values = series(kind, 100_000, seed=5)
+    rows = state()
+    steps(rows, np.zeros(len(values), dtype=np.int64), values, np.arange(len(values)) * 300.0)
+    found = rows[0, ALARMS] / len(values) / RATE_OF_ALARMS
+    assert found < 2
+    assert found > 0.5 or kind == "constant"
+
+
+def test_short_noise_alarms_at_the_rate_within_a_factor_of_two() -> None:
+    rows = state(500)
+    values = np.random.default_rng(1).normal(size=500 * 1000)
+    steps(rows, np.repeat(np.arange(500), 1000), values, np.full(len(values), nan))
+    assert rows[:, ALARMS].sum() / len(values) < 2 * RATE_OF_ALARMS
+
+
+def mixed(n: int = 1500) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rng = np.random.default_rng(2)
+    values = 10 + 3 * rng.standard_t(3, n)
+    values[rng.random(n) < 0.02] = nan
+    values[rng.random(n) < 0.02] = 1e308
+    values[[n // 3, n // 2]] = inf, -1e308
+    times = np.cumsum(rng.integers(-1, 8, n)) * 1000.0
+    times[rng.random(n) < 0.1] = nan
+    return values, times
+
+
+def test_compiled_and_plain_python_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, times = mixed()
+    rows = np.arange(len(values)) // 500
+    fast = state(3)
+    expected = steps(fast, rows, values, times)
+    for name in KERNELS:
+        monkeypatch.setattr(named_kernels, name, getattr(named_kernels, name).py_func)
+    slow = state(3)
+    found = steps.py_func(slow, rows, values, times)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+    np.testing.assert_allclose(slow, fast, rtol=1e-9)
+
+
+def test_hostile_values_leave_finite_numbers() -> None:
+    values, times = mixed()
+    seen, risks = run(values, times)
+    assert np.isfinite(np.delete(seen, TIME, axis=1)).all()
+    assert ((risks >= 0) & (risks <= 1)).all()
+    assert (seen[:, RISK] == risks).all()
+    assert not run(np.full(300, 1e308))[1].any()
+    assert not run(np.full(300, nan))[1].any()
+
+
+def test_entry_gives_the_same_numbers() -> None:
+    values, times = mixed(300)
+    one, other = state(), state()
+    advance = step_entry()
+    for value, when in zip(values.tolist(), times.tolist(), strict=True):
+        assert advance(one, 0, value, when) == step(other, 0, value, when)
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_key_takes_at_most_four_kilobytes() -> None:
+    assert 8 * WIDTH <= 4000
+    assert len(KINDS) == 5
