@@ -3,8 +3,8 @@
     python benchmarks/anomaly_speed.py --peer-python /venv/with/libspot/and/river/bin/python
 
 One core, 5,000 keys in turn: one value at a time (`update`, and `check` with its result), a frame
-at once, saving and loading. The peers step one object a key, by turns with ours, in a process of their
-own: one detector each (libspot's ``Spot.step``, river's ``GaussianScorer``), where they are
+at once, saving and loading. The peers step one object a key, by turns with ours, in a process of
+their own: one detector each (libspot's ``Spot.step``, river's ``GaussianScorer``), where they are
 installed. CPU time, the median of the rounds. Prints JSON, or writes it to ``--output``.
 """
 

@@ -140,7 +140,8 @@ def test_warm_up_says_so_and_never_alarms() -> None:
 def test_missing_late_and_duplicate_points_are_counted_not_learned() -> None:
     monitor = AnomalyMonitor()
     assert monitor.check("calls", 5, time=START).learned
-    for value in (None, float("nan"), float("inf"), -(10**400), pd.NA):
+    missing: list[Any] = [None, float("nan"), float("inf"), -(10**400), pd.NA]
+    for value in missing:
         result = monitor.check("calls", value, time=START + timedelta(hours=1))
         assert result.risk_score == 0
         assert not result.learned
@@ -203,8 +204,9 @@ def test_bad_arguments_are_refused_and_leave_no_key(
     arguments: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     monitor = AnomalyMonitor()
+    passed: dict[str, Any] = {"metric": "calls", "value": 1.0} | arguments
     with pytest.raises(error, match=message):
-        monitor.check(**({"metric": "calls", "value": 1.0} | arguments))
+        monitor.check(**passed)
     assert len(monitor) == 0
 
 

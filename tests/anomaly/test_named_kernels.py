@@ -41,18 +41,18 @@ KERNELS = (
 )  # fmt: skip
 
 
-def state(n_keys: int = 1, *, rate: float = RATE_OF_ALARMS, least: float = 0.0) -> Any:
+def state(n_keys: int = 1, *, least: float = 0.0) -> Any:
     rows = np.zeros((n_keys, WIDTH))
     rows[:, TIME] = -inf
-    rows[:, [RATE, LEAST, MEMORY, REST_LENGTH]] = rate, least, 200.0, 30.0
+    rows[:, [RATE, LEAST, MEMORY, REST_LENGTH]] = RATE_OF_ALARMS, least, 200.0, 30.0
     return rows
 
 
 def run(
-    values: NDArray[np.float64], times: NDArray[np.float64] | None = None, **settings: float
+    values: NDArray[Any], times: NDArray[Any] | None = None, *, least: float = 0.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give each step's row of state, and the risks."""
-    rows = state(**settings)
+    rows = state(least=least)
     seen = np.empty((len(values), WIDTH))
     risks = np.empty(len(values))
     for place, value in enumerate(values):
@@ -79,7 +79,7 @@ def series(kind: str, n: int, seed: int = 0) -> NDArray[np.float64]:
 
 def plain(values: NDArray[np.float64], least: float) -> list[dict[int, float]]:
     """Magnitudes by definition, from all values before."""
-    found = []
+    found: list[dict[int, float]] = []
     mean = variance = change_variance = 0.0
     for n, x in enumerate(values):
         before = values[max(0, n - RING) : n]
@@ -171,7 +171,12 @@ def test_bands_and_the_newer_mean_stand_in_the_row() -> None:
 def test_noise_alarms_at_the_rate_within_a_factor_of_two(kind: str) -> None:
     values = series(kind, 100_000, seed=5)
     rows = state()
-    steps(rows, np.zeros(len(values), dtype=np.int64), values, np.arange(len(values)) * 300.0)
+    steps(
+        rows,
+        np.zeros(len(values), dtype=np.int64),
+        values,
+        300.0 * np.arange(len(values), dtype=np.float64),
+    )
     found = rows[0, ALARMS] / len(values) / RATE_OF_ALARMS
     assert found < 2
     assert found > 0.5 or kind == "constant"
@@ -190,7 +195,7 @@ def mixed(n: int = 1500) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     values[rng.random(n) < 0.02] = nan
     values[rng.random(n) < 0.02] = 1e308
     values[[n // 3, n // 2]] = inf, -1e308
-    times = np.cumsum(rng.integers(-1, 8, n)) * 1000.0
+    times = (np.cumsum(rng.integers(-1, 8, n)) * 60).astype(np.float64)
     times[rng.random(n) < 0.1] = nan
     return values, times
 

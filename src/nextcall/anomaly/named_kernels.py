@@ -287,12 +287,12 @@ def steps(
         ends[rows[place]] += 1
     risks, flags = np.empty(n), np.empty(n, dtype=np.int64)
     magnitudes = np.empty((5, n))
-    for place in order:
-        own = state[rows[place]]
-        risks[place] = step(state, rows[place], values[place], times[place])
-        flags[place] = int(own[FLAGS])
+    for point in order:
+        own = state[rows[point]]
+        risks[point] = step(state, rows[point], values[point], times[point])
+        flags[point] = int(own[FLAGS])
         for kind in range(5):
-            magnitudes[kind, place] = own[MAGNITUDE + kind]
+            magnitudes[kind, point] = own[MAGNITUDE + kind]
     return risks, flags, magnitudes
 
 
