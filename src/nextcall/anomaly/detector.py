@@ -1,0 +1,272 @@
+"""What is odd in thousands of series, one value at a time or many, by the same compiled step."""
+
+import math
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from nextcall.anomaly import saved
+from nextcall.anomaly.step import (
+    CHANNEL,
+    CHANNELS,
+    ENOUGH,
+    EXPECTED,
+    MISSING,
+    MOST_GOAL,
+    ONCE_IN,
+    RESTING,
+    RESULT_WIDTH,
+    RISK,
+    ROWS_SEEN,
+    STATE_WIDTH,
+    score_row,
+    score_rows,
+    start,
+)
+
+ALARM: Final = 0.5
+"""Risk from which a row is an alarm."""
+
+ONLY_KEY: Final = ""
+"""Key of the rows whose keys are not given."""
+
+_DEFAULT_RATE: Final = 1 / 600  # once in two days of rows of five minutes
+_FIRST_KEYS: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How strange one row of one key is."""
+
+    risk: float
+    """In [0, 1]; 0.5 and more is an alarm at the rate of the detector. 0 for NaN."""
+    enough_data: bool
+    """False during the warm-up, when the risk is 0."""
+    resting: bool
+    """Whether an alarm shortly before keeps the risk below 0.5."""
+    channel: str
+    """Loudest: ``value``, ``shape``, ``level up`` or ``level down``; empty where none speaks."""
+    actual: float
+    """The row."""
+    expected: float
+    """Nearest value known (``value``) or running median (``level``); NaN for ``shape``."""
+    once_in: float
+    """Rows among which one as strange is expected, from the history of the key."""
+
+    @property
+    def explanation(self) -> str:
+        """A short text on an alarm; empty on any other row."""
+        return explain(self.risk, self.channel, self.actual, self.expected, self.once_in)
+
+
+def explain(risk: float, channel: str, actual: float, expected: float, once_in: float) -> str:
+    """Say in a few words why a row is an alarm; empty where it is none.
+
+    Examples
+    --------
+    >>> explain(0.9, "value", 12.0, 4.5, 3000.0)
+    'new value: 12, nearest known 4.5; once in 3,000 points'
+    """
+    if risk < ALARM:
+        return ""
+    if channel == "value":
+        reason = f"new value: {actual:.6g}, nearest known {expected:.6g}"
+    elif channel == "shape":
+        reason = f"new shape of the last 6 points, now {actual:.6g}"
+    else:
+        reason = f"{channel} over the last 48 points: {actual:.6g}, usually {expected:.6g}"
+    return f"{reason}; once in {once_in:,.0f} points"
+
+
+class StreamDetector:
+    """Scores the rows of any number of series, each against its own past.
+
+    A row is strange where its value is far from all that are remembered, where the shape of the
+    last six rows is, or where the level of the last 48 differs from that of the 48 before. Each of
+    the three is judged by its own history, which makes their probabilities comparable; the
+    smallest of them, corrected for their number, is held against a boundary that keeps the rate of
+    alarms. After an alarm a key rests.
+
+    Every row changes only the state of its key, in constant time, and the score of a row depends on
+    it and the rows before it alone. Time is not looked at: rows count in the order in which they
+    come, late and repeated ones too.
+
+    Parameters
+    ----------
+    rate : float
+        Alarms per row that are wanted of a series with nothing wrong, in (0, 0.05]. The first 5,000
+        rows of a key may see somewhat more.
+
+    Raises
+    ------
+    ValueError
+        Where the rate is out of range.
+
+    Examples
+    --------
+    >>> detector = StreamDetector(rate=1 / 600)
+    >>> risks = [detector.update("cpu", 5.0 + place % 7).risk for place in range(500)]
+    >>> max(risks) < 0.5
+    True
+    >>> detector.update("cpu", 90.0).explanation
+    'new value: 90, nearest known 11; once in 1,627 points'
+    """
+
+    def __init__(self, *, rate: float = _DEFAULT_RATE) -> None:
+        if not 0.0 < rate <= MOST_GOAL:
+            raise ValueError(f"rate must be above 0 and at most {MOST_GOAL}, got {rate}.")
+        self._rate = float(rate)
+        self._places: dict[Hashable, int] = {}
+        self._states = np.zeros((_FIRST_KEYS, STATE_WIDTH))
+        self._result = np.zeros(RESULT_WIDTH)
+
+    @property
+    def rate(self) -> float:
+        """Alarms per row that are wanted."""
+        return self._rate
+
+    @property
+    def keys(self) -> list[Hashable]:
+        """Every key that was seen, the oldest first."""
+        return list(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def update(self, key: Hashable, value: float) -> Score:
+        """Score the next row of a key and learn from it.
+
+        Parameters
+        ----------
+        key : hashable
+            Whose row it is; one that was not seen starts from nothing.
+        value : float
+            NaN is a missing row: risk 0, counted, nothing learned.
+
+        Raises
+        ------
+        ValueError
+            Where the value is infinite.
+        """
+        if math.isinf(value):
+            raise ValueError(f"value must be finite or NaN, got {value} for key {key!r}.")
+        place = self._places.get(key, -1)
+        if place < 0:
+            place = self._place(key)
+        result = self._result
+        score_row(self._states, place, value, self._rate, result)
+        risk, enough, resting, channel, expected, once_in = result.tolist()
+        return Score(
+            risk=risk,
+            enough_data=enough > 0.0,
+            resting=resting > 0.0,
+            channel=CHANNELS[int(channel)],
+            actual=value,
+            expected=expected,
+            once_in=once_in,
+        )
+
+    def score(self, values: ArrayLike, keys: Iterable[Hashable] | None = None) -> pd.DataFrame:
+        """Score many rows in their order; the same numbers as `update` on one after the other.
+
+        Parameters
+        ----------
+        values : array-like of shape (n_rows,)
+            Numbers; NaN is a missing row.
+        keys : iterable of hashable, optional
+            Key of each row; without it all rows are of the key ``""``.
+
+        Returns
+        -------
+        DataFrame
+            One row a value, with the fields of `Score` as columns; ``channel`` is categorical.
+
+        Raises
+        ------
+        ValueError
+            Where a value is infinite, `values` has not one dimension or the lengths differ; nothing
+            is learned then.
+        """
+        numbers = np.asarray(values, dtype=np.float64)
+        if numbers.ndim != 1:
+            raise ValueError(f"values must have one dimension, got {numbers.ndim}.")
+        infinite = np.flatnonzero(np.isinf(numbers))
+        if len(infinite):
+            raise ValueError(f"values must be finite or NaN, got an infinity at {infinite[0]}.")
+        names = [ONLY_KEY] * len(numbers) if keys is None else list(keys)
+        if len(names) != len(numbers):
+            raise ValueError(f"keys must be as many as values, {len(numbers)}, got {len(names)}.")
+        places = np.fromiter(map(self._place, names), dtype=np.int64, count=len(names))
+        results = np.empty((len(numbers), RESULT_WIDTH))
+        score_rows(self._states, places, numbers, self._rate, results)
+        return pd.DataFrame(
+            {
+                "risk": results[:, RISK],
+                "enough_data": results[:, ENOUGH] > 0.0,
+                "resting": results[:, RESTING] > 0.0,
+                "channel": pd.Categorical.from_codes(
+                    results[:, CHANNEL].astype(np.int8), categories=pd.Index(CHANNELS)
+                ),
+                "actual": numbers,
+                "expected": results[:, EXPECTED],
+                "once_in": results[:, ONCE_IN],
+            }
+        )
+
+    def rows(self, key: Hashable) -> int:
+        """Count the rows of a key that were learned from; 0 for one that was not seen."""
+        return self._count(key, ROWS_SEEN)
+
+    def missing(self, key: Hashable) -> int:
+        """Count the rows of a key that were NaN; 0 for one that was not seen."""
+        return self._count(key, MISSING)
+
+    def save(self, path: Path) -> None:
+        """Write all state to one file (npz, no pickle), whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            Where a key is neither text nor a whole number: a file cannot hold it.
+        """
+        saved.save(path, rate=self._rate, keys=self.keys, states=self._states[: len(self)])
+
+    @classmethod
+    def load(cls, path: Path) -> "StreamDetector":
+        """Read what `save` wrote; the detector goes on as if nothing had happened.
+
+        Raises
+        ------
+        ValueError
+            Where the file is not such a file; the message names it and what is wrong.
+        OSError
+            Where it cannot be read.
+        """
+        rate, keys, states = saved.load(path)
+        detector = cls(rate=rate)
+        detector._states = states
+        detector._places = {key: place for place, key in enumerate(keys)}
+        return detector
+
+    def _count(self, key: Hashable, column: int) -> int:
+        place = self._places.get(key)
+        return 0 if place is None else int(self._states[place, column])
+
+    def _place(self, key: Hashable) -> int:
+        """Row of the states that holds a key's; a new one where there is none."""
+        place = self._places.get(key)
+        if place is not None:
+            return place
+        place = len(self._places)
+        if place == len(self._states):
+            grown: NDArray[np.float64] = np.zeros((max(2 * place, _FIRST_KEYS), STATE_WIDTH))
+            grown[:place] = self._states
+            self._states = grown
+        start(self._states[place])
+        self._places[key] = place
+        return place
