@@ -13,6 +13,7 @@ from nextcall.cli import (
     catalog,
     crossval,
     demo,
+    detect,
     embed,
     experiments,
     explain,
@@ -42,6 +43,7 @@ app.command()(explain.explain)
 app.command()(model.rank)
 app.command()(crossval.crossval)
 app.command()(synth.synth)
+app.command()(detect.detect)
 app.command()(experiments.run)
 app.command()(experiments.report)
 app.command()(serve.serve)

@@ -1,0 +1,45 @@
+"""The verb `detect`: what is odd in the rows of a file, or of every file of a folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nextcall.cli.console import note, progress
+
+
+def detect(
+    *,
+    source: Annotated[
+        Path, typer.Option("--input", help="CSV or Parquet, a folder of them, or - for CSV.")
+    ],
+    target: Annotated[
+        Path, typer.Option("--output", help="File or folder to write, or - for CSV.")
+    ],
+    value: Annotated[str, typer.Option(help="Column of the numbers.")] = "value",
+    timestamp: Annotated[
+        str | None, typer.Option(help="Column of times, which must not run backwards; else any.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Column that tells series apart; else all rows are one.")
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Alarms per row wanted of normal data.")] = 1 / 600,
+) -> None:
+    """Score how odd each row of a series is, and say why where it is an alarm."""
+    from nextcall.anomaly.tables import files_to_score, score_file
+    from nextcall.progress import silent
+
+    if source.is_dir():
+        files = files_to_score(source, target)
+        pairs = progress(files, description="Scoring files", total=len(files))
+        blocks = silent
+    else:
+        pairs, blocks = iter([(source, target)]), progress
+    rows = alarms = 0
+    for one, out in pairs:
+        counted = score_file(
+            one, out, value=value, timestamp=timestamp, key=key, rate=rate, progress=blocks
+        )
+        rows += counted[0]
+        alarms += counted[1]
+    note(f"Wrote {rows:,} rows, {alarms:,} alarms, to {target}.")
