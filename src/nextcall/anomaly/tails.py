@@ -69,9 +69,12 @@ def pareto_decades(history: Floats, residual: float, last: int, held: float) -> 
     for place in range(last + 1):
         count = history[COUNTS + place]
         if count > 0.0:
+            lower = 2.0 ** ((highest - place) / PER_OCTAVE)
+            width = 2.0 ** ((highest - place + 1) / PER_OCTAVE) - lower
             excess = 2.0 ** ((highest - place + 0.5) / PER_OCTAVE) - threshold
             mean += count * excess
             weighted += count * excess * (above + 0.5 * count)
+            weighted -= count * count * width / 12.0  # within a bin too the larger come first
             above += count
     weighted /= held * held
     mean /= held

@@ -25,7 +25,7 @@ def detect(
     ] = None,
     rate: Annotated[float, typer.Option(help="Alarms per row wanted of normal data.")] = 1 / 600,
 ) -> None:
-    """Score how odd each row of a series is, and say why where it is an alarm."""
+    """Score how odd each row of a series is, and explain alarms."""
     from nextcall.anomaly.tables import files_to_score, score_file
     from nextcall.progress import silent
 
