@@ -249,9 +249,7 @@ def step(state: NDArray[np.float64], row: int, value: float, when: float) -> flo
     value = min(max(value, -LARGEST), LARGEST)
     own[POINTS] = points + 1.0
     least_sigma = max(LEVEL_SHARE * abs(own[MEAN]), 0.5 * own[STEP])
-    scale = 0.0
-    if points >= FIRST:
-        scale = measure(own, value, min(points, RING), least_sigma)
+    scale = measure(own, value, min(points, RING), least_sigma) if points >= FIRST else 0.0
     if timed:
         measure_pattern(own, value, when, scale, least_sigma)
     remember(own, value, points)
