@@ -217,6 +217,7 @@ def test_what_was_saved_goes_on_bit_for_bit(tmp_path: Path) -> None:
     detector = StreamDetector(rate=1e-3)
     names: list[Hashable] = [f"host {key}" if key else key for key in keys]
     detector.score(values[:3000], names[:3000])
+    detector.score(np.resize([1e308, -1e308, 0.0, 5e-324], 500), ["extreme"] * 500)
     path = tmp_path / "state" / "detector.npz"
     detector.save(path)
     loaded = StreamDetector.load(path)

@@ -41,7 +41,8 @@ def score_file(
     A row's ``anomaly_score`` is the risk of `StreamDetector`, which knows only the rows before it;
     ``explanation`` is a text where the score is at least 0.5 and empty elsewhere. A missing value
     (empty, NaN, NA, null, none) gets the score 0. Rows are taken in the order of the file; blank
-    lines are no rows. The file is read in blocks; an error leaves no file behind.
+    lines are no rows, but missing values where there is one column only. The file is read in
+    blocks; an error leaves no file behind.
 
     Parameters
     ----------
