@@ -177,6 +177,14 @@ def test_times_may_run_apart_by_key_and_in_many_zones(tmp_path: Path) -> None:
         _run("--input", source, "--output", target, "--timestamp", "timestamp")
 
 
+def test_a_key_of_lists_is_refused(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    pd.DataFrame({"host": [["a"], ["b"]], "value": [1.0, 2.0]}).to_parquet(source)
+    with pytest.raises(ValueError, match=r"column 'host' must hold single values, it is list<"):
+        _run("--input", source, "--output", target, "--key", "host")
+    assert not target.exists()
+
+
 def test_bad_parquet_is_named(tmp_path: Path) -> None:
     source, target = tmp_path / "a.parquet", tmp_path / "b.parquet"
     for values, message in (

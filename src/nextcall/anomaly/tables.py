@@ -203,6 +203,8 @@ def _copy_parquet(source: Path, target: Path, scorer: BlockScorer) -> Iterator[i
             kind = schema.field(scorer.value).type
             if not any(holds(kind) for holds in _NUMBERS):
                 raise scorer.error(f"column {scorer.value!r} must hold numbers, it is {kind}.")
+            if scorer.key and pa.types.is_nested(named := schema.field(scorer.key).type):
+                raise scorer.error(f"column {scorer.key!r} must hold single values, it is {named}.")
             added = schema.append(pa.field(SCORE, pa.float64())).append(
                 pa.field(EXPLANATION, pa.string())
             )

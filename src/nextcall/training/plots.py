@@ -80,6 +80,7 @@ def plot_differences(
         panel.set_xlabel(f"{label} minus the whole ranker's, 95 % interval", fontsize=9)
         panel.set_yticks(ticks, [name for _, name in lines], fontsize=8)
         panel.set_ylim(place + 0.3, 0.7)
+        panel.locator_params(axis="x", nbins=5)  # more of their numbers would touch
         _bare(panel)
     return figure
 
