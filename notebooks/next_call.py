@@ -128,7 +128,6 @@ of_fold.groupby("fold").agg(prompts=("service", "size"), services=("service", "n
 # uniformly, never a right answer. Simulated sessions inside each part add longer histories; they
 # train only where they ask with a real prompt. How calls follow one another is learned from
 # sessions over services that have no prompt and are never tested on.
-
 #
 # Operations are encoded by MiniLM, prompts by a table that is distilled from it on this catalogue's
 # own documentation: microseconds in place of milliseconds, and no prompt or label is used.
