@@ -3,8 +3,10 @@
 import csv
 import io
 import sys
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,8 @@ from nextcall.anomaly import tables
 from nextcall.anomaly.detector import StreamDetector
 from nextcall.cli.detect import detect
 from nextcall.cli.main import main
+
+T = TypeVar("T")
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(detect)
@@ -228,3 +232,21 @@ def test_bad_input_ends_with_exit_code_2_and_one_line(
         main()
     assert stopped.value.code == 2
     assert "error: standard input: row 1, column 'value':" in capsys.readouterr().err
+
+
+def test_a_file_tells_its_progress_how_many_blocks_it_has(tmp_path: Path) -> None:
+    frame = _series().drop(columns="note")
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_parquet(tmp_path / "a.parquet")
+    told: list[int | None] = []
+
+    def count(iterable: Iterable[T], *, description: str, total: int | None = None) -> Iterator[T]:
+        items = list(iterable)
+        told.extend((total, len(items)))
+        assert "a." in description
+        yield from items
+
+    for suffix in (".csv", ".parquet"):
+        source = tmp_path / f"a{suffix}"
+        tables.score_file(source, tmp_path / f"b{suffix}", progress=count)
+    assert told == [5, 5, 5, 5]

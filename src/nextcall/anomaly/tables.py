@@ -83,7 +83,8 @@ def score_file(
         raise ValueError(f"{target}: must be of the format of the input, {kind}.")
     scorer = BlockScorer(source, value=value, timestamp=timestamp, key=key, rate=rate)
     copy = _copy_csv if kind == ".csv" else _copy_parquet
-    for _ in progress(copy(source, target, scorer), description=f"Scoring {source}"):
+    blocks = copy(source, target, scorer)
+    for _ in progress(blocks, description=f"Scoring {source}", total=_blocks_of(source, kind)):
         pass
     return scorer.rows, scorer.alarms
 
@@ -103,6 +104,21 @@ def files_to_score(source: Path, target: Path) -> list[tuple[Path, Path]]:
     if not found:
         raise ValueError(f"{source}: must hold a .csv or .parquet file.")
     return [(path, target / path.relative_to(source)) for path in found]
+
+
+def _blocks_of(source: Path, kind: str) -> int | None:
+    """Count the blocks of a file, by the ends of its lines; None for what can be read only once."""
+    if not source.is_file():
+        return None
+    try:
+        with source.open("rb") as content:
+            if kind == ".parquet":
+                rows: int = pq.ParquetFile(content).metadata.num_rows
+            else:
+                rows = sum(part.count(b"\n") for part in iter(lambda: content.read(1 << 20), b""))
+    except pa.ArrowInvalid:  # told by name where its rows are read
+        return None
+    return max(1, math.ceil(rows / _BLOCK))
 
 
 @contextmanager
