@@ -1,6 +1,8 @@
 """The stream detector: one form equals the other, noise is left alone, state goes on."""
 
+import math
 from collections.abc import Callable, Hashable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextcall.anomaly.detector import ONLY_KEY, Score, StreamDetector, explain
+from nextcall.anomaly.channels import SAID_WIDTH
+from nextcall.anomaly.detector import ONLY_KEY, Score, StreamDetector, explanations
 from nextcall.anomaly.step import (
     CHANNELS,
     RESULT_WIDTH,
     STATE_WIDTH,
+    boundary,
     judge,
     score_row,
     score_rows,
@@ -23,7 +27,8 @@ from nextcall.anomaly.step import (
 )
 from nextcall.anomaly.tails import Floats
 
-FIELDS = ["risk", "enough_data", "resting", "channel", "actual", "expected", "once_in"]
+FIELDS = [field.name for field in fields(Score)]
+NAMES = ["channel", "also"]
 
 numbers = st.floats(allow_infinity=False, width=64)
 runs = st.lists(
@@ -38,7 +43,7 @@ def _streamed(detector: StreamDetector, keys: list[int], values: list[float]) ->
 
 def _same(left: pd.DataFrame, right: pd.DataFrame) -> None:
     for name in FIELDS:
-        if name == "channel":
+        if name in NAMES:
             assert left[name].astype(str).tolist() == right[name].astype(str).tolist()
         else:
             np.testing.assert_array_equal(left[name].to_numpy(), right[name].to_numpy())
@@ -72,7 +77,7 @@ def test_batch_and_stream_continue_each_other() -> None:
         _streamed(detector, keys[1000:4500], values[1000:4500]),
         detector.score(values[4500:], keys[4500:]),
     ]
-    parts = [part.assign(channel=part["channel"].astype(str)) for part in parts]
+    parts = [part.astype(dict.fromkeys(NAMES, str)) for part in parts]
     _same(whole, pd.concat(parts, ignore_index=True))
 
 
@@ -118,7 +123,10 @@ def test_a_constant_raises_no_alarm_and_a_step_from_it_does() -> None:
     assert detector.score(np.full(100_000, 7.0))["risk"].max() < 0.5
     score = detector.update(ONLY_KEY, 7.5)
     assert score.risk >= 0.5
-    assert score.explanation.startswith("new shape of the last 6 points, now 7.5; once in")
+    assert score.explanation == (
+        "shape of 6 points, mean of 3 7.1667, in the nearest known 7 (usual 7 to 7); "
+        "also value; once in 66,647 points, an alarm from 40"
+    )
 
 
 @pytest.mark.parametrize("huge", [1e308, -1e308, 5e-324])
@@ -148,17 +156,73 @@ def test_a_spike_and_a_shift_are_found_and_explained() -> None:
     assert any(score.risk >= 0.5 for score in scores[2400:2410])
     assert scores[1501].resting
     assert "level up" in {score.channel for score in scores[2410:2470]}
-    assert all(score.explanation == "" for score in scores if score.risk < 0.5)
+    assert spike.low < spike.expected < spike.high < 12.0
+    assert spike.odd_rows == 1
+    assert spike.also == "shape"
+    assert scores[2420].odd_rows > 10
+    strange = [score for score in scores if score.once_in >= score.alarm_from]
+    assert [score for score in scores if score.risk >= 0.5] == [
+        score for score in strange if score.enough_data and not score.resting
+    ]
+    assert all((score.explanation != "") == (score in strange) for score in scores)
+    told = StreamDetector().score(values)
+    assert explanations(told) == [score.explanation for score in scores]
 
 
-def test_reasons_are_told_by_channel() -> None:
-    assert explain(0.4, "value", 1.0, 2.0, 3.0) == ""
-    assert explain(0.6, "shape", 1.0, np.nan, 2000.0) == (
-        "new shape of the last 6 points, now 1; once in 2,000 points"
-    )
-    assert explain(0.6, "level down", 1.0, 5.0, 2000.0) == (
-        "level down over the last 48 points: 1, usually 5; once in 2,000 points"
-    )
+TOLD = Score(
+    risk=0.6, enough_data=True, resting=False, channel="value", also="shape and level up",
+    actual=12.0, expected=4.5, low=2.25, high=6.75, odd_rows=1, once_in=3000.0, alarm_from=650.0,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        (
+            {},
+            (
+                "value 12, nearest known 4.5 (usual 2.25 to 6.75); also shape and level up; "
+                "once in 3,000 points, an alarm from 650"
+            ),
+        ),
+        ({"once_in": 649.0, "risk": 0.49}, ""),
+        ({"alarm_from": math.nan}, ""),
+        (
+            {"channel": "shape", "also": "", "risk": 0.17, "resting": True},
+            (
+                "shape of 6 points, mean of 3 12, in the nearest known 4.5 (usual 2.25 to 6.75); "
+                "once in 3,000 points, an alarm from 650; resting after an alarm"
+            ),
+        ),
+        (
+            {"channel": "level up", "also": "", "odd_rows": 12, "risk": 0.0, "enough_data": False},
+            (
+                "level up, mean of 48 points 12, before 4.5 (usual at most 6.75); "
+                "odd for 12 points; once in 3,000 points, an alarm from 650; not enough data"
+            ),
+        ),
+        (
+            {"channel": "level down", "also": "value"},
+            (
+                "level down, mean of 48 points 12, before 4.5 (usual at least 2.25); also value; "
+                "once in 3,000 points, an alarm from 650"
+            ),
+        ),
+    ],
+)
+def test_a_reason_says_what_was_expected_and_what_lowered_the_risk(
+    changed: dict[str, Any], text: str
+) -> None:
+    assert replace(TOLD, **changed).explanation == text
+
+
+def test_an_alarm_lies_outside_its_band() -> None:
+    _, values = _mixed()
+    told = StreamDetector().score(values)
+    alarms = told[told["risk"] >= 0.5]
+    assert {"value", "shape", "level up"} <= set(alarms["channel"])
+    assert ((alarms["actual"] < alarms["low"]) | (alarms["actual"] > alarms["high"])).all()
+    assert told.loc[told["once_in"] < told["alarm_from"], ["low", "high"]].isna().all(axis=None)
 
 
 def test_warm_up_says_so_and_never_alarms() -> None:
@@ -175,8 +239,10 @@ def test_missing_rows_are_counted_and_change_nothing_else() -> None:
     present = [(key, value) for key, value in zip(keys, values, strict=True) if value == value]  # noqa: PLR0124
     batch = detector.score(values, keys)
     kept = other.score([value for _, value in present], [key for key, _ in present])
-    _same(batch[batch["actual"].notna()], kept)
-    assert (batch.loc[batch["actual"].isna(), "risk"] == 0).all()
+    _same(batch[np.array(values) == values], kept)
+    absent = batch[batch["actual"].isna()]
+    assert (absent["risk"] == 0).all()
+    assert len(absent) == len(values) - len(present)
     assert detector.missing(1) == sum(
         1 for key, value in zip(keys, values, strict=True) if key == 1 and np.isnan(value)
     )
@@ -247,7 +313,7 @@ def test_keys_that_no_file_holds_are_refused(tmp_path: Path, key: Hashable) -> N
 def _content(**changed: np.ndarray | None) -> dict[str, Any]:
     states = np.zeros((2, STATE_WIDTH))
     content: dict[str, np.ndarray | None] = {
-        "layout": np.int64(1) * np.ones((), dtype=np.int64),
+        "layout": np.int64(2) * np.ones((), dtype=np.int64),
         "rate": np.array(0.001),
         "keys": np.frombuffer(b'["a", "b"]', dtype=np.uint8),
         "states": states,
@@ -263,7 +329,7 @@ NEGATIVE[0, 0] = -1.0
     ("changed", "message"),
     [
         ({"rate": None}, "it lacks rate"),
-        ({"layout": np.array(0)}, "its layout is 0, not 1"),
+        ({"layout": np.array(0)}, "its layout is 0, not 2"),
         ({"rate": np.array(0.5)}, "its rate is 0.5"),
         ({"rate": np.array([0.001])}, "its rate is"),
         ({"keys": np.frombuffer(b"{}", dtype=np.uint8)}, "its keys are no list"),
@@ -311,16 +377,16 @@ def test_plain_python_gives_the_same() -> None:
     start.py_func(slow[0])
     expected = np.zeros((len(values), RESULT_WIDTH))
     score_rows(fast, np.zeros(len(values), dtype=np.int64), np.array(values), 0.01, expected)
-    found = np.zeros(RESULT_WIDTH)
+    found, said = np.zeros(RESULT_WIDTH), np.zeros((3, SAID_WIDTH))
     spoke = set()
     for row, value in enumerate(values):
-        step.py_func(slow[0], value, 0.01, found)
+        step.py_func(slow[0], value, 0.01, said, found)
         np.testing.assert_array_equal(found, expected[row])
         spoke.add(CHANNELS[int(found[3])])
     np.testing.assert_array_equal(fast, slow)
     assert spoke == set(CHANNELS)
     again = slow.copy()
-    score_row.py_func(again, 0, 1.0, 0.01, found)
+    score_row.py_func(again, 0, 1.0, 0.01, said, found)
     score_rows.py_func(slow, np.array([0]), np.array([1.0]), 0.01, expected)
     np.testing.assert_array_equal(slow, again)
 
@@ -332,8 +398,10 @@ def test_plain_python_judges_the_same() -> None:
     start(slow)
     for rows, probability in enumerate([1e-9] * 110 + [1.0] * 30 + [1e-9]):
         fast[0] = slow[0] = rows + 1.0
-        judge(fast, probability, 0.01, told)
-        judge.py_func(slow, probability, 0.01, plain)
+        bounds = boundary(fast, 0.01)
+        assert boundary.py_func(slow, 0.01) == bounds
+        judge(fast, probability, *bounds, told)
+        judge.py_func(slow, probability, *bounds, plain)
         np.testing.assert_array_equal(told, plain)
         assert told[0] < 0.5 or rows in {100, 106, 140}
     np.testing.assert_array_equal(fast, slow)

@@ -1,5 +1,7 @@
 """The streaming tail probability, against known distributions and plain counting."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -15,9 +17,10 @@ from nextcall.anomaly.tails import (
     UNSEEN,
     Floats,
     decades,
-    decades_then_learn,
     learn,
     pareto_decades,
+    reach,
+    weigh,
 )
 
 
@@ -99,6 +102,25 @@ def test_a_larger_residual_is_never_less_unusual() -> None:
     assert max(told) <= np.log10(3000.1 / 0.1)
 
 
+@pytest.mark.parametrize("wanted", [0.3, 1.0, 2.0, 3.0, 4.0])
+def test_the_reach_is_where_the_evidence_passes_what_is_wanted(wanted: float) -> None:
+    history = _history(np.abs(np.random.default_rng(4).standard_t(2, size=3000)))
+    usual = reach(history, wanted)
+    assert decades(history, usual) < wanted <= decades(history, usual * 1.001)
+
+
+def test_nothing_reaches_what_no_history_of_that_length_can_prove() -> None:
+    history = _history(np.abs(np.random.default_rng(4).normal(size=3000)))
+    assert reach(history, 4.6) == math.inf
+    assert reach(_history(np.zeros(1000)), 3.0) == 0.0
+    evidence, usual = weigh(history, 100.0, 2.0)
+    assert evidence > 2.0
+    assert usual == pytest.approx(
+        np.quantile(np.abs(np.random.default_rng(4).normal(size=3000)), 0.99), rel=0.1
+    )
+    assert math.isnan(weigh(history, 0.1, 2.0)[1])
+
+
 def test_counts_are_kept_when_a_larger_residual_moves_the_bins() -> None:
     residuals = np.exp(np.random.default_rng(5).normal(0, 4, size=2000))
     history = _history(np.sort(residuals))
@@ -152,13 +174,18 @@ def test_plain_python_gives_the_same() -> None:
     fast, slow = np.zeros(TAIL_WIDTH), np.zeros(TAIL_WIDTH)
     for residual in residuals.tolist():
         told = decades.py_func(slow, residual)
-        assert decades_then_learn(fast, residual) == told
+        assert weigh(fast, residual, math.inf)[0] == told
         learn.py_func(slow, residual)
     np.testing.assert_array_equal(fast, slow)
     highest = float(residuals.max())
     assert pareto_decades.py_func(fast, highest, 3, 4.0) == pareto_decades(fast, highest, 3, 4.0)
     joined = np.zeros(TAIL_WIDTH)
-    assert decades_then_learn.py_func(joined, 1.0) == 0.0
+    evidence, usual = weigh.py_func(joined, 1.0, 0.5)
+    assert evidence == 0.0
+    assert math.isnan(usual)
+    for wanted in (0.5, 2.0, 3.4, 9.0):
+        assert reach.py_func(fast, wanted) == reach(fast, wanted)
+    assert weigh.py_func(fast.copy(), 1e12, 0.5) == weigh(fast, 1e12, 0.5)
     full = np.full(TAIL_WIDTH, MEMORY)
     learn.py_func(full, 0.0)
     assert full[ROWS] < MEMORY

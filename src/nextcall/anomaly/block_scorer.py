@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
-from nextcall.anomaly.detector import ALARM, StreamDetector, explain
+from nextcall.anomaly.detector import ALARM, StreamDetector, explanations
 
 SCORE: Final = "anomaly_score"
 EXPLANATION: Final = "explanation"
@@ -82,10 +81,6 @@ class BlockScorer:
             self.check_times(times, keys)
         told = self._detector.score(values, keys)
         risks = told["risk"].tolist()
-        texts = [""] * len(risks)
-        columns = [told[name] for name in ("risk", "channel", "actual", "expected", "once_in")]
-        for row in np.flatnonzero(told["risk"].to_numpy() >= ALARM):
-            texts[row] = explain(*(column.iloc[row] for column in columns))
-            self.alarms += 1
+        self.alarms += int((told["risk"] >= ALARM).sum())
         self.rows += len(risks)
-        return risks, texts
+        return risks, explanations(told)

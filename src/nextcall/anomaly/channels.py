@@ -1,13 +1,23 @@
 """Three residuals of a series, each large where a row is strange, each with its own history.
 
 A channel is a slice of float64 that holds what it remembers; all are zero before the first row.
-Each answers with its evidence: the decades of `nextcall.anomaly.tails`.
+Each answers with its evidence, the decades of `nextcall.anomaly.tails`, and writes what it compared
+with what; the band of the usual too where the evidence is what an alarm wants, for the band costs
+more than the row.
 """
 
+import math
 from typing import Final
 
-from nextcall.anomaly.tails import TAIL_WIDTH, Floats, decades_then_learn
+from nextcall.anomaly.tails import TAIL_WIDTH, Floats, weigh
 from nextcall.compiling import compiled
+
+# What a channel says of a row, in the unit of the rows.
+ACTUAL: Final = 0  # what it compared ...
+EXPECTED: Final = 1  # ... and with what; NaN where it remembers nothing
+LOW: Final = 2  # from here ...
+HIGH: Final = 3  # ... to here it would be no alarm; NaN where it is none
+SAID_WIDTH: Final = 4
 
 # Novelty of the value: the distance to the nearest value remembered.
 REGULAR: Final = 96  # every 12th row, so the last 1,152; scores differ little in 64..200 and 5..16
@@ -54,7 +64,16 @@ LEVEL_WIDTH: Final = MEANS + 2 * HALF
 
 
 @compiled()
-def value_novelty(channel: Floats, value: float, rows: int) -> tuple[float, float]:
+def say(said: Floats, actual: float, expected: float, below: float, above: float) -> None:
+    """Write what was compared, and the band that reaches so far below and above the expected."""
+    said[ACTUAL] = actual
+    said[EXPECTED] = expected
+    said[LOW] = expected - below
+    said[HIGH] = expected + above
+
+
+@compiled()
+def value_novelty(channel: Floats, value: float, rows: int, wanted: float, said: Floats) -> float:
     """Score a value by its distance to the nearest one remembered, and remember it if due.
 
     Parameters
@@ -65,16 +84,20 @@ def value_novelty(channel: Floats, value: float, rows: int) -> tuple[float, floa
         The row.
     rows : int
         Rows before this one.
+    wanted : float
+        Evidence from which the band is told.
+    said : array of shape (SAID_WIDTH,)
+        Overwritten: the row, the nearest value, and the band around that.
 
     Returns
     -------
-    tuple of float
-        Evidence, and the nearest value; the value itself where nothing is remembered.
+    float
+        Evidence.
     """
     regular = int(channel[REGULAR_KEPT])
     surprising = int(channel[SURPRISING_KEPT])
     distance = 1e300
-    nearest = value
+    nearest = math.nan
     for place in range(min(regular, REGULAR)):
         away = abs(value - channel[REGULAR_VALUES + place])
         if away < distance:
@@ -85,20 +108,44 @@ def value_novelty(channel: Floats, value: float, rows: int) -> tuple[float, floa
         if away < distance:
             distance = away
             nearest = channel[SURPRISING_VALUES + place]
-    evidence = 0.0
+    evidence, away = 0.0, math.nan
     if rows >= FIRST_DISTANCE:
-        evidence = decades_then_learn(channel[VALUE_TAIL:REGULAR_VALUES], distance)
+        evidence, away = weigh(channel[VALUE_TAIL:REGULAR_VALUES], distance, wanted)
+    say(said, value, nearest, away, away)
     if rows % REGULAR_EVERY == 0 or rows < FILLING:
         channel[REGULAR_VALUES + regular % REGULAR] = value
         channel[REGULAR_KEPT] = regular + 1
     elif evidence >= SURPRISE:
         channel[SURPRISING_VALUES + surprising % SURPRISING] = value
         channel[SURPRISING_KEPT] = surprising + 1
-    return evidence, nearest
+    return evidence
 
 
 @compiled()
-def shape_novelty(channel: Floats, value: float, rows: int) -> float:
+def third_nearest(pairs: Floats, kept: int, newer: float, older: float) -> tuple[float, int]:
+    """Give the distance to the third-nearest of the pairs that are kept, and its number."""
+    first = 1e300
+    second = 1e300
+    third = 1e300
+    nearest = 0
+    next_nearest = 0
+    like = 0
+    for place in range(kept):
+        away = abs(newer - pairs[2 * place]) + abs(older - pairs[2 * place + 1])
+        if away < first:
+            third, like = second, next_nearest
+            second, next_nearest = first, nearest
+            first, nearest = away, place
+        elif away < second:
+            third, like = second, next_nearest
+            second, next_nearest = away, place
+        elif away < third:
+            third, like = away, place
+    return third, like
+
+
+@compiled()
+def shape_novelty(channel: Floats, value: float, rows: int, wanted: float, said: Floats) -> float:
     """Score the last six rows, as two means, by the third-nearest pair of means remembered.
 
     The third and not the nearest: one odd memory must not excuse a row.
@@ -111,12 +158,18 @@ def shape_novelty(channel: Floats, value: float, rows: int) -> float:
         The row.
     rows : int
         Rows before this one.
+    wanted : float
+        Evidence from which the band is told.
+    said : array of shape (SAID_WIDTH,)
+        Overwritten: the mean of the last three rows, that of the third-nearest pair, and what the
+        three rows before leave of the band around that.
 
     Returns
     -------
     float
         Evidence.
     """
+    say(said, value, math.nan, math.nan, math.nan)
     for place in range(2 * MEAN_ROWS - 1, 0, -1):
         channel[LAST_VALUES + place] = channel[LAST_VALUES + place - 1]
     channel[LAST_VALUES] = value
@@ -130,25 +183,16 @@ def shape_novelty(channel: Floats, value: float, rows: int) -> float:
     newer /= MEAN_ROWS
     older /= MEAN_ROWS
     kept = int(channel[PAIRS_KEPT])
-    first = 1e300
-    second = 1e300
-    third = 1e300
-    for place in range(min(kept, PAIRS)):
-        away = abs(newer - channel[PAIR_VALUES + 2 * place])
-        away += abs(older - channel[PAIR_VALUES + 2 * place + 1])
-        if away < first:
-            third = second
-            second = first
-            first = away
-        elif away < second:
-            third = second
-            second = away
-        elif away < third:
-            third = away
-    evidence = 0.0
-    if rows >= 2 * MEAN_ROWS:
-        distance = third if kept >= 3 else 0.0
-        evidence = decades_then_learn(channel[SHAPE_TAIL:PAIR_VALUES], distance)
+    third, like = third_nearest(channel[PAIR_VALUES:], min(kept, PAIRS), newer, older)
+    if rows < 2 * MEAN_ROWS:
+        evidence = 0.0
+    elif kept < 3:
+        evidence, _ = weigh(channel[SHAPE_TAIL:PAIR_VALUES], 0.0, wanted)
+    else:
+        evidence, usual = weigh(channel[SHAPE_TAIL:PAIR_VALUES], third, wanted)
+        known = PAIR_VALUES + 2 * like
+        left = max(usual - abs(older - channel[known + 1]), 0.0)
+        say(said, newer, channel[known], left, left)
     if rows % PAIRS_EVERY == 0 or rows == 2 * MEAN_ROWS - 1:
         place = kept % PAIRS
         channel[PAIR_VALUES + 2 * place] = newer
@@ -177,9 +221,10 @@ def cut(channel: Floats, value: float, rows: int) -> float:
     """
     if rows == 0:
         channel[MEDIAN] = value
-    deviation: float = value - channel[MEDIAN]
+    median: float = channel[MEDIAN]
+    deviation = value - median
     size = abs(deviation)
-    scale: float = max(channel[SCALE], 1e-9 * max(abs(channel[MEDIAN]), 1e-3))
+    scale: float = max(channel[SCALE], 1e-9 * max(abs(median), 1e-3))
     gain = max(1.0 / (rows + 1.0), LEAST_GAIN)
     if rows > SETTLING:
         side = 1.0 if deviation > 0 else (-1.0 if deviation < 0 else 0.0)
@@ -192,7 +237,7 @@ def cut(channel: Floats, value: float, rows: int) -> float:
 
 
 @compiled()
-def level_change(channel: Floats, value: float, rows: int) -> float:
+def level_change(channel: Floats, value: float, rows: int, wanted: float, said: Floats) -> float:
     """Score the difference of the means of the last two windows of 48 cut rows.
 
     Parameters
@@ -203,12 +248,18 @@ def level_change(channel: Floats, value: float, rows: int) -> float:
         The row.
     rows : int
         Rows before this one.
+    wanted : float
+        Evidence from which the band is told.
+    said : array of shape (SAID_WIDTH,)
+        Overwritten: the newer mean, the older mean and the band around that, as scales of today
+        around the running median of today.
 
     Returns
     -------
     float
         Evidence, below zero for a change downwards; 0 until both windows are full.
     """
+    say(said, value, math.nan, math.nan, math.nan)
     row = cut(channel, value, rows)
     if rows % 2 == 0:
         channel[WAITING] = row
@@ -231,7 +282,10 @@ def level_change(channel: Floats, value: float, rows: int) -> float:
         else:
             newer += channel[MEANS + place]
     change = (newer - older) / HALF
-    up = decades_then_learn(channel[UP_TAIL:DOWN_TAIL], change)
-    down = decades_then_learn(channel[DOWN_TAIL:MEANS], -change)
+    up, above = weigh(channel[UP_TAIL:DOWN_TAIL], change, wanted + TWO_SIDES)
+    down, below = weigh(channel[DOWN_TAIL:MEANS], -change, wanted + TWO_SIDES)
+    sigma = SCALE_TO_SIGMA * channel[SCALE]
+    actual = channel[MEDIAN] + newer / HALF * sigma
+    say(said, actual, channel[MEDIAN] + older / HALF * sigma, below * sigma, above * sigma)
     evidence = max(max(up, down) - TWO_SIDES, 0.0)
     return -evidence if down > up else evidence

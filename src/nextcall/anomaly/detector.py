@@ -4,25 +4,30 @@ import math
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from nextcall.anomaly import saved
+from nextcall.anomaly.channels import ACTUAL, EXPECTED, HIGH, LOW, SAID_WIDTH
 from nextcall.anomaly.step import (
+    ALARM_FROM,
+    ALSO,
     CHANNEL,
     CHANNELS,
     ENOUGH,
-    EXPECTED,
     MISSING,
     MOST_GOAL,
+    ODD_ROWS,
     ONCE_IN,
+    OTHERS,
     RESTING,
     RESULT_WIDTH,
     RISK,
     ROWS_SEEN,
+    SAID,
     STATE_WIDTH,
     score_row,
     score_rows,
@@ -35,6 +40,12 @@ ALARM: Final = 0.5
 ONLY_KEY: Final = ""
 """Key of the rows whose keys are not given."""
 
+_REASONS: Final = {
+    "value": "value {}, nearest known {} (usual {low} to {high})",
+    "shape": "shape of 6 points, mean of 3 {}, in the nearest known {} (usual {low} to {high})",
+    "level up": "level up, mean of 48 points {}, before {} (usual at most {high})",
+    "level down": "level down, mean of 48 points {}, before {} (usual at least {low})",
+}
 _DEFAULT_RATE: Final = 1 / 600  # once in two days of rows of five minutes
 _FIRST_KEYS: Final = 16
 
@@ -51,36 +62,62 @@ class Score:
     """Whether an alarm shortly before keeps the risk below 0.5."""
     channel: str
     """Loudest: ``value``, ``shape``, ``level up`` or ``level down``; empty where none speaks."""
+    also: str
+    """Other channels that reach the boundary, ``" and "`` between them."""
     actual: float
-    """The row."""
+    """The row (``value``), or the mean of the last 3 (``shape``) or 48 (``level``)."""
     expected: float
-    """Nearest value known (``value``) or running median (``level``); NaN for ``shape``."""
+    """The nearest value known (``value``), the like mean of the third-nearest shape (``shape``) or
+    the mean of the 48 rows before (``level``, both around the running median); NaN where nothing
+    is known."""
+    low: float
+    """Where the channel reaches the boundary: `actual` would be usual from here ..."""
+    high: float
+    """... to here; NaN otherwise, and on the side that a level change does not speak of."""
+    odd_rows: int
+    """Rows in a row, this one the last, of which each is odd: rarer than once in 20."""
     once_in: float
     """Rows among which one as strange is expected, from the history of the key."""
+    alarm_from: float
+    """Value of `once_in` from which a row is an alarm, but for a rest and the warm-up."""
 
     @property
     def explanation(self) -> str:
-        """A short text on an alarm; empty on any other row."""
-        return explain(self.risk, self.channel, self.actual, self.expected, self.once_in)
+        r"""Why a row is an alarm, or why it is none though it is strange enough; else empty.
+
+        Examples
+        --------
+        >>> detector = StreamDetector()
+        >>> calm = detector.score([5.0 + place % 7 for place in range(500)])
+        >>> for part in detector.update("", 90.0).explanation.split("; "):
+        ...     print(part)
+        value 90, nearest known 11 (usual 11 to 11)
+        also shape
+        once in 1,627 points, an alarm from 61
+        """
+        if not self.once_in >= self.alarm_from:
+            return ""
+        actual, expected, low, high = (
+            f"{number:.5g}" for number in (self.actual, self.expected, self.low, self.high)
+        )
+        parts = [_REASONS[self.channel].format(actual, expected, low=low, high=high)]
+        if self.also:
+            parts.append(f"also {self.also}")
+        if self.odd_rows > 1:
+            parts.append(f"odd for {self.odd_rows:,} points")
+        parts.append(f"once in {self.once_in:,.0f} points, an alarm from {self.alarm_from:,.0f}")
+        if self.risk < ALARM:
+            parts.append("resting after an alarm" if self.enough_data else "not enough data")
+        return "; ".join(parts)
 
 
-def explain(risk: float, channel: str, actual: float, expected: float, once_in: float) -> str:
-    """Say in a few words why a row is an alarm; empty where it is none.
-
-    Examples
-    --------
-    >>> explain(0.9, "value", 12.0, 4.5, 3000.0)
-    'new value: 12, nearest known 4.5; once in 3,000 points'
-    """
-    if risk < ALARM:
-        return ""
-    if channel == "value":
-        reason = f"new value: {actual:.6g}, nearest known {expected:.6g}"
-    elif channel == "shape":
-        reason = f"new shape of the last 6 points, now {actual:.6g}"
-    else:
-        reason = f"{channel} over the last 48 points: {actual:.6g}, usually {expected:.6g}"
-    return f"{reason}; once in {once_in:,.0f} points"
+def explanations(told: pd.DataFrame) -> list[str]:
+    """Give the `Score.explanation` of every row of what `StreamDetector.score` gives."""
+    texts = [""] * len(told)
+    strange = np.flatnonzero((told["once_in"] >= told["alarm_from"]).to_numpy())
+    for row, fields in zip(strange, told.iloc[strange].to_dict("records"), strict=True):
+        texts[row] = Score(**cast("dict[str, Any]", fields)).explanation
+    return texts
 
 
 class StreamDetector:
@@ -113,8 +150,9 @@ class StreamDetector:
     >>> risks = [detector.update("cpu", 5.0 + place % 7).risk for place in range(500)]
     >>> max(risks) < 0.5
     True
-    >>> detector.update("cpu", 90.0).explanation
-    'new value: 90, nearest known 11; once in 1,627 points'
+    >>> score = detector.update("cpu", 90.0)
+    >>> score.risk >= 0.5, score.channel, score.expected
+    (True, 'value', 11.0)
     """
 
     def __init__(self, *, rate: float = _DEFAULT_RATE) -> None:
@@ -123,6 +161,7 @@ class StreamDetector:
         self._rate = float(rate)
         self._places: dict[Hashable, int] = {}
         self._states = np.zeros((_FIRST_KEYS, STATE_WIDTH))
+        self._said = np.zeros((3, SAID_WIDTH))
         self._result = np.zeros(RESULT_WIDTH)
 
     @property
@@ -159,16 +198,21 @@ class StreamDetector:
         if place < 0:
             place = self._place(key)
         result = self._result
-        score_row(self._states, place, value, self._rate, result)
-        risk, enough, resting, channel, expected, once_in = result.tolist()
+        score_row(self._states, place, value, self._rate, self._said, result)
+        told = result.tolist()
         return Score(
-            risk=risk,
-            enough_data=enough > 0.0,
-            resting=resting > 0.0,
-            channel=CHANNELS[int(channel)],
-            actual=value,
-            expected=expected,
-            once_in=once_in,
+            risk=told[RISK],
+            enough_data=told[ENOUGH] > 0.0,
+            resting=told[RESTING] > 0.0,
+            channel=CHANNELS[int(told[CHANNEL])],
+            also=OTHERS[int(told[ALSO])],
+            actual=told[SAID + ACTUAL],
+            expected=told[SAID + EXPECTED],
+            low=told[SAID + LOW],
+            high=told[SAID + HIGH],
+            odd_rows=int(told[ODD_ROWS]),
+            once_in=told[ONCE_IN],
+            alarm_from=told[ALARM_FROM],
         )
 
     def score(self, values: ArrayLike, keys: Iterable[Hashable] | None = None) -> pd.DataFrame:
@@ -184,7 +228,8 @@ class StreamDetector:
         Returns
         -------
         DataFrame
-            One row a value, with the fields of `Score` as columns; ``channel`` is categorical.
+            One row a value, with the fields of `Score` as columns; ``channel`` and ``also`` are
+            categorical.
 
         Raises
         ------
@@ -209,12 +254,15 @@ class StreamDetector:
                 "risk": results[:, RISK],
                 "enough_data": results[:, ENOUGH] > 0.0,
                 "resting": results[:, RESTING] > 0.0,
-                "channel": pd.Categorical.from_codes(
-                    results[:, CHANNEL].astype(np.int8), categories=pd.Index(CHANNELS)
-                ),
-                "actual": numbers,
-                "expected": results[:, EXPECTED],
+                "channel": _named(results[:, CHANNEL], CHANNELS),
+                "also": _named(results[:, ALSO], OTHERS),
+                "actual": results[:, SAID + ACTUAL],
+                "expected": results[:, SAID + EXPECTED],
+                "low": results[:, SAID + LOW],
+                "high": results[:, SAID + HIGH],
+                "odd_rows": results[:, ODD_ROWS].astype(np.int64),
                 "once_in": results[:, ONCE_IN],
+                "alarm_from": results[:, ALARM_FROM],
             }
         )
 
@@ -270,3 +318,7 @@ class StreamDetector:
         start(self._states[place])
         self._places[key] = place
         return place
+
+
+def _named(codes: NDArray[np.float64], names: tuple[str, ...]) -> "pd.Categorical[str]":
+    return pd.Categorical.from_codes(codes.astype(np.int8), categories=pd.Index(names))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nextcall.anomaly.step import LARGEST, MISSING, MOST_GOAL, ROWS_SEEN, STATE_WIDTH
 from nextcall.files import atomic_path
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Rises where a state means something else than before."""
 
 _FIELDS: Final = frozenset({"layout", "rate", "keys", "states"})

@@ -1,16 +1,18 @@
 """One row of one key: three channels, one probability, the boundary and the rest, compiled.
 
-The state of a key is one row of float64: four numbers of its own, then the three channels.
+The state of a key is one row of float64: five numbers of its own, then the three channels.
 """
 
+import math
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.anomaly.channels import (
+    ACTUAL,
     LEVEL_WIDTH,
-    MEDIAN,
+    SAID_WIDTH,
     SHAPE_WIDTH,
     VALUE_WIDTH,
     level_change,
@@ -31,13 +33,15 @@ REST_BUDGET: Final = 0.5  # a rest takes at most half of the rows between two al
 RESTING_RISK: Final = 0.2  # factor on the risk while resting: below 0.5 whatever the row
 GAIN: Final = 0.02  # decades by which an alarm lowers the boundary; the rows between raise it again
 MOST_SHIFT: Final = 1.0  # decades by which that may move the boundary
+ODD: Final = 0.05  # probability up to which a row is odd: so many of all are, by chance
 LARGEST: Final = 1e290  # larger values count as this large: sums and moments stay finite
 
 ROWS_SEEN: Final = 0
 SHIFT: Final = 1
 ROWS_SINCE_ALARM: Final = 2
 MISSING: Final = 3
-VALUE: Final = 4
+ODD_RUN: Final = 4
+VALUE: Final = 5
 SHAPE: Final = VALUE + VALUE_WIDTH
 LEVEL: Final = SHAPE + SHAPE_WIDTH
 STATE_WIDTH: Final = LEVEL + LEVEL_WIDTH
@@ -46,12 +50,21 @@ RISK: Final = 0
 ENOUGH: Final = 1
 RESTING: Final = 2
 CHANNEL: Final = 3
-EXPECTED: Final = 4
+ALSO: Final = 4  # other channels that reach the boundary: 1 value, 2 shape, 4 up, 8 down
 ONCE_IN: Final = 5
-RESULT_WIDTH: Final = 6
+ALARM_FROM: Final = 6
+ODD_ROWS: Final = 7
+SAID: Final = 8  # what the loudest channel says
+RESULT_WIDTH: Final = SAID + SAID_WIDTH
 
 CHANNELS: Final = ("", "value", "shape", "level up", "level down")
 """What may have spoken, by the number in `CHANNEL`; the first is nothing."""
+
+OTHERS: Final = tuple(
+    " and ".join(name for bit, name in enumerate(CHANNELS[1:]) if others >> bit & 1)
+    for others in range(16)
+)
+"""Names of the channels in `ALSO`."""
 
 
 @compiled()
@@ -62,7 +75,35 @@ def start(state: Floats) -> None:
 
 
 @compiled()
-def judge(state: Floats, probability: float, rate: float, result: Floats) -> None:
+def boundary(state: Floats, rate: float) -> tuple[float, float, float]:
+    """Tell from which probability a row is an alarm.
+
+    Parameters
+    ----------
+    state : array of shape (STATE_WIDTH,)
+        Not changed; `ROWS_SEEN` counts this row already.
+    rate : float
+        Alarms per row that are wanted.
+
+    Returns
+    -------
+    goal : float
+        Alarms per row that are wanted of a history of this length.
+    rest : float
+        Rows of a rest.
+    bound : float
+        The probability.
+    """
+    rows = state[ROWS_SEEN]
+    goal = min(rate * max(1.0, SHORT / rows) ** SHORT_SLOPE, MOST_GOAL)
+    rest = min(REST_SHARE * rows, MOST_REST, REST_BUDGET / goal)
+    return goal, rest, goal / (1.0 - goal * rest) * 10.0 ** state[SHIFT]
+
+
+@compiled()
+def judge(
+    state: Floats, probability: float, goal: float, rest: float, bound: float, result: Floats
+) -> None:
     """Turn a probability into a risk, and keep the rate of alarms where it should be.
 
     Parameters
@@ -71,19 +112,15 @@ def judge(state: Floats, probability: float, rate: float, result: Floats) -> Non
         Changed in place; `ROWS_SEEN` counts this row already.
     probability : float
         That a row is at least this strange.
-    rate : float
-        Alarms per row that are wanted.
+    goal, rest, bound : float
+        As `boundary` gives them.
     result : array of shape (RESULT_WIDTH,)
-        `RISK`, `ENOUGH` and `RESTING` are written.
+        `RISK`, `ENOUGH`, `RESTING`, `ONCE_IN`, `ALARM_FROM` and `ODD_ROWS` are written.
     """
-    rows = state[ROWS_SEEN]
-    goal = min(rate * max(1.0, SHORT / rows) ** SHORT_SLOPE, MOST_GOAL)
-    rest = min(REST_SHARE * rows, MOST_REST, REST_BUDGET / goal)
-    bound = goal / (1.0 - goal * rest) * 10.0 ** state[SHIFT]
     risk = bound / (bound + probability)
     state[ROWS_SINCE_ALARM] += 1.0
     resting = state[ROWS_SINCE_ALARM] <= rest
-    enough = rows > WARM_UP
+    enough = state[ROWS_SEEN] > WARM_UP
     if not enough:
         risk = 0.0
     else:
@@ -95,13 +132,28 @@ def judge(state: Floats, probability: float, rate: float, result: Floats) -> Non
             state[ROWS_SINCE_ALARM] = 0.0
         shift = state[SHIFT] + GAIN * (goal - alarm)
         state[SHIFT] = min(max(shift, -MOST_SHIFT), MOST_SHIFT)
+    state[ODD_RUN] = state[ODD_RUN] + 1.0 if probability <= ODD else 0.0
     result[RISK] = risk
     result[ENOUGH] = 1.0 if enough else 0.0
     result[RESTING] = 1.0 if resting else 0.0
+    result[ONCE_IN] = 1.0 / probability
+    result[ALARM_FROM] = 1.0 / bound
+    result[ODD_ROWS] = state[ODD_RUN]
 
 
 @compiled()
-def step(state: Floats, value: float, rate: float, result: Floats) -> None:
+def skip(state: Floats, result: Floats) -> None:
+    """Count a row that is missing."""
+    state[MISSING] += 1.0
+    result[:] = 0.0
+    result[ENOUGH] = 1.0 if state[ROWS_SEEN] >= WARM_UP else 0.0
+    result[ONCE_IN] = 1.0
+    result[ALARM_FROM] = math.nan
+    result[SAID:] = math.nan
+
+
+@compiled()
+def step(state: Floats, value: float, rate: float, said: Floats, result: Floats) -> None:
     """Score one row and learn from it.
 
     Parameters
@@ -112,45 +164,48 @@ def step(state: Floats, value: float, rate: float, result: Floats) -> None:
         The row.
     rate : float
         Alarms per row that are wanted.
+    said : array of shape (3, SAID_WIDTH)
+        Room to work in.
     result : array of shape (RESULT_WIDTH,)
         Overwritten.
     """
     if np.isnan(value):
-        state[MISSING] += 1.0
-        result[:] = 0.0
-        result[ENOUGH] = 1.0 if state[ROWS_SEEN] >= WARM_UP else 0.0
-        result[EXPECTED] = np.nan
-        result[ONCE_IN] = 1.0
+        skip(state, result)
         return
     value = min(max(value, -LARGEST), LARGEST)
     rows = int(state[ROWS_SEEN])
-    middle = state[LEVEL + MEDIAN]
-    novelty, nearest = value_novelty(state[VALUE:SHAPE], value, rows)
-    shape = shape_novelty(state[SHAPE:LEVEL], value, rows)
-    level = level_change(state[LEVEL:], value, rows)
-    strongest = max(novelty, shape, abs(level))
-    probability = min(1.0, CHANNEL_COUNT * 10.0**-strongest)
     state[ROWS_SEEN] = rows + 1.0
-    judge(state, probability, rate, result)
-    if strongest == 0.0:
-        result[CHANNEL] = 0.0
-        result[EXPECTED] = np.nan
-    elif novelty == strongest:
-        result[CHANNEL] = 1.0
-        result[EXPECTED] = nearest
-    elif shape == strongest:
-        result[CHANNEL] = 2.0
-        result[EXPECTED] = np.nan
+    goal, rest, bound = boundary(state, rate)
+    wanted = math.log10(CHANNEL_COUNT / bound)
+    novelty = value_novelty(state[VALUE:SHAPE], value, rows, wanted, said[0])
+    shape = shape_novelty(state[SHAPE:LEVEL], value, rows, wanted, said[1])
+    level = level_change(state[LEVEL:], value, rows, wanted, said[2])
+    strongest = max(novelty, shape, abs(level))
+    judge(state, min(1.0, CHANNEL_COUNT * 10.0**-strongest), goal, rest, bound, result)
+    loudest = 0
+    if strongest > 0.0:
+        loudest = 1 if novelty == strongest else 2 if shape == strongest else 3
+        result[SAID:] = said[loudest - 1]
     else:
-        result[CHANNEL] = 3.0 if level > 0.0 else 4.0
-        result[EXPECTED] = middle
-    result[ONCE_IN] = 1.0 / probability
+        result[SAID:] = math.nan
+        result[SAID + ACTUAL] = value
+    others = 0.0
+    if novelty >= wanted and loudest != 1:
+        others += 1.0
+    if shape >= wanted and loudest != 2:
+        others += 2.0
+    if abs(level) >= wanted and loudest != 3:
+        others += 4.0 if level > 0.0 else 8.0
+    result[CHANNEL] = 4.0 if loudest == 3 and level < 0.0 else loudest
+    result[ALSO] = others
 
 
 @compiled()
-def score_row(states: Floats, place: int, value: float, rate: float, result: Floats) -> None:
+def score_row(
+    states: Floats, place: int, value: float, rate: float, said: Floats, result: Floats
+) -> None:
     """Score a row of the key at `place`; as `step`."""
-    step(states[place], value, rate, result)
+    step(states[place], value, rate, said, result)
 
 
 @compiled()
@@ -172,5 +227,6 @@ def score_rows(
     results : array of shape (n_rows, RESULT_WIDTH)
         Overwritten.
     """
+    said = np.empty((3, SAID_WIDTH))
     for row in range(len(values)):
-        step(states[places[row]], values[row], rate, results[row])
+        step(states[places[row]], values[row], rate, said, results[row])

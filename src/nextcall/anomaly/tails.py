@@ -32,6 +32,8 @@ LEAST_RATIO: Final = 0.05  # shape 0.89: heavier tails tell nothing apart
 LARGEST_RATIO: Final = 0.29  # shape -0.38: a tail may end, but not at once
 UNSEEN: Final = 0.1  # pseudo-count: nothing is rarer than once in ten histories
 SMALLEST: Final = 1e-12  # smaller residuals are rounding, and count as zero
+MOST_EXPONENT: Final = 1000.0  # of 2: there floats end
+NARROW: Final = 1e-3  # of an octave: no reader of a band sees less
 NO_SHAPE: Final = 1e-3  # a Pareto of such a shape is an exponential
 
 ROWS: Final = 0  # residuals in the history
@@ -134,6 +136,35 @@ def decades(history: Floats, residual: float) -> float:
 
 
 @compiled()
+def reach(history: Floats, wanted: float) -> float:
+    """Tell up to which residual `decades` stays below `wanted`; infinite where it always does.
+
+    Parameters
+    ----------
+    history : array of shape (TAIL_WIDTH,)
+        Not changed.
+    wanted : float
+        Decades, above 0.
+    """
+    low = (history[HIGHEST] - BINS) / PER_OCTAVE  # exponents of 2
+    if decades(history, 2.0**low) >= wanted:
+        return 0.0
+    high = low + BINS / PER_OCTAVE
+    while decades(history, 2.0**high) < wanted:
+        low = high
+        high += 1.0
+        if high > MOST_EXPONENT:
+            return math.inf
+    while high - low > NARROW:
+        middle = 0.5 * (low + high)
+        if decades(history, 2.0**middle) >= wanted:
+            high = middle
+        else:
+            low = middle
+    return float(2.0**low)
+
+
+@compiled()
 def learn(history: Floats, residual: float) -> None:
     """Count a residual.
 
@@ -167,8 +198,19 @@ def learn(history: Floats, residual: float) -> None:
 
 
 @compiled()
-def decades_then_learn(history: Floats, residual: float) -> float:
-    """Tell how unusual a residual is among those before it, then count it."""
+def weigh(history: Floats, residual: float, wanted: float) -> tuple[float, float]:
+    """Tell how unusual a residual is among those before it, then count it.
+
+    Returns
+    -------
+    evidence : float
+        `decades`.
+    usual : float
+        Where the evidence is at least `wanted`: the `reach` of what would not be; else NaN.
+    """
     evidence = decades(history, residual)
+    usual = math.nan
+    if evidence >= wanted:
+        usual = min(reach(history, wanted), residual)
     learn(history, residual)
-    return evidence
+    return evidence, usual
