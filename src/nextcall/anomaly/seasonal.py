@@ -12,19 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from nextcall.anomaly.seasonal_kernels import (
     FIELDS,
-    LATE,
-    LEVELS,
-    MISSING,
     OWN_PATTERN,
     PLACE_WIDTH,
-    POINTS,
     SKIPPED,
     SPECIAL_SLOTS,
-    TIME,
     USUAL,
     step,
     steps,
 )
+from nextcall.anomaly.seasonal_state import LATE, LEVELS, MISSING, POINTS, TIME, skewed
+from nextcall.anomaly.seasons import WEEK, Season
 from nextcall.anomaly.wall_clock import (
     day_number,
     day_numbers,
@@ -39,46 +36,19 @@ _FIRST_KEYS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Season:
-    """A rhythm that repeats on the clock on the wall, from 1 January 1970."""
-
-    period: float
-    """Seconds."""
-    slots: int
-    """Knots through the period, at least 2."""
-    smooth: bool = True
-    """Whether levels are interpolated between the knots; else each holds up to the next."""
-
-    def __post_init__(self) -> None:
-        if not (self.period > 0 and isfinite(self.period)):
-            raise ValueError(f"period must be above 0, got {self.period}.")
-        if self.slots < 2:
-            raise ValueError(f"slots must be at least 2, got {self.slots}.")
-
-
-DAY: Final = Season(period=86_400.0, slots=24)
-"""The hours of the day."""
-
-WEEK: Final = Season(period=604_800.0, slots=168)
-"""The hours of the week."""
-
-
-WEEKDAYS: Final = Season(period=604_800.0, slots=7, smooth=False)
-"""The days of the week."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SeasonalResult:
     """How far a value is from what its time expects."""
 
     score: float
-    """Distance in scales, from 0 to a million; 0 where `enough_data` is False."""
+    """Distance in scales, less what skew explains, up to a million; 0 without enough data."""
     actual: float
     """The value."""
     expected: float
     """Level at that time; ``nan`` where its slot was never seen."""
     scale: float
     """Standard deviation of residuals at that time; ``nan`` while `enough_data` is False."""
+    skew: float
+    """By how much residuals reach farther above than below; 0 where both sides are alike."""
     enough_data: bool
     """Whether the slot was seen often enough."""
     learned: bool
@@ -86,7 +56,8 @@ class SeasonalResult:
 
     def band(self, width: float = 3.0) -> tuple[float, float]:
         """Give both ends of what scores at most `width`."""
-        return self.expected - width * self.scale, self.expected + width * self.scale
+        low, high = skewed(-width, self.skew), skewed(width, self.skew)
+        return self.expected + low * self.scale, self.expected + high * self.scale
 
 
 class SeasonalDetector:
@@ -97,10 +68,12 @@ class SeasonalDetector:
     times do no harm. Each season learns what those before it leave over: put the coarse one first.
     The score is the distance from the level in standard deviations, which are 1.2533 mean absolute
     residuals; they differ from slot to slot. None is below 0.1 % of the level or half the smallest
-    step seen. A residual teaches at most three of them, and a new level is taken over slowly.
+    step seen. Where residuals reach farther on one side, as they do above for latencies and counts,
+    the score is taken as in a log-normal law with such sides. A residual teaches at most three
+    scales, and a new level is taken over slowly.
 
-    A key takes 16 bytes a knot and 288 for the rest: 2,976 with the hours of the week and its own
-    for special days.
+    A key takes 16 bytes a knot and 120 for the rest: 3,192 with the hours of the week, and those of
+    special days.
 
     Parameters
     ----------
@@ -125,6 +98,7 @@ class SeasonalDetector:
 
     Examples
     --------
+    >>> from nextcall.anomaly.seasons import DAY
     >>> detector = SeasonalDetector(seasons=[DAY])
     >>> for hour in range(24 * 14):
     ...     score = detector.update("calls", 100.0 + 10 * (hour % 24) + hour % 5, 3600.0 * hour)
@@ -219,12 +193,13 @@ class SeasonalDetector:
     def check(self, key: Hashable, value: float, time: object) -> SeasonalResult:
         """Score the next value of a key as `update` does, and say what was expected."""
         self.update(key, value, time)
-        score, actual, expected, scale, learned = self._result.tolist()
+        score, actual, expected, scale, skew, learned = self._result.tolist()
         return SeasonalResult(
             score=score,
             actual=actual,
             expected=expected,
             scale=scale,
+            skew=skew,
             enough_data=isfinite(scale),
             learned=learned > 0,
         )

@@ -14,22 +14,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.anomaly.named_kernels import LARGEST, LEVEL_SHARE
+from nextcall.anomaly.seasonal_state import (
+    DRIFT,
+    LATE,
+    LEVELS,
+    MEAN_TO_SIGMA,
+    MISSING,
+    NOISE,
+    RESIDUALS,
+    STEP,
+    TIME,
+    Floats,
+    learn_skew,
+    near_value,
+    pass_time,
+    skew_of,
+    skewed,
+    unskewed,
+)
 from nextcall.compiling import compiled
 
-Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Rhythm = NDArray[np.float64]
 
-FIRST: Final = 16  # values before the local level is to be relied on
 LEAST_RESIDUALS: Final = 30  # before the first score: the spread is then known to 15 %
 SPECIAL_SLOTS: Final = 24
 DAY_SECONDS: Final = 86_400.0
 USUAL, OWN_PATTERN, SKIPPED = range(3)  # what a day is
-MEAN_TO_SIGMA: Final = 1.2533  # mean absolute deviation to sigma, of a normal law: sqrt(pi / 2)
 _CLIP: Final = 3.0  # sigmas of which a residual may teach at most
-_LOCAL_CLIP: Final = 6.0  # the same from the local level, while a slot is not known
-_LOCAL: Final = 0.2  # share of a value in the local level: the last 5 or so
-_LOCAL_SPREAD: Final = 0.05
+_MOST: Final = 6.0  # sigmas that one residual may teach of the spread
 _NOISE_MEMORY: Final = 5000.0  # residuals that weigh in the common spread
 _PRIOR: Final = 12.0  # values that the common spread weighs in that of a slot
 _LEAST_VISITS: Final = 0.25  # and visits
@@ -38,19 +51,12 @@ _NEARLY: Final = 0.9  # of a visit is one: the edges of a slot are seen a little
 _HASTE: Final = 2.0  # two knots share a residual; at 1 a first value fades with the cube root only
 _TOLD_BY: Final = 3.0  # values that know a level before a residual from it counts
 _HIGHEST: Final = 1e6  # score
-_LONG: Final = 3.0  # typical distances in time that one value stands for at most
 
-# Columns of the state; the levels of the knots follow.
-(
-    POINTS, MISSING, LATE, TIME, PREVIOUS, STEP, GAP, DRIFT, NOISE, RESIDUALS, NEAR, NEAR_SPREAD,
-    KIND,
-) = range(13)  # fmt: skip
-LEVELS: Final = 13
 # Columns of what is found of a season at a time.
 LEFT, RIGHT, NEARNESS, WEIGHT, LEVEL, SHARE, SEEN, REPEATS = range(8)
 PLACE_WIDTH: Final = 8
 # Columns of a result.
-FIELDS: Final = ("score", "actual", "expected", "scale", "learned")
+FIELDS: Final = ("score", "actual", "expected", "scale", "skew", "learned")
 
 
 @compiled()
@@ -69,48 +75,6 @@ def interpolate(
     share: float = nearness * shares[left] + far * shares[right]
     seen: float = nearness * visits[left] + far * visits[right]
     return level, share, seen
-
-
-@compiled()
-def near_value(own: Floats, value: float, when: float, day: int) -> float:
-    """Give a value as far as the newest ones let it count, and move their level and spread.
-
-    After a gap, and where a special day begins or ends, they say nothing.
-    """
-    points = own[POINTS]
-    if points <= 1.0 or when - own[TIME] > _LONG * own[GAP] or own[KIND] != day:
-        own[NEAR] = value
-        own[KIND] = day
-        return value
-    off = value - own[NEAR]
-    if points >= FIRST:
-        least = max(LEVEL_SHARE * abs(own[NEAR]), 0.5 * own[STEP])
-        most = _LOCAL_CLIP * max(MEAN_TO_SIGMA * own[NEAR_SPREAD], least)
-        off = min(max(off, -most), most)
-    counted: float = own[NEAR] + off
-    share = 1.0 / (points + 1.0)
-    own[NEAR_SPREAD] += max(_LOCAL_SPREAD, share) * (abs(off) - own[NEAR_SPREAD])
-    own[NEAR] += max(_LOCAL, share) * off
-    return counted
-
-
-@compiled()
-def pass_time(own: Floats, when: float, value: float) -> float:
-    """Count a value and note its distance from the one before; give the seconds it stands for."""
-    stands = 0.0
-    if own[POINTS] > 0.0:
-        apart = when - own[TIME]
-        if own[POINTS] <= 1.0:
-            own[GAP] = apart
-        stands = min(apart, _LONG * own[GAP])
-        own[GAP] += 0.05 * (min(apart, 4.0 * own[GAP]) - own[GAP])
-        change = abs(value - own[PREVIOUS])
-        if change > 0.0:
-            own[STEP] = min(own[STEP], change) if own[STEP] > 0.0 else change
-    own[TIME] = when
-    own[PREVIOUS] = value
-    own[POINTS] += 1.0
-    return stands
 
 
 @compiled()
@@ -234,11 +198,11 @@ def step(
         `OWN_PATTERN` or `SKIPPED`.
     places : array of shape (n_seasons, PLACE_WIDTH)
         Room to work in.
-    result : array of shape (5,)
+    result : array of shape (6,)
         Overwritten: the numbers of `FIELDS`.
     """
     value, when, wall, day = point
-    result[0] = result[4] = 0.0
+    result[0] = result[4] = result[5] = 0.0
     result[1] = value
     result[2] = result[3] = np.nan
     if not (isfinite(value) and isfinite(wall) and isfinite(when)):
@@ -247,7 +211,7 @@ def step(
     if when <= own[TIME]:
         own[LATE] += 1.0
         return 0.0
-    result[4] = 1.0
+    result[5] = 1.0
     value = min(max(value, -LARGEST), LARGEST)
     least_step = 0.5 * own[STEP]
     counted = near_value(own, value, when, day)
@@ -269,18 +233,21 @@ def step(
     if visited > 0.0:
         result[2] = expected
     spread_known = own[RESIDUALS] >= LEAST_RESIDUALS
+    skew = skew_of(own)
+    off = min(max((value - expected) / max(sigma, 1e-300), -_HIGHEST), _HIGHEST)
     if visited >= _NEARLY * settings[0] and spread_known:
         result[3] = sigma
-        off = value - expected
-        if off != 0.0:
-            result[0] = abs(off) / sigma if abs(off) < _HIGHEST * sigma else _HIGHEST
-        off = min(max(off, -_CLIP * sigma), _CLIP * sigma)
-        counted = expected + off
-        own[DRIFT] += min(stands / settings[2], 1.0) * off
+        result[4] = skew
+        result[0] = min(abs(unskewed(off, skew)), _HIGHEST)
+        learned = sigma * min(max(off, skewed(-_CLIP, skew)), skewed(_CLIP, skew))
+        counted = expected + learned
+        own[DRIFT] += min(stands / settings[2], 1.0) * learned
     ratio = -1.0
     if told_by >= _TOLD_BY or visited >= _NEARLY:
         residual = abs(counted - expected)
-        residual = min(residual, _LOCAL_CLIP * sigma) if spread_known else residual
+        if spread_known:
+            residual = min(residual, _MOST * sigma)
+            learn_skew(own, off)
         ratio = learn_spread(own, places, residual)
     learn_knots(own, shares, visits, places, settings[1], counted, ratio)
     return float(result[0])
