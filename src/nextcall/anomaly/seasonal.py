@@ -1,15 +1,16 @@
 """Seasonal residuals of many series: how far a value is from what its time lets expect."""
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from math import isfinite
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from nextcall.anomaly.seasonal_files import SavedSeasons, load_seasons, save_seasons
 from nextcall.anomaly.seasonal_kernels import (
     FIELDS,
     OWN_PATTERN,
@@ -20,8 +21,9 @@ from nextcall.anomaly.seasonal_kernels import (
     step,
     steps,
 )
-from nextcall.anomaly.seasonal_state import LATE, LEVELS, MISSING, POINTS, TIME, skewed
-from nextcall.anomaly.seasons import WEEK, Season
+from nextcall.anomaly.seasonal_result import SeasonalResult
+from nextcall.anomaly.seasonal_state import LATE, LEVELS, MISSING, POINTS, TIME
+from nextcall.anomaly.seasons import WEEK, Season, as_rhythm, from_rhythm
 from nextcall.anomaly.wall_clock import (
     day_number,
     day_numbers,
@@ -33,31 +35,6 @@ ONLY_KEY: Final = ""
 """Key of the values whose keys are not given."""
 
 _FIRST_KEYS: Final = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeasonalResult:
-    """How far a value is from what its time expects."""
-
-    score: float
-    """Distance in scales, less what skew explains, up to a million; 0 without enough data."""
-    actual: float
-    """The value."""
-    expected: float
-    """Level at that time; ``nan`` where its slot was never seen."""
-    scale: float
-    """Standard deviation of residuals at that time; ``nan`` while `enough_data` is False."""
-    skew: float
-    """By how much residuals reach farther above than below; 0 where both sides are alike."""
-    enough_data: bool
-    """Whether the slot was seen often enough."""
-    learned: bool
-    """Whether the value counts; not so where it or its time is missing, or the time is late."""
-
-    def band(self, width: float = 3.0) -> tuple[float, float]:
-        """Give both ends of what scores at most `width`."""
-        low, high = skewed(-width, self.skew), skewed(width, self.skew)
-        return self.expected + low * self.scale, self.expected + high * self.scale
 
 
 class SeasonalDetector:
@@ -117,8 +94,6 @@ class SeasonalDetector:
         memory: int = 8,
         takeover: float = 86_400.0,
     ) -> None:
-        if not seasons:
-            raise ValueError("seasons must hold at least one.")
         if special not in {"pattern", "skip"}:
             raise ValueError(f"special must be 'pattern' or 'skip', got {special!r}.")
         if visits < 1:
@@ -127,12 +102,12 @@ class SeasonalDetector:
             raise ValueError(f"memory must be at least visits, {visits}, got {memory}.")
         if not takeover > 0:
             raise ValueError(f"takeover must be above 0, got {takeover}.")
-        self._rhythm = np.array([[s.period, s.slots, s.smooth] for s in seasons]).T.copy()
+        self._rhythm = as_rhythm(seasons)
         self._settings = np.array([visits, memory, takeover], dtype=np.float64)
         self._days = day_numbers(special_days)
         self._special = OWN_PATTERN if special == "pattern" else SKIPPED
         self._rows: dict[Hashable, int] = {}
-        knots = sum(s.slots for s in seasons) + SPECIAL_SLOTS
+        knots = int(self._rhythm[1].sum()) + SPECIAL_SLOTS
         self._own = np.zeros((_FIRST_KEYS, LEVELS + knots))
         self._shares = np.zeros((_FIRST_KEYS, knots), dtype=np.float32)
         self._visits = np.zeros((_FIRST_KEYS, knots), dtype=np.float32)
@@ -243,6 +218,51 @@ class SeasonalDetector:
         frame.insert(0, "key", pd.Series(self.keys, dtype=object))
         return frame
 
+    def save(self, path: Path) -> None:
+        """Write all state to one file (npz, no pickle), whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            Where a key is neither text nor a whole number: a file cannot hold it.
+        """
+        saved = SavedSeasons(
+            rhythm=self._rhythm,
+            settings=self._settings,
+            days=np.array(sorted(self._days), dtype=np.int64),
+            special=self._special,
+            keys=self.keys,
+            own=self._own[: len(self)],
+            shares=self._shares[: len(self)],
+            visits=self._visits[: len(self)],
+        )
+        save_seasons(path, saved)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote; it goes on with the same numbers, bit for bit.
+
+        Raises
+        ------
+        ValueError
+            Where the file is not one of this detector, or its numbers cannot be.
+        OSError
+            Where the file cannot be read.
+        """
+        saved = load_seasons(path)
+        visits, memory, takeover = saved.settings.tolist()
+        try:
+            seasons = from_rhythm(saved.rhythm)
+            detector = cls(seasons=seasons, visits=visits, memory=memory, takeover=takeover)
+        except ValueError as error:
+            raise ValueError(f"{path} is no state of seasons: {error}") from error
+        detector._days = frozenset(saved.days.tolist())
+        detector._special = saved.special
+        detector._rows = {key: row for row, key in enumerate(saved.keys)}
+        if saved.keys:
+            detector._own, detector._shares, detector._visits = saved[-3:]
+        return detector
+
     def _steps(
         self, values: ArrayLike, times: Any, keys: Iterable[Hashable] | None
     ) -> NDArray[np.float64]:
@@ -262,17 +282,8 @@ class SeasonalDetector:
             days[special] = self._special
         rows = np.fromiter(map(self._row, names), dtype=np.int64, count=len(names))
         results = np.empty((len(numbers), len(FIELDS)))
-        steps(
-            self._own,
-            self._shares,
-            self._visits,
-            self._rhythm,
-            self._settings,
-            rows,
-            np.stack([numbers, instants, walls]),
-            days,
-            results,
-        )
+        state = self._own, self._shares, self._visits, self._rhythm, self._settings
+        steps(*state, rows, np.stack([numbers, instants, walls]), days, results)
         return results
 
     def _row(self, key: Hashable) -> int:
