@@ -2,11 +2,13 @@
 
     python benchmarks/anomaly_speed.py --peer-python /venv/with/libspot/and/river/bin/python
 
-One core, 5,000 keys in turn: one value at a time (`update`, and `check` with its result), a frame
-at once, saving and loading. The peers step one object a key, by turns with ours, in a process of
-their own: one detector each (libspot's ``Spot.step``, river's ``GaussianScorer``), where they are
-installed. CPU time (saving: wall), the median of the rounds. Prints JSON, or writes it to
-``--output``.
+One core, 5,000 keys in turn: one value at a time (``stream``: the key's `Stream` by name from a
+dict, then its ``update``; ``update`` and ``check`` of the monitor, with the names), a frame at
+once (names as text, and as categories), saving and loading. The peers step one object a key, by
+name from a dict like ``stream`` and by turns with ours, in a process of their own: one detector
+each (libspot's ``Spot.step``; river's ``GaussianScorer`` over all values, and ``_288`` over a
+window of as many), where they are installed. CPU time (saving: wall), the median of the rounds.
+Prints JSON, or writes it to ``--output``.
 """
 
 import argparse
@@ -27,6 +29,7 @@ import numpy as np
 import pandas as pd
 
 from nextcall.anomaly.monitor import AnomalyMonitor
+from nextcall.anomaly.monitor_stream import Stream
 
 _PEERS = """
 import json, random, sys, time
@@ -47,12 +50,16 @@ except ImportError:
     pass
 try:
     from river.anomaly import GaussianScorer
-    scorers = {name: GaussianScorer() for name in names}
-    def river(place):
-        scorer = scorers[names[place % n_keys]]
-        scorer.score_one(None, values[place])
-        scorer.learn_one(None, values[place])
-    peers["river_gaussian"] = river
+    def river(scorers):
+        def step(place):
+            scorer = scorers[names[place % n_keys]]
+            scorer.score_one(None, values[place])
+            scorer.learn_one(None, values[place])
+        return step
+    peers["river_gaussian"] = river({name: GaussianScorer() for name in names})
+    peers["river_gaussian_288"] = river({name: GaussianScorer(window_size=288) for name in names})
+    for place in range(300 * n_keys):  # fills the windows
+        peers["river_gaussian_288"](place % n_values)
 except ImportError:
     pass
 print(json.dumps(sorted(peers)), flush=True)
@@ -96,6 +103,19 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
+def _streamed(streams: dict[str, Stream], values: Sequence[float], names: Sequence[str]) -> float:
+    n_keys = len(names)
+
+    def step(place: int) -> None:
+        streams[names[place % n_keys]].update(values[place])
+
+    def work() -> None:
+        for place in range(len(values)):
+            step(place)
+
+    return _seconds(work)
+
+
 def _one_by_one(
     check: Callable[[str, float, str], object], values: Sequence[float], names: Sequence[str]
 ) -> float:
@@ -129,15 +149,19 @@ def main() -> None:
     monitor = AnomalyMonitor()
     for _ in range(1 + 128 * arguments.keys // arguments.points):  # past the warm-up
         monitor.check_frame(frame)
+    categories = frame.astype({"metric": "category", "entity": "category"})
+    streams = {name: monitor.stream("latency", name) for name in names}
     peers = Peers(arguments.peer_python, arguments.keys, arguments.points)
     taken: dict[str, list[float]] = {}
     listed = values.tolist()
     for _ in range(arguments.rounds):
         round_ = {
-            "update": _one_by_one(monitor.update, listed, names),
+            "stream": _streamed(streams, listed, names),
             **{name: float(peers.ask(name)) for name in peers.names},
+            "update": _one_by_one(monitor.update, listed, names),
             "check": _one_by_one(monitor.check, listed, names),
             "check_frame": _seconds(lambda: monitor.check_frame(frame)),
+            "check_frame_of_categories": _seconds(lambda: monitor.check_frame(categories)),
         }
         for name, seconds in round_.items():
             taken.setdefault(name, []).append(seconds)
@@ -156,8 +180,8 @@ def main() -> None:
         "keys": len(monitor),
         "points": arguments.points,
         "points_per_second": {name: round(rate) for name, rate in rates.items()},
-        "update_over": {name: rates["update"] / rates[name] for name in peers.names},
-        "check_frame_over_update": rates["check_frame"] / rates["update"],
+        "stream_over": {name: rates["stream"] / rates[name] for name in peers.names},
+        "check_frame_over_stream": rates["check_frame"] / rates["stream"],
         "bytes_per_key": monitor.bytes_per_key,
         "save_and_load_milliseconds": statistics.median(kept),
         "load_average": os.getloadavg()[0],

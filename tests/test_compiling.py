@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nextcall.compiling import compiled
+from nextcall.compiling import bytes_at, compiled, floats_at
 
 
 def total(values: NDArray[np.float64]) -> float:
@@ -29,3 +29,16 @@ def test_without_a_folder_for_code_it_is_compiled_all_the_same() -> None:
     scope: dict[str, object] = {}
     exec("def twice(value):\n    return 2 * value", scope)  # noqa: S102  # of our own making
     assert compiled()(scope["twice"])(21) == 42  # type: ignore[arg-type]
+
+
+def test_memory_at_an_address_is_read_and_written_alike() -> None:
+    def halve(address: int) -> float:
+        values, first = floats_at(address, 2), bytes_at(address, 16)
+        values[1] /= 2
+        return float(values[1] + first[0])
+
+    for function in (halve, compiled()(halve)):
+        values = np.array([0.0, 3.0, 3.0])
+        values[:1].view(np.uint8)[0] = 7
+        assert function(values.ctypes.data) == 8.5
+        assert values.tolist()[1:] == [1.5, 3.0]

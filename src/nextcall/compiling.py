@@ -1,9 +1,13 @@
 """Plain loops over arrays, compiled by numba: the one place that says how."""
 
 from collections.abc import Callable
+from ctypes import c_double, c_uint8
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
-from numba import njit
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic, overload
+from numpy.typing import NDArray
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -73,3 +77,53 @@ def entry_point(kernel: Kernel[P, R_co], *types: object) -> Callable[P, R_co]:
     42
     """
     return cast("Any", kernel).compile(types)  # type: ignore[no-any-return]
+
+
+def floats_at(address: int, length: int) -> NDArray[np.float64]:
+    """Give the floats at an address without a copy; within a kernel, a bare pointer to them.
+
+    To hand a kernel an integer takes less time than to hand it an array, and to pass on a pointer
+    less than an array. The caller keeps the memory alive, and indices within it.
+
+    Examples
+    --------
+    >>> values = np.array([1.0, 2.0, 3.0])
+    >>> floats_at(values.ctypes.data, 2)
+    array([1., 2.])
+    """
+    return np.ctypeslib.as_array((c_double * length).from_address(int(address)))
+
+
+def bytes_at(address: int, length: int) -> NDArray[np.uint8]:
+    """Give the bytes at an address, as `floats_at` does."""
+    return np.ctypeslib.as_array((c_uint8 * length).from_address(int(address)))
+
+
+def _pointer_to(item: Any) -> Any:
+    @intrinsic
+    def pointer(_: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(item)(address), generate
+
+    return pointer
+
+
+_floats, _bytes = _pointer_to(types.float64), _pointer_to(types.uint8)
+
+
+@overload(floats_at)
+def _floats_at(address: Any, length: Any) -> Any:  # noqa: ARG001  # numba asks for these names
+    def at(address: Any, length: Any) -> Any:  # noqa: ARG001
+        return _floats(address)
+
+    return at
+
+
+@overload(bytes_at)
+def _bytes_at(address: Any, length: Any) -> Any:  # noqa: ARG001
+    def at(address: Any, length: Any) -> Any:  # noqa: ARG001
+        return _bytes(address)
+
+    return at

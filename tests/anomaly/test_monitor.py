@@ -1,6 +1,8 @@
 """The monitor: one value at a time, a frame at once, and what lies in a file say the same."""
 
+import copy
 import json
+import pickle
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextcall.anomaly.monitor import AnomalyMonitor
-from nextcall.anomaly.named_kernels import KINDS, POINTS, TIME, WARM, WIDTH
+from nextcall.anomaly.monitor_input import number_combinations
+from nextcall.anomaly.named_kernels import (
+    COLD,
+    KINDS,
+    LEAST,
+    MEMORY,
+    MISSING,
+    POINTS,
+    RANKS,
+    RATE,
+    REST_LENGTH,
+    SLOT,
+    TIME,
+    VALUES,
+    VARIANCE,
+    WARM,
+)
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -33,6 +51,11 @@ def frame(n: int = 1200, seed: int = 0) -> pd.DataFrame:
         },
         index=np.arange(n) * 2,
     )
+
+
+def state_of(monitor: AnomalyMonitor) -> bytes:
+    """Give all numbers of all keys."""
+    return b"".join(each.tobytes() for each in monitor._rows.arrays())
 
 
 def streamed(monitor: AnomalyMonitor, rows: pd.DataFrame) -> pd.DataFrame:
@@ -63,7 +86,7 @@ def test_a_frame_says_what_single_values_say(seed: int, cut: int) -> None:
     assert kinds == expected["found"].tolist()
     columns = ["risk_score", "enough_data", "learned", "resting"]
     pd.testing.assert_frame_equal(found[columns], expected[columns], check_exact=True)
-    assert one._state.tobytes() == other._state.tobytes()
+    assert state_of(one) == state_of(other)
     pd.testing.assert_frame_equal(one.summary(), other.summary())
     assert one.summary()["alarms"].sum() == (found["risk_score"] >= 0.5).sum()
 
@@ -81,8 +104,71 @@ def test_it_goes_on_from_a_file_bit_for_bit(tmp_path: Path) -> None:
     monitor.save(tmp_path / "one.npz")
     again.save(tmp_path / "other.npz")
     assert again._settings == monitor._settings
-    one, other = (np.load(tmp_path / name) for name in ("one.npz", "other.npz"))
-    assert one["state"].tobytes() == other["state"].tobytes()
+    assert state_of(again) == state_of(monitor)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "other.npz").read_bytes()
+
+
+def test_a_copy_goes_on_by_itself() -> None:
+    rows = frame()
+    monitor = AnomalyMonitor(rate=0.01)
+    monitor.check_frame(rows[:700])
+    stream = monitor.stream("calls", "a")
+    copies = [copy.deepcopy(monitor), pickle.loads(pickle.dumps(monitor))]  # noqa: S301  # ours
+    before = state_of(monitor)
+    found = [each.check_frame(rows[700:]) for each in copies]
+    assert state_of(monitor) == before
+    expected = monitor.check_frame(rows[700:])
+    for each in found:
+        pd.testing.assert_frame_equal(each, expected, check_exact=True)
+    del monitor
+    risks = {each.stream("calls", "a").update(30.0) for each in copies}
+    assert risks == {stream.update(30.0)}
+
+
+def test_a_stream_says_what_its_monitor_says() -> None:
+    one, other = AnomalyMonitor(rate=0.01), AnomalyMonitor(rate=0.01)
+    stream = one.stream("latency", "a", "read")
+    assert one.stream("latency", "a", "read") is stream
+    for row in frame(400).to_dict("records"):
+        value, time = row["value"], row["time"]
+        assert stream.update(value, time) == other.update("latency", value, "a", "read", time)
+    assert stream.check(90, START) == other.check("latency", 90, "a", "read", START)
+    assert stream.check(90) == other.check("latency", 90, "a", "read")
+    assert state_of(one) == state_of(other)
+    with pytest.raises(TypeError, match="value must be a number, got '12'"):
+        stream.update("12")  # type: ignore[arg-type]  # text on purpose
+    with pytest.raises(TypeError, match="time must be seconds"):
+        stream.check(1.0, "now")
+    with pytest.raises(TypeError, match="metric must be text, got 3"):
+        one.stream(3)  # type: ignore[arg-type]  # a number on purpose
+
+
+@pytest.mark.parametrize("dtype", ["object", "string", "string[python]", "category"])
+def test_names_of_a_frame_may_be_of_any_kind(dtype: str) -> None:
+    rows = frame()
+    one, other = AnomalyMonitor(), AnomalyMonitor()
+    for part in (rows[:3], rows, rows[:0]):
+        expected = streamed(one, part)
+        found = other.check_frame(part.astype({"metric": dtype, "entity": dtype}))
+        assert found["risk_score"].tolist() == expected.get("risk_score", pd.Series()).tolist()
+    assert state_of(one) == state_of(other)
+    assert list(one._rows.addresses) == list(other._rows.addresses)
+
+
+def test_many_names_in_all_columns_are_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    names = {name: rng.integers(0, 900, 1000).astype(str) for name in ("entity", "behavior")}
+    rows = pd.DataFrame({"metric": rng.integers(0, 900, 1000).astype(str), "value": 1.0, **names})
+    monitor = AnomalyMonitor()
+    monitor.check_frame(rows)
+    keys = dict.fromkeys(rows[["metric", "entity", "behavior"]].itertuples(index=False, name=None))
+    assert list(monitor._rows.addresses) == list(keys)
+    code = rng.integers(0, 50, 300)
+    for one, other in zip(
+        number_combinations(code, 50), number_combinations.py_func(code, 50), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(number_combinations(code, 50)[0], pd.factorize(code)[0])
 
 
 def test_an_empty_monitor_is_kept_and_grows(tmp_path: Path) -> None:
@@ -95,7 +181,7 @@ def test_an_empty_monitor_is_kept_and_grows(tmp_path: Path) -> None:
     assert monitor.summary()["entity"].tolist() == [str(entity) for entity in range(100)]
     assert (monitor.summary()["points"] == 1).all()
     assert monitor.bytes_per_key <= 4000
-    assert len(monitor._state) * monitor.bytes_per_key <= 2 * 4000 * 100
+    assert monitor._rows._room <= 200
 
 
 def test_a_spike_is_told_with_its_band() -> None:
@@ -166,11 +252,12 @@ def test_times_of_a_frame_may_be_of_any_kind() -> None:
     for column in kinds:
         monitor = AnomalyMonitor()
         monitor.check_frame(pd.DataFrame({"metric": "a", "value": range(5), "time": column}))
-        states.append(monitor._state)
+        states.append(monitor._rows.arrays())
     for other in states[1:4]:
-        np.testing.assert_array_equal(other, states[0])
-    assert states[4][0, POINTS] == 5
-    assert states[4][0, TIME] == states[0][0, TIME]
+        for one, two in zip(states[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
+    assert states[4][0][0, POINTS] == 5
+    assert states[4][0][0, TIME] == states[0][0][0, TIME]
 
 
 @pytest.mark.parametrize(
@@ -237,16 +324,18 @@ def spoiled(**changes: Any) -> dict[str, Any]:
     monitor.check("calls", 1.0)
     monitor.check("calls", 1.0, entity="b")
     keys = [["calls", None, None], ["calls", "b", None]]
+    hot, cold = monitor._rows.arrays()
     arrays: dict[str, Any] = {
-        "format": 1,
+        "format": 2,
         "settings": np.array(monitor._settings),
         "keys": keys,
-        "state": monitor._state[:2].copy(),
+        "hot": hot,
+        "cold": cold,
     }
     for name, change in changes.items():
-        if name == "cell":
+        if name.endswith("_cell"):
             column, value = change
-            arrays["state"][1, column] = value
+            arrays[name.removesuffix("_cell")][1, column] = value
         else:
             arrays[name] = change
     if isinstance(arrays["keys"], list):
@@ -257,7 +346,7 @@ def spoiled(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"format": 2},
+        {"format": 1},
         {"settings": np.ones(3)},
         {"settings": np.ones(4)},
         {"keys": [["calls", None, None], ["calls", None, None]]},
@@ -265,13 +354,22 @@ def spoiled(**changes: Any) -> dict[str, Any]:
         {"keys": [["calls", None, None]]},
         {"keys": np.array([1, 2], dtype=np.uint8)},
         {"keys": np.array([{}], dtype=object)},
-        {"state": np.zeros((2, WIDTH), dtype=np.float32)},
-        {"cell": (POINTS, -1.0)},
-        {"cell": (POINTS, 0.5)},
-        {"cell": (TIME, np.nan)},
-        {"cell": (TIME, np.inf)},
-        {"cell": (WIDTH - 1, np.nan)},
-        {"cell": (8, -1.0)},
+        {"hot": np.zeros((2, COLD), dtype=np.float32)},
+        {"cold": np.zeros((2, 3))},
+        {"hot_cell": (POINTS, -1.0)},
+        {"hot_cell": (POINTS, 0.5)},
+        {"hot_cell": (TIME, np.nan)},
+        {"hot_cell": (TIME, np.inf)},
+        {"hot_cell": (VARIANCE, -1.0)},
+        {"hot_cell": (VARIANCE, np.nan)},
+        {"cold_cell": (REST_LENGTH, 31.0)},
+        {"cold_cell": (RANKS, 0.0)},
+        {"cold_cell": (VALUES + 1, 3.0)},
+        {"cold_cell": (VALUES, -np.inf)},
+        {"cold_cell": (VALUES, np.nan)},
+        {"cold_cell": (SLOT, np.nan)},
+        {"cold_cell": (SLOT + 1, -1.0)},
+        {"cold_cell": (MISSING, 0.5)},
     ],
 )
 def test_a_spoiled_file_is_refused(changes: dict[str, Any], tmp_path: Path) -> None:
@@ -282,7 +380,7 @@ def test_a_spoiled_file_is_refused(changes: dict[str, Any], tmp_path: Path) -> N
 
 def test_settings_of_a_file_are_held_to_the_rules(tmp_path: Path) -> None:
     arrays = spoiled(settings=np.array([0.5, 0.0, 200.0, 30.0]))
-    arrays["state"][:, 17:21] = arrays["settings"]
+    arrays["hot"][:, [RATE, LEAST, MEMORY]] = arrays["settings"][:3]
     np.savez(tmp_path / "state.npz", **arrays)
     with pytest.raises(ValueError, match="rate must be"):
         AnomalyMonitor.load(tmp_path / "state.npz")

@@ -7,59 +7,62 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nextcall.anomaly import named_kernels
+from nextcall.anomaly import named_kernels, named_steps, quartiles
+from nextcall.anomaly.monitor_rows import Rows, Settings
 from nextcall.anomaly.named_kernels import (
     ALARMS,
     BEHAVIOR,
+    BLOCK_MEAN,
+    COLD,
+    COLD_WIDTH,
     FIRST,
     HIGH,
+    HOT_WIDTH,
     IQR,
     KINDS,
-    LEAST,
     LOW,
-    MAGNITUDE,
-    MEMORY,
     NEW_MEAN,
-    RATE,
-    REST_LENGTH,
-    RING,
     RISK,
     SPIKE,
     TIME,
     TREND,
-    WIDTH,
     Z_SCORE,
-    step,
-    step_entry,
-    steps,
 )
+from nextcall.anomaly.named_steps import judged_at, judged_entry, risk_at, risk_entry, steps
+from nextcall.compiling import floats_at
 
 RATE_OF_ALARMS = 1 / 600
 KERNELS = (
-    "quantile", "put_in_order", "windows", "note", "judge", "measure", "measure_pattern",
-    "remember", "measure_trend", "step",
+    "block_of", "windows", "note", "judge", "measure", "measure_pattern", "look_back", "step",
+    "insert", "quantile",
 )  # fmt: skip
+NO_TIMES = np.empty(0)
 
 
-def state(n_keys: int = 1, *, least: float = 0.0) -> Any:
-    rows = np.zeros((n_keys, WIDTH))
-    rows[:, TIME] = -inf
-    rows[:, [RATE, LEAST, MEMORY, REST_LENGTH]] = RATE_OF_ALARMS, least, 200.0, 30.0
-    return rows
+class State(Rows):
+    """Rows with numbers for keys."""
+
+    def __init__(self, n_keys: int = 1, *, least: float = 0.0) -> None:
+        super().__init__(Settings(RATE_OF_ALARMS, least, 200.0, 30.0))
+        for key in range(n_keys):
+            self.add((str(key), None, None))
+        self.places = np.array(list(self.addresses.values()))
+
+    def hot(self, key: int = 0) -> NDArray[np.float64]:
+        return floats_at(int(self.places[key]), HOT_WIDTH).copy()
+
+    def cold(self, key: int = 0) -> NDArray[np.float64]:
+        return floats_at(int(self.hot(key)[COLD]), COLD_WIDTH).copy()
 
 
 def run(
     values: NDArray[Any], times: NDArray[Any] | None = None, *, least: float = 0.0
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give each step's row of state, and the risks."""
-    rows = state(least=least)
-    seen = np.empty((len(values), WIDTH))
-    risks = np.empty(len(values))
-    for place, value in enumerate(values):
-        when = nan if times is None else times[place]
-        risks[place] = step(rows, 0, value, when)
-        seen[place] = rows[0]
-    return seen, risks
+) -> tuple[State, NDArray[np.float64]]:
+    """Give the state after a series, and risk and magnitudes of each value."""
+    state = State(least=least)
+    key_of = np.zeros(len(values), dtype=np.int64)
+    scores, _ = steps(state.places, key_of, values, NO_TIMES if times is None else times)
+    return state, scores
 
 
 def series(kind: str, n: int, seed: int = 0) -> NDArray[np.float64]:
@@ -82,12 +85,13 @@ def plain(values: NDArray[np.float64], least: float) -> list[dict[int, float]]:
     found: list[dict[int, float]] = []
     mean = variance = change_variance = 0.0
     for n, x in enumerate(values):
-        before = values[max(0, n - RING) : n]
+        looked = n // 8 * 8
+        before = values[max(0, looked - 64) : looked]
         steps_seen = np.abs(np.diff(values[:n]))
         smallest = min(steps_seen[steps_seen > 0], default=0.0)
         limits: dict[int, tuple[float, float]] = {}
         if n < FIRST:
-            first = values[: n + 1]
+            first = values[:FIRST]
             mean = float(np.median(first))
             variance = float(np.subtract(*np.quantile(first, [0.75, 0.25])) / 1.349) ** 2
             change_variance = 2 * variance
@@ -101,7 +105,7 @@ def plain(values: NDArray[np.float64], least: float) -> list[dict[int, float]]:
         limits[Z_SCORE] = abs(x - mean), 3 * sigma
         limits[IQR] = max(low - x, x - high, 0), 1.5 * spread
         limits[SPIKE] = change, 2.5 * jitter
-        if n + 1 >= RING and (n + 1) % 8 == 0:
+        if n + 1 >= 64 and (n + 1) % 8 == 0:
             old, new = values[n + 1 - 64 : n + 1 - 32], values[n + 1 - 32 : n + 1]
             error = sqrt(old.var(ddof=1) / 32 + new.var(ddof=1) / 32)
             widest = max(0.25 * abs(old.mean()), 4 * error, 3 * floor)
@@ -120,10 +124,10 @@ def plain(values: NDArray[np.float64], least: float) -> list[dict[int, float]]:
 def test_magnitudes_are_those_of_the_plain_definition(kind: str, least: float) -> None:
     values = series(kind, 600)
     values[300:] += 4 * values[:300].std()
-    seen, _ = run(values, least=least)
-    for own, magnitudes in zip(seen, plain(values, least), strict=True):
-        expected = [magnitudes.get(detector, 0.0) for detector in range(5)]
-        np.testing.assert_allclose(own[MAGNITUDE : MAGNITUDE + 5], expected, rtol=1e-7, atol=1e-9)
+    _, scores = run(values, least=least)
+    for magnitudes, definition in zip(scores[1:].T, plain(values, least), strict=True):
+        expected = [definition.get(detector, 0.0) for detector in range(5)]
+        np.testing.assert_allclose(magnitudes, expected, rtol=1e-7, atol=1e-9)
 
 
 def test_pattern_is_the_mean_of_the_hour_of_the_week() -> None:
@@ -131,38 +135,41 @@ def test_pattern_is_the_mean_of_the_hour_of_the_week() -> None:
     hours = np.arange(24 * 7 * 12)
     values = 100 + 80 * np.sin(hours * 2 * np.pi / 24) + rng.normal(0, 1, len(hours))
     values[-1] += 60
-    seen, _ = run(values, hours * 3600.0)
-    magnitudes = seen[:, MAGNITUDE + BEHAVIOR]
+    state, scores = run(values, hours * 3600.0)
+    magnitudes = scores[1 + BEHAVIOR]
     assert not magnitudes[: 24 * 7 * 8].any()
     usual = values[len(hours) - 1 - 168 :: -168].mean()
-    own = seen[-1]
+    own = state.cold()
     assert (own[LOW + BEHAVIOR] + own[HIGH + BEHAVIOR]) / 2 == pytest.approx(usual)
     off = own[HIGH + BEHAVIOR] - usual
     assert off >= 0.3 * abs(usual) * (1 - 1e-9)
     assert magnitudes[-1] == pytest.approx((values[-1] - usual) / off)
     assert magnitudes[-1] > 1 > magnitudes[24 * 7 * 10 : -1].max()
-    assert not run(values)[0][:, MAGNITUDE + BEHAVIOR].any()
+    assert not run(values)[1][1 + BEHAVIOR].any()
 
 
 def test_a_flat_series_makes_no_giant_of_a_step() -> None:
     flicker = np.r_[np.zeros(150), np.tile([0.0, 0, 0, 1], 40)]
-    seen, _ = run(flicker)
-    assert seen[160:, MAGNITUDE : MAGNITUDE + 5].max() <= 1
-    seen, risks = run(np.r_[np.full(200, 50.0), 50.1])
-    assert seen[-1, MAGNITUDE : MAGNITUDE + 5].max() <= 1
-    assert risks.max() < 0.5
-    seen, risks = run(np.r_[np.full(200, 50.0), 60.0], least=11.0)
-    assert risks[-1] < 0.5
-    _, risks = run(np.r_[np.full(200, 50.0), 60.0])
-    assert risks[-1] > 0.9
+    assert run(flicker)[1][1:, 160:].max() <= 1
+    _, scores = run(np.r_[np.full(200, 50.0), 50.1])
+    assert scores[1:, -1].max() <= 1
+    assert scores[0].max() < 0.5
+    assert run(np.r_[np.full(200, 50.0), 60.0], least=11.0)[1][0, -1] < 0.5
+    assert run(np.r_[np.full(200, 50.0), 60.0])[1][0, -1] > 0.9
 
 
-def test_bands_and_the_newer_mean_stand_in_the_row() -> None:
-    values = series("gauss", 128)
-    own = run(values)[0][-1]
-    low, high = np.quantile(values[-65:-1], [0.25, 0.75])
+def test_the_bands_of_anomalies_stand_in_the_row() -> None:
+    values = series("gauss", 127)
+    values[-1] = 1000
+    own = run(values)[0].cold()
+    low, high = np.quantile(values[56:120], [0.25, 0.75])
     assert own[LOW + IQR] == pytest.approx(low - 1.5 * (high - low))
     assert own[HIGH + IQR] == pytest.approx(high + 1.5 * (high - low))
+    assert (own[LOW + SPIKE] + own[HIGH + SPIKE]) / 2 == pytest.approx(values[-2])
+    assert own[LOW + Z_SCORE] < own[HIGH + Z_SCORE] < 1000
+    values = series("gauss", 128)
+    values[-32:] += 100
+    own = run(values)[0].cold()
     assert own[NEW_MEAN] == pytest.approx(values[-32:].mean())
     assert (own[LOW + TREND] + own[HIGH + TREND]) / 2 == pytest.approx(values[-64:-32].mean())
 
@@ -170,23 +177,17 @@ def test_bands_and_the_newer_mean_stand_in_the_row() -> None:
 @pytest.mark.parametrize("kind", ["gauss", "laplace", "poisson", "heavy", "bursts", "constant"])
 def test_noise_alarms_at_the_rate_within_a_factor_of_two(kind: str) -> None:
     values = series(kind, 100_000, seed=5)
-    rows = state()
-    steps(
-        rows,
-        np.zeros(len(values), dtype=np.int64),
-        values,
-        300.0 * np.arange(len(values), dtype=np.float64),
-    )
-    found = rows[0, ALARMS] / len(values) / RATE_OF_ALARMS
+    state, _ = run(values, 300.0 * np.arange(len(values), dtype=np.float64))
+    found = state.cold()[ALARMS] / len(values) / RATE_OF_ALARMS
     assert found < 2
     assert found > 0.5 or kind == "constant"
 
 
 def test_short_noise_alarms_at_the_rate_within_a_factor_of_two() -> None:
-    rows = state(500)
+    state = State(500)
     values = np.random.default_rng(1).normal(size=500 * 1000)
-    steps(rows, np.repeat(np.arange(500), 1000), values, np.full(len(values), nan))
-    assert rows[:, ALARMS].sum() / len(values) < 2 * RATE_OF_ALARMS
+    steps(state.places, np.repeat(np.arange(500), 1000), values, NO_TIMES)
+    assert state.arrays()[1][:, ALARMS].sum() / len(values) < 2 * RATE_OF_ALARMS
 
 
 def mixed(n: int = 1500) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -202,37 +203,52 @@ def mixed(n: int = 1500) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def test_compiled_and_plain_python_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     values, times = mixed()
-    rows = np.arange(len(values)) // 500
-    fast = state(3)
-    expected = steps(fast, rows, values, times)
+    key_of = np.arange(len(values)) // 500
+    fast = State(3)
+    expected = steps(fast.places, key_of, values, times)
     for name in KERNELS:
         monkeypatch.setattr(named_kernels, name, getattr(named_kernels, name).py_func)
-    slow = state(3)
-    found = steps.py_func(slow, rows, values, times)
-    for one, other in zip(found, expected, strict=True):
+    monkeypatch.setattr(named_steps, "step", named_kernels.step)
+    monkeypatch.setattr(quartiles, "ranked", quartiles.ranked.py_func)
+    slow = State(3)
+    found = steps.py_func(slow.places, key_of, values, times)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-9)
+    np.testing.assert_array_equal(found[1], expected[1])
+    for one, other in zip(slow.arrays(), fast.arrays(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9)
-    np.testing.assert_allclose(slow, fast, rtol=1e-9)
+    address = int(slow.places[0])
+    assert risk_at.py_func(address, 1e9, nan) > 0
+    assert judged_at.py_func(address, nan, nan) == (0.0, named_kernels.ENOUGH)
 
 
 def test_hostile_values_leave_finite_numbers() -> None:
     values, times = mixed()
-    seen, risks = run(values, times)
-    assert np.isfinite(np.delete(seen, TIME, axis=1)).all()
-    assert ((risks >= 0) & (risks <= 1)).all()
-    assert (seen[:, RISK] == risks).all()
-    assert not run(np.full(300, 1e308))[1].any()
-    assert not run(np.full(300, nan))[1].any()
+    state, scores = run(values, times)
+    assert np.isfinite(np.delete(state.hot(), TIME)).all()
+    assert np.isfinite(state.cold()[BLOCK_MEAN:]).all()
+    assert np.isfinite(scores).all()
+    assert ((scores[0] >= 0) & (scores[0] <= 1)).all()
+    assert state.hot()[RISK] == scores[0, -1]
+    assert not run(np.full(300, 1e308))[1][0].any()
+    assert not run(np.full(300, nan))[1][0].any()
 
 
-def test_entry_gives_the_same_numbers() -> None:
+def test_entries_give_the_same_numbers() -> None:
     values, times = mixed(300)
-    one, other = state(), state()
-    advance = step_entry()
-    for value, when in zip(values.tolist(), times.tolist(), strict=True):
-        assert advance(one, 0, value, when) == step(other, 0, value, when)
-    np.testing.assert_array_equal(one, other)
+    one, other, third = State(), State(), State()
+    risk, judged = risk_entry(), judged_entry()
+    expected = steps(third.places, np.zeros(300, dtype=np.int64), values, times)
+    for place, (value, when) in enumerate(zip(values.tolist(), times.tolist(), strict=True)):
+        assert risk(int(one.places[0]), value, when) == expected[0][0, place]
+        assert judged(int(other.places[0]), value, when) == (
+            expected[0][0, place],
+            expected[1][place],
+        )
+    for mine, theirs in zip(one.arrays(), other.arrays(), strict=True):
+        assert mine.tobytes() == theirs.tobytes()
 
 
 def test_a_key_takes_at_most_four_kilobytes() -> None:
-    assert 8 * WIDTH <= 4000
+    assert 8 * (HOT_WIDTH + COLD_WIDTH) <= 4000
+    assert named_kernels.HIGH + 5 <= COLD_WIDTH
     assert len(KINDS) == 5

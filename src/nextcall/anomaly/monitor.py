@@ -1,13 +1,13 @@
 """Five named detectors and their consensus, for many keys in one object."""
 
-from math import isfinite, nan
+from math import isfinite
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
-from nextcall.anomaly.check_result import Anomaly, CheckResult, Kind
+from nextcall.anomaly.check_result import CheckResult
 from nextcall.anomaly.monitor_files import Saved, load_state, save_state
 from nextcall.anomaly.monitor_input import (
     KEY_COLUMNS,
@@ -17,31 +17,23 @@ from nextcall.anomaly.monitor_input import (
     read_points,
     seconds,
 )
+from nextcall.anomaly.monitor_rows import Rows, Settings
+from nextcall.anomaly.monitor_stream import Stream
 from nextcall.anomaly.named_kernels import (
     ALARMS,
+    COLD_WIDTH,
     ENOUGH,
-    FLAGS,
-    HIGH,
+    HOT_WIDTH,
     KINDS,
     LATE,
     LEARNED,
-    LOW,
-    MAGNITUDE,
     MISSING,
-    NEW_MEAN,
     POINTS,
-    PREVIOUS,
-    RATE,
-    REST_LENGTH,
     RESTING,
     RISK,
-    TIME,
-    TREND,
     WARM,
-    WIDTH,
-    step_entry,
-    steps,
 )
+from nextcall.anomaly.named_steps import steps
 
 
 class AnomalyMonitor:
@@ -96,19 +88,41 @@ class AnomalyMonitor:
             raise ValueError(f"memory must be at least 16, got {memory}.")
         if not (rest >= 0 and isfinite(rest)):
             raise ValueError(f"rest must be at least 0, got {rest}.")
-        self._settings = float(rate), float(least_change), float(int(memory)), float(int(rest))
-        self._rows: dict[Key, int] = {}
-        self._state = np.zeros((4, WIDTH))
-        self._advance = step_entry()
+        self._settings = Settings(
+            float(rate), float(least_change), float(int(memory)), float(int(rest))
+        )
+        self._rows = Rows(self._settings)
+        self._streams: dict[Key, Stream] = {}
 
     def __len__(self) -> int:
         """Give the number of keys."""
-        return len(self._rows)
+        return len(self._rows.addresses)
 
     @property
     def bytes_per_key(self) -> int:
         """Bytes of state of one key; room for up to twice as many keys is set aside."""
-        return self._state.itemsize * WIDTH
+        return 8 * (HOT_WIDTH + COLD_WIDTH)
+
+    def stream(self, metric: str, entity: str | None = None, behavior: str | None = None) -> Stream:
+        """Give a key by itself, for many values: ``update`` and ``check`` without the names.
+
+        Raises
+        ------
+        TypeError
+            Where a name is no text.
+
+        Examples
+        --------
+        >>> monitor = AnomalyMonitor()
+        >>> latency = monitor.stream("latency", entity="GetUser")
+        >>> latency.update(20.0)
+        0.0
+        """
+        key = metric, entity, behavior
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams[key] = Stream(self._rows, self._address(key))
+        return stream
 
     def update(
         self,
@@ -118,7 +132,7 @@ class AnomalyMonitor:
         behavior: str | None = None,
         time: object = None,
     ) -> float:
-        """Give the risk alone, as `check` does: the quick way.
+        """Give the risk alone, as `check` does; `stream` gives it more quickly.
 
         Raises
         ------
@@ -127,14 +141,11 @@ class AnomalyMonitor:
         ValueError
             Where the time is a datetime without a time zone.
         """
-        key = metric, entity, behavior
-        if type(value) is not float:
-            value = number(value)
-        when = nan if time is None else time if type(time) is float else seconds(time)
-        row = self._rows.get(key)
-        if row is None:
-            row = self._row(key)
-        return self._advance(self._state, row, value, when)
+        stream = self._streams.get((metric, entity, behavior))
+        if stream is None:
+            value, time = number(value), seconds(time)  # before the key is there
+            stream = self.stream(metric, entity, behavior)
+        return stream.update(value, time)
 
     def check(
         self,
@@ -163,16 +174,11 @@ class AnomalyMonitor:
         ValueError
             Where the time is a datetime without a time zone.
         """
-        risk = self.update(metric, value, entity, behavior, time)
-        row = self._rows[metric, entity, behavior]
-        flags = int(self._state.item(row, FLAGS))
-        return CheckResult(
-            risk_score=risk,
-            anomalies=self._anomalies(row, flags) if flags & 31 else (),
-            enough_data=flags & ENOUGH > 0,
-            learned=flags & LEARNED > 0,
-            resting=flags & RESTING > 0,
-        )
+        stream = self._streams.get((metric, entity, behavior))
+        if stream is None:
+            value, time = number(value), seconds(time)  # before the key is there
+            stream = self.stream(metric, entity, behavior)
+        return stream.check(value, time)
 
     def check_frame(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Check the rows of a frame in their order, with the very numbers of `check`.
@@ -194,15 +200,15 @@ class AnomalyMonitor:
             Where a column is missing or a cell is not what it should be; nothing is learned then.
         """
         points = read_points(frame)
-        rows = np.array([self._row(key) for key in points.keys], dtype=np.int64)[points.key_of]
-        risks, flags, magnitudes = steps(self._state, rows, points.values, points.times)
+        addresses = np.array([self._address(key) for key in points.keys], dtype=np.int64)
+        scores, flags = steps(addresses, points.key_of, points.values, points.times)
         columns = {
-            "risk_score": risks,
+            "risk_score": scores[0],
             "enough_data": flags & ENOUGH > 0,
             "learned": flags & LEARNED > 0,
             "resting": flags & RESTING > 0,
         }
-        columns |= dict(zip(KINDS, magnitudes, strict=True))
+        columns |= dict(zip(KINDS, scores[1:], strict=True))
         return pd.DataFrame(columns, index=frame.index, copy=False)
 
     def summary(self) -> pd.DataFrame:
@@ -214,18 +220,18 @@ class AnomalyMonitor:
             ``metric``, ``entity``, ``behavior``, ``points`` learned, ``missing``, ``late``,
             ``alarms``, ``risk_score`` of the newest point, ``enough_data``.
         """
-        used = self._state[: len(self)]
-        names = pd.DataFrame(list(self._rows), columns=list(KEY_COLUMNS), dtype="string")
-        counts = {"points": POINTS, "missing": MISSING, "late": LATE, "alarms": ALARMS}
-        for name, column in counts.items():
-            names[name] = used[:, column].astype(np.int64)
-        names["risk_score"] = used[:, RISK]
-        names["enough_data"] = used[:, POINTS] > WARM
+        hot, cold = self._rows.arrays()
+        names = pd.DataFrame(list(self._rows.addresses), columns=list(KEY_COLUMNS), dtype="string")
+        names["points"] = hot[:, POINTS].astype(np.int64)
+        for name, column in {"missing": MISSING, "late": LATE, "alarms": ALARMS}.items():
+            names[name] = cold[:, column].astype(np.int64)
+        names["risk_score"] = hot[:, RISK]
+        names["enough_data"] = hot[:, POINTS] > WARM
         return names
 
     def save(self, path: Path) -> None:
         """Write all state to a file (``npz``, no pickle) that is whole or absent."""
-        save_state(path, Saved(self._settings, list(self._rows), self._state[: len(self)]))
+        save_state(path, Saved(self._settings, list(self._rows.addresses), *self._rows.arrays()))
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -238,43 +244,28 @@ class AnomalyMonitor:
         OSError
             Where the file cannot be read.
         """
-        (rate, least_change, memory, rest), keys, state = load_state(path)
+        (rate, least_change, memory, rest), keys, hot, cold = load_state(path)
         try:
             monitor = cls(rate=rate, least_change=least_change, memory=int(memory), rest=int(rest))
         except (OverflowError, ValueError) as error:
             raise ValueError(f"{path} is no state of a monitor: {error}") from error
-        monitor._rows = {key: row for row, key in enumerate(keys)}
-        monitor._state = state if keys else monitor._state
+        monitor._rows.fill(keys, hot, cold)
         return monitor
 
-    def _row(self, key: Key) -> int:
-        row = self._rows.get(key)
-        if row is None:
-            check_key(key)
-            row = len(self._rows)
-            if row == len(self._state):
-                grown = np.zeros((2 * row, WIDTH))
-                grown[:row] = self._state
-                self._state = grown
-            self._state[row, TIME] = -np.inf
-            self._state[row, RATE : REST_LENGTH + 1] = self._settings
-            self._rows[key] = row
-        return row
+    def __getstate__(self) -> Saved:
+        """Give what a copy needs: no addresses."""
+        return Saved(self._settings, list(self._rows.addresses), *self._rows.arrays())
 
-    def _anomalies(self, row: int, flags: int) -> tuple[Anomaly, ...]:
-        own = self._state[row].tolist()
-        found = []
-        for kind, name in enumerate(KINDS):
-            if flags & (1 << kind):
-                low, high = own[LOW + kind], own[HIGH + kind]
-                found.append(
-                    Anomaly(
-                        kind=cast("Kind", name),
-                        magnitude=own[MAGNITUDE + kind],
-                        expected=(low + high) / 2,
-                        actual=own[NEW_MEAN if kind == TREND else PREVIOUS],
-                        low=low,
-                        high=high,
-                    )
-                )
-        return tuple(sorted(found, key=lambda anomaly: -anomaly.magnitude))
+    def __setstate__(self, saved: Saved) -> None:
+        """Begin as a copy."""
+        self._settings = saved.settings
+        self._rows = Rows(saved.settings)
+        self._rows.fill(*saved[1:])
+        self._streams = {}
+
+    def _address(self, key: Key) -> int:
+        address = self._rows.addresses.get(key)
+        if address is None:
+            check_key(key)
+            address = self._rows.add(key)
+        return address

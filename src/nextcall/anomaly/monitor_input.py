@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from math import inf, nan
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pyarrow import compute
+
+from nextcall.compiling import compiled
 
 Key = tuple[str, str | None, str | None]
 """Metric, entity and behavior."""
@@ -25,7 +28,7 @@ class Points(NamedTuple):
     """Number of each point's key."""
     values: NDArray[np.float64]
     times: NDArray[np.float64]
-    """Seconds since 1970 in UTC, ``nan`` where unknown."""
+    """Seconds since 1970 in UTC, ``nan`` where unknown; none at all where no point has one."""
 
 
 def check_key(key: tuple[object, object, object]) -> None:
@@ -37,10 +40,20 @@ def check_key(key: tuple[object, object, object]) -> None:
         Where metric is no text, or entity or behavior neither text nor None.
     """
     for name, part in zip(KEY_COLUMNS, key, strict=True):
-        allowed = str if name == "metric" else str | None
-        if not isinstance(part, allowed):
-            rule = "text" if name == "metric" else "text or None"
-            raise TypeError(f"{name} must be {rule}, got {part!r}.")
+        check_name(name, part)
+
+
+def check_name(name: str, part: object) -> None:
+    """Refuse a part of a key that is no text; None is one too, but for the metric.
+
+    Raises
+    ------
+    TypeError
+        Where it is refused.
+    """
+    if not (isinstance(part, str) or (part is None and name != "metric")):
+        rule = "text" if name == "metric" else "text or None"
+        raise TypeError(f"{name} must be {rule}, got {part!r}.")
 
 
 def number(value: Any) -> float:
@@ -98,33 +111,82 @@ def read_points(frame: pd.DataFrame) -> Points:
             raise ValueError(f"frame must have a column {column!r}, got {list(frame.columns)}.")
     keys, key_of = _read_keys(frame)
     values = _read_column(frame["value"], number)
-    times = _read_times(frame["time"]) if "time" in frame else np.full(len(frame), nan)
+    times = _read_times(frame["time"]) if "time" in frame else np.empty(0)
     return Points(keys, key_of, values, times)
 
 
 def _read_keys(frame: pd.DataFrame) -> tuple[list[Key], NDArray[np.int64]]:
     code = np.zeros(len(frame), dtype=np.int64)
+    combinations = 1
+    columns: list[tuple[NDArray[np.integer[Any]], list[str | None]]] = []
     for name in KEY_COLUMNS:
-        if name in frame:
-            codes, names = pd.factorize(frame[name])
-            code = code * (len(names) + 1) + codes + 1
-            code, _ = pd.factorize(code)  # so that the product of three columns cannot overflow
-    key_of, found = pd.factorize(code)
-    first = np.full(len(found), -1, dtype=np.int64)
-    first[key_of[::-1]] = np.arange(len(frame))[::-1]
-    columns = [
-        [None if pd.isna(part) else part for part in frame[name].iloc[first].tolist()]
-        if name in frame
-        else [None] * len(found)
-        for name in KEY_COLUMNS
-    ]
-    keys: list[Key] = list(zip(*columns, strict=True))
-    for key, row in zip(keys, first, strict=True):
+        codes, names = _read_names(frame, name)
+        columns.append((codes, names))
+        if len(names) > 1:
+            code = code * len(names) + codes
+            combinations *= len(names)
+        if combinations > 2 * len(frame):  # the next product might pass what an integer holds
+            code, found = pd.factorize(code)
+            combinations = len(found)
+    key_of, first = number_combinations(code, combinations)
+    parts = [[names[each] for each in codes[first].tolist()] for codes, names in columns]
+    return list(zip(*cast("list[list[str]]", parts), strict=True)), key_of
+
+
+def _read_names(
+    frame: pd.DataFrame, name: str
+) -> tuple[NDArray[np.integer[Any]], list[str | None]]:
+    """Give the number of each row's name, and the names."""
+    if name not in frame or frame.empty:
+        return np.zeros(len(frame), dtype=np.int8), [None]
+    column = frame[name]
+    codes: NDArray[np.integer[Any]]
+    if isinstance(column.dtype, pd.StringDtype) and _is_constant(column):
+        codes, names = np.zeros(len(frame), dtype=np.int8), [column.iloc[0]]
+    elif isinstance(column.dtype, pd.CategoricalDtype):
+        codes, names = column.cat.codes.to_numpy(), column.cat.categories.tolist()
+    else:
+        codes, found = pd.factorize(column)
+        names = found.tolist()
+    if codes.min() < 0:
+        codes = np.where(codes < 0, len(names), codes)
+        names.append(None)
+    wrong = [code for code, each in enumerate(names) if not isinstance(each, str)]
+    for row in np.flatnonzero(np.isin(codes, wrong)) if wrong else ():
         try:
-            check_key(key)
+            check_name(name, names[codes[row]])
         except TypeError as error:
             raise ValueError(f"row {row}: {error}") from None
-    return keys, key_of.astype(np.int64)
+    return codes, names
+
+
+def _is_constant(column: "pd.Series[Any]") -> bool:
+    cells = column.array.__arrow_array__()
+    return bool(compute.all(compute.equal(cells, cells[0]), skip_nulls=False).as_py())
+
+
+@compiled()
+def number_combinations(
+    code: NDArray[np.int64], combinations: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number codes in the order in which they come.
+
+    Returns
+    -------
+    number : array of shape (n_codes,)
+    first : array of shape (n_different,)
+        Place of each number's first code.
+    """
+    known = np.full(combinations, -1, dtype=np.int64)
+    number, first = np.empty(len(code), dtype=np.int64), np.empty(len(code), dtype=np.int64)
+    count = 0
+    for place in range(len(code)):
+        if known[code[place]] < 0:
+            known[code[place]] = count
+            first[count] = place
+            count += 1
+        number[place] = known[code[place]]
+    return number, first[:count]
 
 
 def _read_times(column: "pd.Series[Any]") -> NDArray[np.float64]:

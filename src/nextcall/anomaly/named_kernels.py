@@ -1,31 +1,29 @@
-"""One step of the five named detectors and their consensus, over a row of state a key.
+"""One step of the five named detectors and their consensus, over the state of a key.
 
 Every detector compares a value with what it expected and has a limit for the difference, which is
 the largest of its textbook width, of the floors (`LEVEL_SHARE` of the level, half the smallest
 step seen, the caller's least change) and, for the percentages, of what noise explains. A detector's
 magnitude is the difference divided by the limit: above 1 is an anomaly.
+
+The state of a key lies in two rows. What every value needs is in the hot one, of three lines of
+cache; the rest is in the cold one, which most values leave alone: eight of them wait in the hot row
+until quartiles and trend look at them together.
 """
 
-from collections.abc import Callable
-from functools import cache
 from math import floor, isfinite, sqrt
 from typing import Final
 
 import numpy as np
-from numba import float64, int64
 from numpy.typing import NDArray
 
-from nextcall.compiling import compiled, entry_point
+from nextcall.anomaly.quartiles import LOOK_EVERY, RING, insert, quantile
+from nextcall.compiling import bytes_at, compiled, floats_at
 
 Z_SCORE, IQR, SPIKE, TREND, BEHAVIOR = range(5)
 KINDS: Final = ("z_score", "iqr", "spike", "trend", "behavior")
 ENOUGH, LEARNED, RESTING = 32, 64, 128  # flags above those of the kinds, which are 1 << kind
 
-RING: Final = (
-    64  # newest values: the quartiles' error is then 0.17 sigma, and they adapt in 64 points
-)
-WINDOW: Final = 32  # of the trend: the ring holds two
-TREND_EVERY: Final = 8  # points from one look at the trend to the next
+BLOCKS: Final = RING // LOOK_EVERY  # of the ring; the trend compares the newer half with the older
 SLOTS: Final = 168  # hours of a week
 VISITS: Final = 8  # of a slot before its pattern counts
 FIRST: Final = 16  # points before the first residual
@@ -41,260 +39,232 @@ _LOG_RAISE: Final = 0.09531017980432493
 _MARGIN: Final = 1.5  # of the first boundary over the highest consensus of the warm-up
 _MOST_FIRST: Final = 20.0  # boundary to begin with: the first change of a flat series is no measure
 
-# Columns of the state.
+# Columns of the hot row. `NEWEST` values wait there; `COLD` is the address of the other row.
+NEWEST: Final = 0
 (
-    POINTS, MISSING, LATE, ALARMS, RISK, TIME, PREVIOUS, MEAN, VARIANCE, CHANGE, STEP, BOUND, REST,
-    PATTERN, PATTERN_POINTS, NEW_MEAN, FLAGS, RATE, LEAST, MEMORY, REST_LENGTH,
-) = range(21)  # fmt: skip
-MAGNITUDE: Final = 21
+    POINTS, MEAN, VARIANCE, PREVIOUS, CHANGE, STEP, BOUND, REST,
+    LOWER, UPPER, RISK, RATE, LEAST, MEMORY, TIME, COLD,
+) = range(LOOK_EVERY, LOOK_EVERY + 16)  # fmt: skip
+HOT_WIDTH: Final = COLD + 1
+# Columns of the cold row. A block has its mean and sum of squares, a slot its mean and visits.
+VALUES: Final = 0
+RANKS: Final = VALUES + RING
+BLOCK_MEAN: Final = RANKS + RING // 8  # bytes of ranks in eights
+BLOCK_SQUARES: Final = BLOCK_MEAN + BLOCKS
+SLOT: Final = BLOCK_SQUARES + BLOCKS
+MISSING, LATE, ALARMS, REST_LENGTH, PATTERN, PATTERN_POINTS, NEW_MEAN = range(
+    SLOT + 2 * SLOTS, SLOT + 2 * SLOTS + 7
+)
+MAGNITUDE: Final = NEW_MEAN + 1
 LOW: Final = MAGNITUDE + 5
 HIGH: Final = LOW + 5
-VALUES: Final = HIGH + 5
-ORDERED: Final = VALUES + RING
-SLOT_MEAN: Final = ORDERED + RING
-SLOT_VISITS: Final = SLOT_MEAN + SLOTS
-WIDTH: Final = SLOT_VISITS + SLOTS
+COLD_WIDTH: Final = 448  # whole lines of cache
+
+Floats = NDArray[np.float64]
+Judged = tuple[float, int, float, float, float, float, float]
+"""Risk, flags and the magnitudes of the five kinds."""
 
 
 @compiled()
-def quantile(ordered: NDArray[np.float64], count: int, share: float) -> float:
-    """Interpolate linearly between the first `count` of sorted values."""
-    place = share * (count - 1)
-    below = int(place)
-    above = min(below + 1, count - 1)
-    low, high = ordered[below], ordered[above]
-    return float(low + (place - below) * (high - low))
+def block_of(hot: Floats) -> tuple[float, float]:
+    """Give the mean of the waiting values, and the sum of their squared differences from it."""
+    a, b, c, d = hot[NEWEST], hot[NEWEST + 1], hot[NEWEST + 2], hot[NEWEST + 3]
+    e, f, g, h = hot[NEWEST + 4], hot[NEWEST + 5], hot[NEWEST + 6], hot[NEWEST + 7]
+    mean = (((a + b) + (c + d)) + ((e + f) + (g + h))) / LOOK_EVERY
+    a, b, c, d = (a - mean) ** 2, (b - mean) ** 2, (c - mean) ** 2, (d - mean) ** 2
+    e, f, g, h = (e - mean) ** 2, (f - mean) ** 2, (g - mean) ** 2, (h - mean) ** 2
+    return mean, ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
 @compiled()
-def put_in_order(ordered: NDArray[np.float64], count: int, old: float, value: float) -> None:
-    """Put a value among the first `count` of sorted values; in the place of `old` where all are."""
-    hole = count
-    if count == len(ordered):
-        hole = 0
-        for place in range(count):
-            hole += int(ordered[place] < old)
-    while hole + 1 < count and ordered[hole + 1] < value:
-        ordered[hole] = ordered[hole + 1]
-        hole += 1
-    while hole > 0 and ordered[hole - 1] > value:
-        ordered[hole] = ordered[hole - 1]
-        hole -= 1
-    ordered[hole] = value
-
-
-@compiled()
-def windows(ring: NDArray[np.float64], oldest: int) -> tuple[float, float, float]:
+def windows(cold: Floats, oldest: int) -> tuple[float, float, float]:
     """Give the means of the older and the newer half, and their difference's standard error."""
+    half = BLOCKS // 2
     old = new = 0.0
-    for place in range(WINDOW):
-        old += ring[(oldest + place) % RING]
-        new += ring[(oldest + WINDOW + place) % RING]
-    old /= WINDOW
-    new /= WINDOW
+    for place in range(half):
+        old += cold[BLOCK_MEAN + (oldest + place) % BLOCKS]
+        new += cold[BLOCK_MEAN + (oldest + half + place) % BLOCKS]
+    old /= half
+    new /= half
     squares = 0.0
-    for place in range(WINDOW):
-        squares += (ring[(oldest + place) % RING] - old) ** 2
-        squares += (ring[(oldest + WINDOW + place) % RING] - new) ** 2
-    return old, new, sqrt(squares / (WINDOW * (WINDOW - 1)))
+    for place in range(half):
+        one, other = (oldest + place) % BLOCKS, (oldest + half + place) % BLOCKS
+        squares += cold[BLOCK_SQUARES + one] + LOOK_EVERY * (cold[BLOCK_MEAN + one] - old) ** 2
+        squares += cold[BLOCK_SQUARES + other] + LOOK_EVERY * (cold[BLOCK_MEAN + other] - new) ** 2
+    n = half * LOOK_EVERY
+    return old, new, sqrt(squares / (n * (n - 1)))
 
 
 @compiled()
-def note(
-    own: NDArray[np.float64], kind: int, beyond: float, limit: float, low: float, high: float
-) -> None:
-    """Write a detector's magnitude and band."""
-    own[LOW + kind] = low - limit
-    own[HIGH + kind] = high + limit
-    if beyond > 0:
-        own[MAGNITUDE + kind] = beyond / limit if beyond < limit * _HIGHEST else _HIGHEST
+def note(cold: Floats, kind: int, beyond: float, limit: float, low: float, high: float) -> float:
+    """Give a detector's magnitude; that of an anomaly stands in the cold row, with the band."""
+    most = _HIGHEST if beyond > 0 else 0.0
+    magnitude = beyond / limit if beyond < limit * _HIGHEST else most
+    if magnitude > 1:
+        cold[MAGNITUDE + kind] = magnitude
+        cold[LOW + kind] = low - limit
+        cold[HIGH + kind] = high + limit
+    return magnitude
 
 
 @compiled()
-def judge(own: NDArray[np.float64]) -> None:
-    """Write risk and flags of the magnitudes that stand in the row, and move the boundary."""
-    first = second = 0.0
+def judge(
+    hot: Floats, cold: Floats, z: float, iqr: float, spike: float, trend: float, behavior: float
+) -> tuple[float, int]:
+    """Give risk and flags of the magnitudes, and move the boundary."""
+    first, second = max(z, iqr), min(z, iqr)
+    second = max(second, min(first, spike))
+    first = max(first, spike)
     flags = LEARNED
-    for kind in range(5):
-        magnitude = own[MAGNITUDE + kind]
-        second = max(second, min(first, magnitude))
-        first = max(first, magnitude)
-        flags += int(magnitude > 1) << kind
+    if trend > 0 or behavior > 0:
+        second = max(second, min(first, trend))
+        first = max(first, trend)
+        second = max(second, min(first, behavior))
+        first = max(first, behavior)
+        flags += (int(trend > 1) << TREND) + (int(behavior > 1) << BEHAVIOR)
+    flags += (int(z > 1) << Z_SCORE) + (int(iqr > 1) << IQR) + (int(spike > 1) << SPIKE)
     both = first + second
-    if own[POINTS] <= WARM:
-        own[BOUND] = min(max(own[BOUND], _MARGIN * both), _MOST_FIRST)
-        own[FLAGS] = flags
-        return
+    if hot[POINTS] <= WARM:
+        hot[BOUND] = min(max(hot[BOUND], _MARGIN * both), _MOST_FIRST)
+        return 0.0, flags
     flags += ENOUGH
-    bound = max(own[BOUND], 1.0)
+    bound = max(hot[BOUND], 1.0)
     risk = both * both / (both * both + bound * bound)
-    bound *= 1 - _LOG_RAISE * own[RATE]
+    bound *= 1 - _LOG_RAISE * hot[RATE]
     if first <= 1:  # an alarm names a detector
         risk *= 0.5
-    if own[REST] > 0:
-        own[REST] -= 1
+    if hot[REST] > 0:
+        hot[REST] -= 1
         risk *= 0.5
         flags += RESTING
     elif risk >= 0.5:
-        own[ALARMS] += 1
-        own[REST] = min(own[REST_LENGTH], floor(0.5 / own[RATE]))
+        cold[ALARMS] += 1
+        hot[REST] = min(cold[REST_LENGTH], floor(0.5 / hot[RATE]))
         bound *= _RAISE
-    own[BOUND] = bound
-    own[RISK] = risk
-    own[FLAGS] = flags
+    hot[BOUND] = bound
+    return risk, flags
 
 
 @compiled()
-def measure(own: NDArray[np.float64], value: float, count: int, least_sigma: float) -> float:
-    """Compare a value with mean, quartiles and the value before it; give the scale of values."""
-    ordered, least = own[ORDERED:SLOT_MEAN], own[LEAST]
-    low, high = quantile(ordered, count, 0.25), quantile(ordered, count, 0.75)
+def measure(
+    hot: Floats, cold: Floats, value: float, least_sigma: float
+) -> tuple[float, float, float, float]:
+    """Compare a value with mean, quartiles and the value before it.
+
+    Returns
+    -------
+    z_score, iqr, spike, scale : float
+        Three magnitudes, and the scale of values.
+    """
+    least, mean, low, high, previous = hot[LEAST], hot[MEAN], hot[LOWER], hot[UPPER], hot[PREVIOUS]
     spread = max(high - low, _IQR_TO_SIGMA * least_sigma)
-    sigma = max(sqrt(own[VARIANCE]), least_sigma)
-    sigma_change = max(sqrt(own[CHANGE]), least_sigma)
-    off = value - own[MEAN]
-    change = abs(value - own[PREVIOUS])
-    note(own, Z_SCORE, abs(off), max(3 * sigma, least), own[MEAN], own[MEAN])
-    note(own, IQR, max(low - value, value - high), max(1.5 * spread, least), low, high)
-    limit = max(2.5 * sigma_change, least)
-    note(own, SPIKE, change, limit, own[PREVIOUS], own[PREVIOUS])
-    weight = 1 / min(own[POINTS], own[MEMORY])
+    sigma = max(sqrt(hot[VARIANCE]), least_sigma)
+    sigma_change = max(sqrt(hot[CHANGE]), least_sigma)
+    off = value - mean
+    change = abs(value - previous)
+    z = note(cold, Z_SCORE, abs(off), max(3 * sigma, least), mean, mean)
+    beyond = max(low - value, value - high, 0.0)
+    iqr = note(cold, IQR, beyond, max(1.5 * spread, least), low, high)
+    spike = note(cold, SPIKE, change, max(2.5 * sigma_change, least), previous, previous)
+    weight = 1 / min(hot[POINTS], hot[MEMORY])
     scale = max(sigma, spread)
     off = min(max(off, -_CLIP * scale), _CLIP * scale)
-    own[VARIANCE] = (1 - weight) * (own[VARIANCE] + weight * off * off)
-    own[MEAN] += weight * off
+    hot[VARIANCE] = (1 - weight) * (hot[VARIANCE] + weight * off * off)
+    hot[MEAN] = mean + weight * off
     change = min(change, _CLIP * max(sigma_change, spread))
-    own[CHANGE] += weight * (change * change - own[CHANGE])
-    return scale
+    hot[CHANGE] += weight * (change * change - hot[CHANGE])
+    return z, iqr, spike, scale
 
 
 @compiled()
 def measure_pattern(
-    own: NDArray[np.float64], value: float, when: float, scale: float, least_sigma: float
-) -> None:
+    hot: Floats, cold: Floats, value: float, when: float, scale: float, least_sigma: float
+) -> float:
     """Compare a value with the mean of its hour of the week, and learn that mean."""
-    slot = int(floor(when / 3600) % SLOTS)
-    visits = own[SLOT_VISITS + slot]
-    usual = own[SLOT_MEAN + slot] if visits > 0 else value
+    slot = SLOT + 2 * int(floor(when / 3600) % SLOTS)
+    visits = cold[slot + 1]
+    usual = cold[slot] if visits > 0 else value
     off = value - usual
+    magnitude = 0.0
     if visits >= VISITS and scale > 0:
-        noise = max(sqrt(own[PATTERN]), least_sigma)
-        limit = max(0.3 * abs(usual), 3 * noise, own[LEAST])
-        if own[PATTERN_POINTS] >= FIRST:
-            note(own, BEHAVIOR, abs(off), limit, usual, usual)
+        noise = max(sqrt(cold[PATTERN]), least_sigma)
+        limit = max(0.3 * abs(usual), 3 * noise, hot[LEAST])
+        if cold[PATTERN_POINTS] >= FIRST:
+            magnitude = note(cold, BEHAVIOR, abs(off), limit, usual, usual)
         most = _CLIP * max(noise, scale)
         off = min(max(off, -most), most)
-        own[PATTERN_POINTS] += 1
-        share = 1 / min(own[PATTERN_POINTS], own[MEMORY])
-        own[PATTERN] += share * (off * off - own[PATTERN])
-    own[SLOT_MEAN + slot] = usual + off / min(visits + 1, RING)
-    own[SLOT_VISITS + slot] = visits + 1
+        cold[PATTERN_POINTS] += 1
+        share = 1 / min(cold[PATTERN_POINTS], hot[MEMORY])
+        cold[PATTERN] += share * (off * off - cold[PATTERN])
+    cold[slot] = usual + off / min(visits + 1, RING)
+    cold[slot + 1] = visits + 1
+    return magnitude
 
 
 @compiled()
-def remember(own: NDArray[np.float64], value: float, points: int) -> None:
-    """Put a value in the ring and its order; mean and variance begin with median and quartiles."""
-    ring, ordered = own[VALUES:ORDERED], own[ORDERED:SLOT_MEAN]
-    count, place = min(points, RING), points % RING
-    put_in_order(ordered, count, ring[place], value)
-    ring[place] = value
-    if points < FIRST:
-        own[MEAN] = quantile(ordered, count + 1, 0.5)
-        spread = quantile(ordered, count + 1, 0.75) - quantile(ordered, count + 1, 0.25)
-        own[VARIANCE] = (spread / _IQR_TO_SIGMA) ** 2
-        own[CHANGE] = 2 * own[VARIANCE]
-    change = abs(value - own[PREVIOUS])
-    if points > 0 and change > 0:
-        own[STEP] = min(own[STEP], change) if own[STEP] > 0 else change
-    own[PREVIOUS] = value
+def look_back(hot: Floats, cold: Floats, points: int, least_sigma: float) -> float:
+    """Move the waiting values to the ring: new quartiles; give the magnitude of the trend."""
+    at = int(hot[COLD])
+    ring, ranks = floats_at(at + 8 * VALUES, RING), bytes_at(at + 8 * RANKS, RING)
+    block = (points // LOOK_EVERY - 1) % BLOCKS
+    for place in range(LOOK_EVERY):
+        insert(ring, ranks, block * LOOK_EVERY + place, hot[NEWEST + place])
+    cold[BLOCK_MEAN + block], cold[BLOCK_SQUARES + block] = block_of(hot)
+    count = min(points, RING)
+    hot[LOWER], hot[UPPER] = quantile(ring, ranks, count, 0.25), quantile(ring, ranks, count, 0.75)
+    if points == FIRST:  # mean and variance begin with median and quartiles
+        hot[MEAN] = quantile(ring, ranks, count, 0.5)
+        hot[VARIANCE] = ((hot[UPPER] - hot[LOWER]) / _IQR_TO_SIGMA) ** 2
+        hot[CHANGE] = 2 * hot[VARIANCE]
+    if points < RING:
+        return 0.0
+    old, new, error = windows(cold, block + 1)
+    limit = max(0.25 * abs(old), _NOISE * error, 3 * least_sigma, hot[LEAST])
+    cold[NEW_MEAN] = new
+    return note(cold, TREND, abs(new - old), limit, old, old)
 
 
 @compiled()
-def measure_trend(own: NDArray[np.float64], points: int, least_sigma: float) -> None:
-    """Compare the newer half of the ring with the older one."""
-    old, new, error = windows(own[VALUES:ORDERED], points % RING)
-    explained = max(_NOISE * error, 3 * least_sigma)
-    limit = max(0.25 * abs(old), explained, own[LEAST])
-    note(own, TREND, abs(new - old), limit, old, old)
-    own[NEW_MEAN] = new
+def step(hot: Floats, cold: Floats, value: float, when: float) -> Judged:
+    """Compare a value with what its key has seen, then learn from it.
 
-
-@compiled(hold_lock=True)
-def step(state: NDArray[np.float64], row: int, value: float, when: float) -> float:
-    """Compare a value with what its key has seen, then learn from it; give the risk.
-
-    The rest of the answer stands in the row: `FLAGS`, `MAGNITUDE`, `LOW`, `HIGH`, `NEW_MEAN`.
+    The bands of the anomalies stand in the cold row: `MAGNITUDE`, `LOW`, `HIGH`, `NEW_MEAN`.
 
     Parameters
     ----------
-    state : array of shape (n_keys, WIDTH)
+    hot, cold : arrays of shape (HOT_WIDTH,), (COLD_WIDTH,)
     when : float
         Seconds since 1970 in UTC; ``nan`` where no time is known.
     """
-    own = state[row]
-    for column in range(MAGNITUDE, MAGNITUDE + 5):
-        own[column] = 0.0
-    own[RISK] = 0.0
-    points = int(own[POINTS])
-    own[FLAGS] = ENOUGH if points > WARM else 0
-    if not isfinite(value):
-        own[MISSING] += 1
-        return 0.0
+    points = int(hot[POINTS])
+    enough = ENOUGH if points > WARM else 0
     timed = isfinite(when)
+    if not isfinite(value):
+        hot[RISK] = 0.0
+        cold[MISSING] += 1
+        return 0.0, enough, 0.0, 0.0, 0.0, 0.0, 0.0
     if timed:
-        if when <= own[TIME]:
-            own[LATE] += 1
-            return 0.0
-        own[TIME] = when
-    value = min(max(value, -LARGEST), LARGEST)
-    own[POINTS] = points + 1.0
-    least_sigma = max(LEVEL_SHARE * abs(own[MEAN]), 0.5 * own[STEP])
-    scale = measure(own, value, min(points, RING), least_sigma) if points >= FIRST else 0.0
+        if when <= hot[TIME]:
+            hot[RISK] = 0.0
+            cold[LATE] += 1
+            return 0.0, enough, 0.0, 0.0, 0.0, 0.0, 0.0
+        hot[TIME] = when
+    value = min(max(value, -LARGEST), LARGEST) + 0.0  # no zero is negative
+    points += 1
+    hot[POINTS] = points
+    hot[NEWEST + (points - 1) % LOOK_EVERY] = value
+    least_sigma = max(LEVEL_SHARE * abs(hot[MEAN]), 0.5 * hot[STEP])
+    change = abs(value - hot[PREVIOUS]) if points > 1 else 0.0
+    z = iqr = spike = trend = behavior = scale = 0.0
+    if points > FIRST:
+        z, iqr, spike, scale = measure(hot, cold, value, least_sigma)
     if timed:
-        measure_pattern(own, value, when, scale, least_sigma)
-    remember(own, value, points)
-    if points + 1 >= RING and (points + 1) % TREND_EVERY == 0:
-        measure_trend(own, points + 1, least_sigma)
-    judge(own)
-    return float(own[RISK])
-
-
-@compiled()
-def steps(
-    state: NDArray[np.float64],
-    rows: NDArray[np.int64],
-    values: NDArray[np.float64],
-    times: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Do `step` with many values, key after key, each key's in their order.
-
-    Returns
-    -------
-    risk, flags : arrays of shape (n_values,)
-    magnitudes : array of shape (5, n_values)
-    """
-    n = len(rows)
-    ends = np.zeros(len(state) + 1, dtype=np.int64)
-    for place in range(n):
-        ends[rows[place] + 1] += 1
-    for key in range(len(state)):
-        ends[key + 1] += ends[key]
-    order = np.empty(n, dtype=np.int64)
-    for place in range(n):
-        order[ends[rows[place]]] = place
-        ends[rows[place]] += 1
-    risks, flags = np.empty(n), np.empty(n, dtype=np.int64)
-    magnitudes = np.empty((5, n))
-    for point in order:
-        own = state[rows[point]]
-        risks[point] = step(state, rows[point], values[point], times[point])
-        flags[point] = int(own[FLAGS])
-        for kind in range(5):
-            magnitudes[kind, point] = own[MAGNITUDE + kind]
-    return risks, flags, magnitudes
-
-
-@cache
-def step_entry() -> Callable[[NDArray[np.float64], int, float, float], float]:
-    """Give `step` for arguments of exactly these types, which saves the look at them."""
-    return entry_point(step, float64[:, ::1], int64, float64, float64)
+        behavior = measure_pattern(hot, cold, value, when, scale, least_sigma)
+    if change > 0 and (change < hot[STEP] or hot[STEP] == 0):
+        hot[STEP] = change
+    hot[PREVIOUS] = value
+    if points % LOOK_EVERY == 0:
+        trend = look_back(hot, cold, points, least_sigma)
+    risk, flags = judge(hot, cold, z, iqr, spike, trend, behavior)
+    hot[RISK] = risk
+    return risk, flags, z, iqr, spike, trend, behavior

@@ -1,0 +1,84 @@
+"""Steps of the named detectors: many values at once, and one value of a key at an address."""
+
+from collections.abc import Callable
+from functools import cache
+from math import nan
+
+import numpy as np
+from numba import float64, int64
+from numpy.typing import NDArray
+
+from nextcall.anomaly.named_kernels import COLD, COLD_WIDTH, HOT_WIDTH, Floats, step
+from nextcall.compiling import compiled, entry_point, floats_at
+
+
+@compiled()
+def steps(
+    addresses: NDArray[np.int64], key_of: NDArray[np.int64], values: Floats, times: Floats
+) -> tuple[Floats, NDArray[np.uint8]]:
+    """Do `step` with many values, key after key, each key's in their order.
+
+    Parameters
+    ----------
+    addresses : array of shape (n_keys,)
+        Of the hot rows.
+    key_of, values : arrays of shape (n_values,)
+    times : array of shape (n_values,) or (0,)
+
+    Returns
+    -------
+    scores : array of shape (6, n_values)
+        Risk, and the magnitudes of the five kinds.
+    flags : array of shape (n_values,)
+    """
+    n, n_keys = len(key_of), len(addresses)
+    ends = np.zeros(n_keys + 1, dtype=np.int64)
+    for point in range(n):
+        ends[key_of[point] + 1] += 1
+    for key in range(n_keys):
+        ends[key + 1] += ends[key]
+    order = np.empty(n, dtype=np.int64)
+    for point in range(n):
+        order[ends[key_of[point]]] = point
+        ends[key_of[point]] += 1
+    scores, flags = np.empty((6, n)), np.empty(n, dtype=np.uint8)
+    begin = 0
+    for key in range(n_keys):
+        hot = floats_at(addresses[key], HOT_WIDTH)
+        cold = floats_at(int(hot[COLD]), COLD_WIDTH)
+        for place in range(begin, ends[key]):
+            point = order[place]
+            when = times[point] if len(times) > 0 else nan
+            (
+                scores[0, point], flags[point], scores[1, point], scores[2, point],
+                scores[3, point], scores[4, point], scores[5, point],
+            ) = step(hot, cold, values[point], when)  # fmt: skip
+        begin = ends[key]
+    return scores, flags
+
+
+@compiled(hold_lock=True)
+def risk_at(address: int, value: float, when: float) -> float:
+    """Do `step` with the rows at the address of the hot one; give the risk."""
+    hot = floats_at(address, HOT_WIDTH)
+    return step(hot, floats_at(int(hot[COLD]), COLD_WIDTH), value, when)[0]
+
+
+@compiled(hold_lock=True)
+def judged_at(address: int, value: float, when: float) -> tuple[float, int]:
+    """Do `step` with the rows at the address of the hot one; give risk and flags."""
+    hot = floats_at(address, HOT_WIDTH)
+    judged = step(hot, floats_at(int(hot[COLD]), COLD_WIDTH), value, when)
+    return judged[0], judged[1]
+
+
+@cache
+def risk_entry() -> Callable[[int, float, float], float]:
+    """Give `risk_at` for arguments of exactly these types, which saves the look at them."""
+    return entry_point(risk_at, int64, float64, float64)
+
+
+@cache
+def judged_entry() -> Callable[[int, float, float], tuple[float, int]]:
+    """Give `judged_at` for arguments of exactly these types, which saves the look at them."""
+    return entry_point(judged_at, int64, float64, float64)
