@@ -127,7 +127,7 @@ def _check_numbers(hot: NDArray[Any], cold: NDArray[Any], n_keys: int) -> None:
     for counts in (hot[:, [POINTS, REST]], cold[:, _COUNTS], cold[:, _VISITS]):
         if not ((counts >= 0) & (counts < 2**53) & (counts == np.floor(counts))).all():
             raise ValueError("a count of its state is not one")
-    squares = (hot[:, [VARIANCE, CHANGE]], cold[:, PATTERN], cold[:, BLOCK_SQUARES:SLOT])
+    squares = (hot[:, [VARIANCE, CHANGE]], cold[:, PATTERN], cold[:, BLOCK_SQUARES:MISSING])
     if any((each < 0).any() for each in squares):
         raise ValueError("a variance of its state is below 0")
 

@@ -51,13 +51,13 @@ VALUES: Final = 0
 RANKS: Final = VALUES + RING
 BLOCK_MEAN: Final = RANKS + RING // 8  # bytes of ranks in eights
 BLOCK_SQUARES: Final = BLOCK_MEAN + BLOCKS
-SLOT: Final = BLOCK_SQUARES + BLOCKS
 MISSING, LATE, ALARMS, REST_LENGTH, PATTERN, PATTERN_POINTS, NEW_MEAN = range(
-    SLOT + 2 * SLOTS, SLOT + 2 * SLOTS + 7
+    BLOCK_SQUARES + BLOCKS, BLOCK_SQUARES + BLOCKS + 7
 )
 MAGNITUDE: Final = NEW_MEAN + 1
 LOW: Final = MAGNITUDE + 5
 HIGH: Final = LOW + 5
+SLOT: Final = HIGH + 5
 COLD_WIDTH: Final = 448  # whole lines of cache
 
 Floats = NDArray[np.float64]
@@ -220,8 +220,10 @@ def look_back(hot: Floats, cold: Floats, points: int, least_sigma: float) -> flo
         return 0.0
     old, new, error = windows(cold, block + 1)
     limit = max(0.25 * abs(old), _NOISE * error, 3 * least_sigma, hot[LEAST])
-    cold[NEW_MEAN] = new
-    return note(cold, TREND, abs(new - old), limit, old, old)
+    magnitude = note(cold, TREND, abs(new - old), limit, old, old)
+    if magnitude > 1:
+        cold[NEW_MEAN] = new
+    return magnitude
 
 
 @compiled()

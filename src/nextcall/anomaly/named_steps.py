@@ -58,10 +58,10 @@ def steps(
 
 
 @compiled(hold_lock=True)
-def risk_at(address: int, value: float, when: float) -> float:
-    """Do `step` with the rows at the address of the hot one; give the risk."""
+def risk_at(address: int, value: float) -> float:
+    """Do `step` without a time, with the rows at the address of the hot one; give the risk."""
     hot = floats_at(address, HOT_WIDTH)
-    return step(hot, floats_at(int(hot[COLD]), COLD_WIDTH), value, when)[0]
+    return step(hot, floats_at(int(hot[COLD]), COLD_WIDTH), value, nan)[0]
 
 
 @compiled(hold_lock=True)
@@ -73,9 +73,9 @@ def judged_at(address: int, value: float, when: float) -> tuple[float, int]:
 
 
 @cache
-def risk_entry() -> Callable[[int, float, float], float]:
+def risk_entry() -> Callable[[int, float], float]:
     """Give `risk_at` for arguments of exactly these types, which saves the look at them."""
-    return entry_point(risk_at, int64, float64, float64)
+    return entry_point(risk_at, int64, float64)
 
 
 @cache
