@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from nextcall.anomaly.named_kernels import LARGEST, LEVEL_SHARE, put_in_order, quantile
+from nextcall.anomaly.named_kernels import LARGEST, LEVEL_SHARE
+from nextcall.anomaly.ordered import put_in_order, quantile
 from nextcall.compiling import compiled
 
 FIRST: Final = 16  # values before the first score, or the whole window where that is smaller

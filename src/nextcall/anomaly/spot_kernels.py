@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.anomaly.named_kernels import LARGEST, LEVEL_SHARE, put_in_order, quantile
+from nextcall.anomaly.named_kernels import LARGEST, LEVEL_SHARE
+from nextcall.anomaly.ordered import put_in_order, quantile
 from nextcall.anomaly.tails import (
     LARGEST_RATIO,
     LEAST_RATIO,
