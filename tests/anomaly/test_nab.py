@@ -4,6 +4,7 @@ import importlib.util
 import json
 import math
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -118,6 +119,14 @@ def test_all_rows_in_probation_still_count_their_windows() -> None:
     series = label_series(TIMES, np.zeros(60), [(TIMES[2], TIMES[5])])
     series.scored[:] = False
     assert score_corpus({"a": series}, {"a": np.zeros(60)})["standard"].rows == 0
+
+
+def test_times_are_kept_to_the_second() -> None:
+    times = ["2014-04-01 00:00:00.500000", "2014-04-01 00:05:00"]
+    series = label_series(times, [1.0, 2.0], [])
+    assert series.times.tolist() == [datetime(2014, 4, 1), datetime(2014, 4, 1, 0, 5)]  # noqa: DTZ001  # as in the files
+    with pytest.raises(ValueError, match="noon"):
+        label_series(["noon", "2014-04-01 00:05:00"], [1.0, 2.0], [])
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,8 @@ class LabelledSeries:
     """Number of the row's window in the file, -1 outside."""
     scored: NDArray[np.bool_]
     """False for the first rows."""
+    times: NDArray[np.datetime64]
+    """To the second."""
 
 
 def label_series(
@@ -93,7 +95,8 @@ def label_series(
     Raises
     ------
     ValueError
-        Where a window is no pair of times of the series, in order and apart from the one before.
+        Where a time is none, or a window is no pair of times of the series, in order and apart
+        from the one before.
     """
     rows = len(times)
     first: dict[str, int] = {}
@@ -117,7 +120,8 @@ def label_series(
         behind = np.arange(end + 1, stop)
         credit[behind] = _sigmoid((behind - end) / (width - 1.0))
     scored = np.arange(rows) >= min(math.floor(_PROBATION * rows), _PROBATION * _LONGEST)
-    return LabelledSeries(np.asarray(values, dtype=np.float64), credit, window, scored)
+    stamps = np.array([time[:_SECONDS] for time in times], dtype="datetime64[s]")
+    return LabelledSeries(np.asarray(values, dtype=np.float64), credit, window, scored, stamps)
 
 
 def read_corpus(
