@@ -11,12 +11,15 @@ from nextcall.anomaly.detector import ALARM, ONLY_KEY, StreamDetector, explanati
 from nextcall.anomaly.scorers import DEFAULT_RATE
 from nextcall.anomaly.tables import FORMATS
 
-VERDICTS: Final = ("odd", "nothing stands out", "nothing is wrong", "not enough data")
-"""Of a series: it has an alarm rarer than once in all its rows that were judged; it has alarms, all
-of them less rare, as the rate brings them of noise too; it has none; it was too short. The number
-of alarms says little, for the boundary of a series keeps it near the rate. Of 40 to 133 series of
-noise each, 1,500 to 20,000 rows long, 2 to 12 % were odd where the noise was Gaussian or Poisson's
-and 19 to 45 % where it was Student's t with 3 degrees of freedom."""
+VERDICTS: Final = ("odd", "unclear", "nothing is wrong", "not enough data")
+"""Of a series: it has alarms, and a row that is rarer than once in `RARE` times the rows that were
+judged; it has alarms, and noise may have them too; it has none; it is too short. How many alarms
+there are says little, for the boundary of a series keeps them near the rate."""
+
+RARE: Final = 1.5
+"""Of 40 to 133 series of noise each, of 1,500 to 20,000 rows, at most 10 % had such a row where the
+noise was Gaussian or Poisson's, and 8 to 30 % where it was Student's t with 3 degrees of freedom;
+1 would give 19 to 30 % and 31 to 55 %."""
 
 
 def read_series(
@@ -132,16 +135,16 @@ def summary_table(scored: pd.DataFrame, *, rate: float = DEFAULT_RATE) -> pd.Dat
     DataFrame
         One row a key: ``key``, ``rows``, ``missing``, ``judged`` (rows past the first),
         ``alarms``, ``by_rate`` (alarms that the rate brings where nothing is wrong; more in the
-        first 5,000 rows), ``rarest`` (its rarest alarm is one in so many rows; 0 without alarms),
+        first 5,000 rows), ``rarest`` (its rarest row is one in so many; 0 where none was judged),
         ``lowered`` (rows strange enough that are none) and ``verdict``, of `VERDICTS`.
     """
     rows = []
     for key, part in scored.groupby("key", sort=False):
         alarm = part["risk"] >= ALARM
-        judged = int((part["enough_data"] & part["value"].notna()).sum())
-        rarest = float(part.loc[alarm, "once_in"].max()) if alarm.any() else 0.0
+        seen = part.loc[part["enough_data"] & part["value"].notna(), "once_in"]
+        judged, rarest = len(seen), float(seen.max()) if len(seen) else 0.0
         odd, unclear, calm, short = VERDICTS
-        verdict = odd if rarest >= judged else unclear if rarest else calm
+        verdict = calm if not alarm.any() else odd if rarest >= RARE * judged else unclear
         rows.append(
             {
                 "key": str(key),
