@@ -159,7 +159,9 @@ standard = table[table["profile"] == "standard"].sort_values("score", ascending=
 best = standard[standard["threshold"] == "best"]
 best[
     ["detector", "score", "low", "high", "hit", "false_alarms", "weakest", "weakest_score"]
-].style.hide(axis="index").format(precision=1)
+].rename(columns={"false_alarms": "false", "weakest_score": "its score"}).style.hide(
+    axis="index"
+).format(precision=1)
 
 # %% [markdown]
 # ## How much of it is the rest?
