@@ -92,7 +92,7 @@ def overall_table(
     scorers : sequence of Scorer
         The detectors.
     rng : numpy.random.Generator
-        Draws files for the intervals.
+        Draws files for the intervals, the same for all of them.
 
     Returns
     -------
@@ -104,6 +104,7 @@ def overall_table(
         ``weakest_score``.
     """
     rows = []
+    drawn = int(rng.integers(2**62))  # all intervals are over the same draws
     for scorer in scorers:
         own = scores[scorer.name]
         best = score_corpus(corpus, own)
@@ -113,7 +114,7 @@ def overall_table(
                 places["own"] = ALARM
             for kind, threshold in places.items():
                 files = file_points(corpus, own, threshold=threshold, profile=profile)
-                low, high = score_interval(files, rng=rng)
+                low, high = score_interval(files, rng=np.random.default_rng(drawn))
                 by = by_category(files)
                 rows.append(
                     {
