@@ -71,6 +71,13 @@ def test_alarms_are_marked_and_their_reasons_told() -> None:
     assert "known to be odd" in [text.get_text() for text in legend.get_texts()]
 
 
+def test_long_reasons_are_wrapped_within_the_picture() -> None:
+    reason = "level down, mean of 48 points 4.4667e+08, before 7.2237e+05 (usual at least 0); " * 4
+    scored = _scored().assign(explanation=reason)
+    told = draw(plots.plot_series(scored, what="cpu", most=2)).get_supxlabel()
+    assert reason.strip() in " ".join(told.split())
+
+
 def test_numbers_of_near_alarms_do_not_touch() -> None:
     scored = _scored().assign(risk=0.0)
     scored.loc[range(300, 324, 3), "risk"] = 0.9

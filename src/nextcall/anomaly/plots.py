@@ -69,7 +69,7 @@ def plot_series(
     notes = [
         textwrap.fill(
             f"{number}  {_moment(row['time'])}   {row['explanation']}",
-            165,
+            138,  # characters: all digits would just fit
             subsequent_indent="      ",
         )
         for number, row in enumerate(told.to_dict("records"), start=1)
