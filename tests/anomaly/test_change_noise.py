@@ -46,6 +46,13 @@ def test_changes_of_level_teach_nothing(size: float) -> None:
     assert changed == pytest.approx(plain, rel=0.15)
 
 
+def test_a_giant_teaches_nothing() -> None:
+    values = np.random.default_rng(4).normal(0, 1, 500)
+    plain = noise(learned(values))
+    values[[300, 301]] = 1e90
+    assert noise(learned(values)) == pytest.approx(plain, rel=0.02)
+
+
 def test_noise_that_grows_is_learned_though_its_differences_look_like_jumps() -> None:
     rng = np.random.default_rng(2)
     values = np.concatenate([rng.normal(0, 0.01, 500), rng.normal(0, 5, 1500)])

@@ -61,7 +61,7 @@ def learn_noise(state: Floats, value: float) -> None:
     if distance > 0.0 and (state[STEP] == 0.0 or distance < state[STEP]):
         state[STEP] = distance
     square = distance * distance
-    least = max(0.5 * state[STEP], LEVEL_SHARE * abs(state[NEWEST])) ** 2
+    least = 0.25 * state[STEP] * state[STEP]
     gain = max(1.0 / rows, 1.0 / MEMORY)
     most = math.inf
     most_2 = math.inf
