@@ -1,7 +1,10 @@
 """Compiled functions compute what their Python does, with and without a folder for their code."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numba import njit
 from numpy.typing import NDArray
 
 from nextcall.compiling import bytes_at, compiled, floats_at
@@ -37,7 +40,8 @@ def test_memory_at_an_address_is_read_and_written_alike() -> None:
         values[1] /= 2
         return float(values[1] + first[0])
 
-    for function in (halve, compiled()(halve)):
+    kernel: Any = njit(halve)  # without a cache: compiled each time
+    for function in (halve, kernel):
         values = np.array([0.0, 3.0, 3.0])
         values[:1].view(np.uint8)[0] = 7
         assert function(values.ctypes.data) == 8.5

@@ -193,6 +193,7 @@ def test_short_noise_alarms_at_the_rate_within_a_factor_of_two() -> None:
 def mixed(n: int = 1500) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     rng = np.random.default_rng(2)
     values = 10 + 3 * rng.standard_t(3, n)
+    values[-n // 10 :] += 500
     values[rng.random(n) < 0.02] = nan
     values[rng.random(n) < 0.02] = 1e308
     values[[n // 3, n // 2]] = inf, -1e308

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import compute
 
@@ -141,8 +142,8 @@ def _read_names(
         return np.zeros(len(frame), dtype=np.int8), [None]
     column = frame[name]
     codes: NDArray[np.integer[Any]]
-    if isinstance(column.dtype, pd.StringDtype) and _is_constant(column):
-        codes, names = np.zeros(len(frame), dtype=np.int8), [column.iloc[0]]
+    if isinstance(column.dtype, pd.StringDtype):
+        codes, names = _read_text(column)
     elif isinstance(column.dtype, pd.CategoricalDtype):
         codes, names = column.cat.codes.to_numpy(), column.cat.categories.tolist()
     else:
@@ -160,9 +161,18 @@ def _read_names(
     return codes, names
 
 
-def _is_constant(column: "pd.Series[Any]") -> bool:
+def _read_text(
+    column: "pd.Series[Any]",
+) -> tuple[NDArray[np.integer[Any]], list[str | None]]:
+    """Do what `pandas.factorize` does with text, in half the time and less where all is equal."""
     cells = column.array.__arrow_array__()
-    return bool(compute.all(compute.equal(cells, cells[0]), skip_nulls=False).as_py())
+    if isinstance(cells, pa.ChunkedArray):
+        cells = cells.chunk(0) if cells.num_chunks == 1 else cells.combine_chunks()
+    if compute.all(compute.equal(cells, cells[0]), skip_nulls=False).as_py():
+        return np.zeros(len(column), dtype=np.int8), [cells[0].as_py()]
+    encoded = cells.dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return codes, encoded.dictionary.to_pylist()
 
 
 @compiled()
