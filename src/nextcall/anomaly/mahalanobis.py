@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
 
-from nextcall.anomaly.tails import TAIL_WIDTH, Floats, decades_then_learn
+from nextcall.anomaly.tails import TAIL_WIDTH, Floats, weigh
 from nextcall.compiling import compiled
 
 MOST_DIMENSIONS: Final = 64
@@ -111,7 +111,8 @@ def step(state: Floats, row: Floats, memory: float, usual: float, rate: float) -
             if distance > usual:
                 weight = math.sqrt(usual / distance)
             far = math.sqrt(min(distance, _FARTHEST * usual))
-            probability = 10.0 ** -decades_then_learn(state[_TAIL:_MEAN], far)
+            evidence, _ = weigh(state[_TAIL:_MEAN], far, math.inf)
+            probability = 10.0**-evidence
             if rows >= max(_WARM, _WARM_EACH * size):
                 score = rate / (rate + probability)
     gain = max(1.0 / (rows + 1.0), 1.0 / memory)

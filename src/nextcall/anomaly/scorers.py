@@ -5,15 +5,21 @@ A detector that is to be compared with the others is added to `own_scorers`, and
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import log10
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nextcall.anomaly.change_detector import ChangeDetector
 from nextcall.anomaly.detector import StreamDetector
+from nextcall.anomaly.hampel import HampelDetector
 from nextcall.anomaly.monitor import AnomalyMonitor
 from nextcall.anomaly.named_kernels import KINDS
+from nextcall.anomaly.seasonal import SeasonalDetector
+from nextcall.anomaly.seasons import DAY
+from nextcall.anomaly.spot import SpotDetector
 
 DEFAULT_RATE: Final = 1 / 600
 """Alarms a row of normal data: once in two days of rows of five minutes."""
@@ -72,13 +78,36 @@ def own_scorers(*, rate: float = DEFAULT_RATE) -> list[Scorer]:
         "consensus of the five": consensus,
     }
     functions |= {kind: alone(kind) for kind in KINDS}
+    functions |= {
+        "Hampel": lambda values, _: _beyond(HampelDetector().score(values), 3.0),
+        "SPOT": lambda values, _: _beyond(SpotDetector(risk=rate).score(values), -log10(rate)),
+        "DSPOT, 60 rows": lambda values, _: _beyond(
+            SpotDetector(risk=rate, depth=60).score(values), -log10(rate)
+        ),
+        "seasonal": lambda values, times: _beyond(_seasonal(values, times), 3.0),
+        "change of level": lambda values, _: (
+            ChangeDetector(rate=rate).score(values)["score"].to_numpy(dtype=np.float64)
+        ),
+    }
     return [
         Scorer(name=name, origin="nextcall", decides=True, score=score)
         for name, score in functions.items()
     ]
 
 
+def _beyond(scores: Floats, limit: float) -> Floats:
+    """Map a score that is strange from its limit on to one that is so from 0.5 on."""
+    return np.asarray(scores / (scores + limit), dtype=np.float64)
+
+
+def _seasonal(values: Floats, times: Times) -> Floats:
+    return SeasonalDetector(seasons=[DAY]).score(values, times=_seconds(times))
+
+
+def _seconds(times: Times) -> Floats:
+    return times.astype("datetime64[s]").astype(np.float64)
+
+
 def _checked(values: Floats, times: Times, rate: float) -> pd.DataFrame:
-    seconds = times.astype("datetime64[s]").astype(np.float64)
-    frame = pd.DataFrame({"metric": "value", "value": values, "time": seconds})
+    frame = pd.DataFrame({"metric": "value", "value": values, "time": _seconds(times)})
     return AnomalyMonitor(rate=rate).check_frame(frame)
