@@ -27,6 +27,18 @@ def test_what_is_compiled_says_what_its_python_says(any_order: bool) -> None:  #
         assert kernel(values) == total(values)
 
 
+def test_what_is_copied_into_its_callers_says_the_same() -> None:
+    part = compiled(into_callers=True)(total)
+
+    def whole(values: NDArray[np.float64]) -> float:
+        return 1 + part(values)
+
+    values = np.random.default_rng(0).normal(size=100)
+    kernel: Any = njit(whole)
+    assert kernel(values) == 1 + total(values)
+    assert part(values) == total(values)
+
+
 def test_without_a_folder_for_code_it_is_compiled_all_the_same() -> None:
     """A function without a file stands for an installation where none may be written."""
     scope: dict[str, object] = {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from ctypes import c_double, c_uint8
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast
 
 import numpy as np
 from numba import njit, types
@@ -27,7 +27,7 @@ class Kernel(Protocol[P, R_co]):
 
 
 def compiled(
-    *, any_order: bool = False, hold_lock: bool = False
+    *, any_order: bool = False, hold_lock: bool = False, into_callers: bool = False
 ) -> Callable[[Callable[P, R_co]], Kernel[P, R_co]]:
     """Compile a function at its first call, release the interpreter's lock, and keep the code.
 
@@ -40,6 +40,9 @@ def compiled(
         Whether sums of floats may be taken in any order: several at once, with other rounding.
     hold_lock : bool
         Whether the lock is held: for what takes less time than releasing it.
+    into_callers : bool
+        Whether the code is copied into each kernel that calls it: for what takes less time than
+        handing it its arguments and their answers.
 
     Examples
     --------
@@ -50,12 +53,15 @@ def compiled(
     42
     """
     fastmath = {"reassoc", "contract"} if any_order else False
+    inline: Literal["always", "never"] = "always" if into_callers else "never"
 
     def compile_function(function: Callable[P, R_co]) -> Kernel[P, R_co]:
         try:
-            kernel = njit(cache=True, nogil=not hold_lock, fastmath=fastmath)(function)
+            kernel = njit(cache=True, nogil=not hold_lock, fastmath=fastmath, inline=inline)(
+                function
+            )
         except RuntimeError:  # there is no folder to keep code in
-            kernel = njit(nogil=not hold_lock, fastmath=fastmath)(function)
+            kernel = njit(nogil=not hold_lock, fastmath=fastmath, inline=inline)(function)
         return cast("Kernel[P, R_co]", kernel)
 
     return compile_function

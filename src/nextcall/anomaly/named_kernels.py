@@ -107,7 +107,7 @@ def note(cold: Floats, kind: int, beyond: float, limit: float, low: float, high:
     return magnitude
 
 
-@compiled()
+@compiled(into_callers=True)
 def judge(
     hot: Floats, cold: Floats, z: float, iqr: float, spike: float, trend: float, behavior: float
 ) -> tuple[float, int]:
@@ -145,7 +145,7 @@ def judge(
     return risk, flags
 
 
-@compiled()
+@compiled(into_callers=True)
 def measure(
     hot: Floats, cold: Floats, value: float, least_sigma: float
 ) -> tuple[float, float, float, float]:
@@ -226,7 +226,7 @@ def look_back(hot: Floats, cold: Floats, points: int, least_sigma: float) -> flo
     return magnitude
 
 
-@compiled()
+@compiled(into_callers=True)
 def step(hot: Floats, cold: Floats, value: float, when: float) -> Judged:
     """Compare a value with what its key has seen, then learn from it.
 
