@@ -105,8 +105,9 @@ sizes.groupby("category").sum()
 # ## The detectors
 #
 # - **Ours**, each at its defaults: the stream detector; the consensus of the five named ones; each
-#   of these alone, by the magnitude of what it found, at 0.5 where it reaches its limit; Hampel's
-#   rule, SPOT and DSPOT, the residual of an hour of the day, and changes of level (FOCuS).
+#   of these alone, by the magnitude of what it found, at 0.5 where it reaches its limit; the fault
+#   detector; Hampel's rule, SPOT and DSPOT, the residual of an hour of the day, and changes of
+#   level (FOCuS).
 # - **Peers**, run here at their defaults, as their documentation shows. What must be fitted first
 #   is fitted on the first 15 % of a file, which nobody is scored on.
 # - **Published** results are not run here: their makers' scores were scored by the same rules on

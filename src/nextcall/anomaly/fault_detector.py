@@ -78,7 +78,7 @@ class FaultDetector:
     scores since any row before (shifts, trends) and of their squares (restless spans) give evidence
     that is added up; `fault_step` says how. Where a fault is suspected, little is learned.
 
-    Every row takes constant time and each key 3.7 kilobytes. The score of a row depends on it and
+    Every row takes constant time and each key 3.6 kilobytes. The score of a row depends on it and
     the rows before it alone.
 
     Parameters

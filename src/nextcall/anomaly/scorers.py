@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nextcall.anomaly.change_detector import ChangeDetector
 from nextcall.anomaly.detector import StreamDetector
+from nextcall.anomaly.fault_detector import FaultDetector
 from nextcall.anomaly.hampel import HampelDetector
 from nextcall.anomaly.monitor import AnomalyMonitor
 from nextcall.anomaly.named_kernels import KINDS
@@ -79,6 +80,11 @@ def own_scorers(*, rate: float = DEFAULT_RATE) -> list[Scorer]:
     }
     functions |= {kind: alone(kind) for kind in KINDS}
     functions |= {
+        "fault detector": lambda values, times: (
+            FaultDetector(rate=rate)
+            .score(values, times=_seconds(times))["risk"]
+            .to_numpy(dtype=np.float64)
+        ),
         "Hampel": lambda values, _: _beyond(HampelDetector().score(values), 3.0),
         "SPOT": lambda values, _: _beyond(SpotDetector(risk=rate).score(values), -log10(rate)),
         "DSPOT, 60 rows": lambda values, _: _beyond(
