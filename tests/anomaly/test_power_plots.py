@@ -44,6 +44,22 @@ def test_curves_show_the_shares_of_the_table() -> None:
     assert _xs(by_rate.lines[0]) == [1.44, 14.4]
 
 
+def test_those_that_find_most_are_named_and_the_others_counted() -> None:
+    one = _faults().query("detector == 'one'")
+    quieter = [
+        one.assign(
+            detector=f"detector {kept}",
+            found=one["found"] & (one.groupby(["rate"]).cumcount() < kept),
+        )
+        for kept in range(10)
+    ]
+    figure = plot_power(pd.concat(quieter), rate=0.001)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[0] == "detector 9"
+    assert labels[-1] == "3 others"
+    assert len(labels) == 8
+
+
 def test_cells_show_the_shares_of_kinds_in_their_order() -> None:
     kinds = ["level_shift/up", "trend/rise", "spike/point"]
     figure = plot_recall_by_kind(_faults(), kinds=kinds)

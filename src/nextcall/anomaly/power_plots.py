@@ -10,16 +10,17 @@ from matplotlib.figure import Figure
 from nextcall.anomaly.fault_detection import recall_table
 
 # Okabe & Ito (2008): told apart by every kind of colour vision.
-_COLOURS: Final = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31",
-    "#9A9A9A",
-)  # fmt: skip
-_MARKS: Final = "osD^vP*Xh<>d"
+_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_OTHERS: Final = "#C4C4C4"
+_MARKS: Final = "osD^vP*"
+_BANDS: Final = 2  # detectors whose intervals are drawn: more hide each other
 _LONGEST: Final = 200.0  # rows of delay that are drawn
 
 
 def plot_power(faults: pd.DataFrame, *, rate: float) -> Figure:
     """Draw detection rate against size, against delay and against the rate of false alarms.
+
+    The seven that find most at `rate` are told apart, the others stand behind them in grey.
 
     Parameters
     ----------
@@ -28,22 +29,25 @@ def plot_power(faults: pd.DataFrame, *, rate: float) -> Figure:
     rate : float
         Of those, the one of the first two panels.
     """
-    names = list(dict.fromkeys(faults["detector"]))
     at_rate = faults[np.isclose(faults["rate"], rate)]
+    recalls = at_rate.groupby("detector", sort=False)["found"].mean()
+    names = recalls.sort_values(ascending=False, kind="stable").index.tolist()
     figure = Figure(figsize=(13.0, 5.0), dpi=100, layout="constrained")
     by_size, by_delay, by_rate = figure.subplots(1, 3, sharey=True)
     for number, name in enumerate(names):
+        told = number < len(_COLOURS)
         style: dict[str, Any] = {
-            "color": _COLOURS[number % len(_COLOURS)],
-            "linewidth": 2.6 if number == 0 else 1.4,
-            "zorder": 3 if number == 0 else 2,
+            "color": _COLOURS[number] if told else _OTHERS,
+            "linewidth": 2.6 if number == 0 else 1.4 if told else 0.9,
+            "zorder": 3 if told else 2,
         }
-        mark = {"marker": _MARKS[number % len(_MARKS)], "markersize": 5.0}
+        mark = {"marker": _MARKS[number], "markersize": 5.0} if told else {}
         own = at_rate[at_rate["detector"] == name]
         sized = recall_table(own[own["unit"] == "sigma"], ["size"]).sort_values("size")
-        by_size.fill_between(
-            sized["size"], sized["low"], sized["high"], color=style["color"], alpha=0.12, lw=0
-        )
+        if number < _BANDS:
+            by_size.fill_between(
+                sized["size"], sized["low"], sized["high"], color=style["color"], alpha=0.12, lw=0
+            )
         by_size.plot(sized["size"], sized["recall"], **style, **mark)
         delays = np.sort(own["delay"].dropna().to_numpy().clip(max=_LONGEST))
         shares = np.arange(1, len(delays) + 1) / max(len(own), 1)
@@ -54,7 +58,11 @@ def plot_power(faults: pd.DataFrame, *, rate: float) -> Figure:
             **style,
         )
         rated = recall_table(faults[faults["detector"] == name], ["rate"]).sort_values("rate")
-        by_rate.plot(1440 * rated["rate"], rated["recall"], label=name, **style, **mark)
+        (line,) = by_rate.plot(1440 * rated["rate"], rated["recall"], **style, **mark)
+        if told:
+            line.set_label(name)
+        elif name == names[-1]:
+            line.set_label(f"{len(names) - len(_COLOURS)} others")
     by_size.set_xlabel("size (standard deviations)")
     by_size.set_xticks(sorted(at_rate.loc[at_rate["unit"] == "sigma", "size"].unique()))
     by_size.set_ylabel("share of faults found")
@@ -77,7 +85,7 @@ def plot_power(faults: pd.DataFrame, *, rate: float) -> Figure:
         panel.set_title(title, fontsize=10)
         panel.grid(alpha=0.3)
         panel.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=min(5, len(names)), frameon=False, fontsize=9)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     return figure
 
 
