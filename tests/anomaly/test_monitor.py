@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,12 @@ def test_a_copy_goes_on_by_itself() -> None:
     del monitor
     risks = {each.stream("calls", "a").update(30.0) for each in copies}
     assert risks == {stream.update(30.0)}
+
+
+@pytest.mark.parametrize("take", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_stream_is_not_copied_away_from_its_monitor(take: Callable[[object], object]) -> None:
+    with pytest.raises(TypeError, match="copy its monitor"):
+        take(AnomalyMonitor().stream("calls"))
 
 
 def test_a_stream_says_what_its_monitor_says() -> None:

@@ -69,6 +69,16 @@ class Stream:
             resting=flags & RESTING > 0,
         )
 
+    def __reduce__(self) -> str:
+        """Refuse to be copied or pickled: a copy would work on this monitor's memory.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError("a stream cannot be copied: copy its monitor, and ask that for the stream.")
+
     def _judge(self, value: float | None, time: object) -> tuple[float, int]:
         measured = value if type(value) is float else number(value)
         when = nan if time is None else time if type(time) is float else seconds(time)
