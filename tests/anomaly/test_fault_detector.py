@@ -233,6 +233,17 @@ def test_nothing_is_said_before_there_is_enough_data() -> None:
     assert len(FaultDetector().score([])) == 0
 
 
+def test_room_is_made_for_keys_as_they_come() -> None:
+    keys = [f"key {number}" for number in range(100)] * 3
+    values = np.random.default_rng(0).normal(50, 5, 300)
+    one, many = FaultDetector(), FaultDetector()
+    for key, value in zip(keys, values.tolist(), strict=True):
+        one.update(key, value)
+    many.score(values, keys)
+    pd.testing.assert_frame_equal(one.summary(), many.summary(), check_exact=True)
+    assert (one.summary()["points"] == 3).all()
+
+
 def test_extreme_numbers_leave_the_state_finite(tmp_path: Path) -> None:
     detector = FaultDetector()
     detector.score(np.resize([1e308, -1e308, 0.0, 5e-324, 1.0], 2_000))

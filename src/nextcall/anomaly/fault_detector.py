@@ -152,7 +152,8 @@ class FaultDetector:
             Where the time is a datetime without a time zone.
         """
         given, when = number(value), seconds(time)
-        step_at(self._states, self._place(key), given, when, self._rate, self._rest, self._result)
+        place = self._place(key)  # first, for it may replace the states
+        step_at(self._states, place, given, when, self._rate, self._rest, self._result)
         risk, enough, resting, reason, expected, sigma, once_in, rows = self._result.tolist()
         return FaultScore(
             risk=risk,
