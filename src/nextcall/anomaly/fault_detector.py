@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -11,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from nextcall.anomaly.fault_files import load_faults, save_faults
+from nextcall.anomaly.fault_result import FaultScore
 from nextcall.anomaly.fault_step import (
     ALARMS,
     LATE,
@@ -30,43 +30,7 @@ from nextcall.anomaly.monitor_input import number, seconds
 
 _MOST_RATE: Final = 0.05
 _FIRST_KEYS: Final = 16
-_Z: Final = 1.96  # normal quantile of a 95 % band
 _ONLY_KEY: Final = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultScore:
-    """How strange one row of one key is, in the unit of the metric where none is named."""
-
-    risk: float
-    """In [0, 1]; 0.5 and more is an alarm at the rate of the detector. 0 for a missing row."""
-    enough_data: bool
-    """False during the warm-up, when the risk is 0."""
-    resting: bool
-    """Whether an alarm shortly before keeps the risk below 0.5."""
-    reason: str
-    """``high`` or ``low`` (the row), ``higher since`` or ``lower since`` (the mean of the last
-    `rows`), ``restless`` (their spread); empty for a missing row."""
-    actual: float
-    expected: float
-    sigma: float
-    """Usual standard deviation at the expected value."""
-    once_in: float
-    """Rows between two that are as strange, where nothing is wrong."""
-    rows: int
-    """How many rows ago it began, this one included."""
-
-    @property
-    def explanation(self) -> str:
-        """A short text on an alarm; empty on any other row."""
-        if self.risk < 0.5:
-            return ""
-        low, high = self.expected - _Z * self.sigma, self.expected + _Z * self.sigma
-        since = "" if self.reason in {"high", "low"} else f" over {self.rows} points"
-        return (
-            f"{self.reason.split()[0]}{since}: now {self.actual:.6g}, expected {self.expected:.6g} "
-            f"({low:.6g} to {high:.6g}); once in {self.once_in:,.0f} points"
-        )
 
 
 class FaultDetector:
@@ -165,6 +129,7 @@ class FaultDetector:
             sigma=sigma,
             once_in=once_in,
             rows=int(rows),
+            alarm_from=1 / self._rate,
         )
 
     def score(
@@ -215,6 +180,7 @@ class FaultDetector:
             resting=table["resting"] > 0,
             reason=reason,
             rows=table["rows"].astype(np.int64),
+            alarm_from=1 / self._rate,
         )
 
     def summary(self) -> pd.DataFrame:
