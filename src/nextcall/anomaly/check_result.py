@@ -1,7 +1,10 @@
 """What a check of a value says."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+ALARM: Final = 0.5
+"""Risk from which a value is an alarm."""
 
 Kind = Literal["z_score", "iqr", "spike", "trend", "behavior"]
 
@@ -41,4 +44,41 @@ class CheckResult:
     @property
     def alarm(self) -> bool:
         """Whether the risk reaches 0.5."""
-        return self.risk_score >= 0.5
+        return self.risk_score >= ALARM
+
+    @property
+    def explanation(self) -> str:
+        """Why a value is an alarm, or why it is none though it is strange enough; else empty.
+
+        Examples
+        --------
+        >>> from nextcall.anomaly.monitor import AnomalyMonitor
+        >>> latency = AnomalyMonitor().stream("latency")
+        >>> calm = [latency.check(20.0 + second % 3).explanation for second in range(300)]
+        >>> for part in latency.check(90.0).explanation.split("; "):
+        ...     print(part)
+        z_score 90, expected 21.004 (18.424 to 23.585), 26.74 times the limit
+        iqr 90, expected 21 (17 to 25), 22.67 times the limit
+        spike 90, expected 22 (18.37 to 25.63), 18.73 times the limit
+        """
+        if not self.anomalies:
+            return ""
+        parts = [_told(anomaly) for anomaly in self.anomalies]
+        if not self.enough_data:
+            parts.append("not enough data")
+        elif not self.alarm:
+            if not (self.resting and self.risk_score >= ALARM / 2):  # a rest halves the risk
+                return ""
+            parts.append("resting after an alarm")
+        return "; ".join(parts)
+
+
+def _told(anomaly: Anomaly) -> str:
+    mean = "mean of 32 points " if anomaly.kind == "trend" else ""
+    actual, expected, low, high = (
+        f"{number:.5g}" for number in (anomaly.actual, anomaly.expected, anomaly.low, anomaly.high)
+    )
+    return (
+        f"{anomaly.kind} {mean}{actual}, expected {expected} ({low} to {high}), "
+        f"{anomaly.magnitude:,.2f} times the limit"
+    )
