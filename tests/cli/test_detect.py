@@ -4,9 +4,10 @@ import csv
 import io
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,16 @@ import typer
 from typer.testing import CliRunner
 
 from nextcall.anomaly import tables
+from nextcall.anomaly.block_scorer import BlockScorer
 from nextcall.anomaly.detector import StreamDetector
+from nextcall.anomaly.explained_scores import DETECTORS, DetectorName
+from nextcall.anomaly.fault_detector import FaultDetector
+from nextcall.anomaly.monitor import AnomalyMonitor
 from nextcall.cli.detect import detect
 from nextcall.cli.main import main
 
 T = TypeVar("T")
+Told = list[tuple[float, str]]
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(detect)
@@ -142,10 +148,93 @@ def test_a_mark_of_byte_order_and_blank_lines_are_no_rows(tmp_path: Path) -> Non
     assert target.read_text() == "value,unit,anomaly_score,explanation\n1,C,0.0,\n2,C,0.0,\n"
 
 
+def _one_by_one(name: str, series: pd.DataFrame, times: Iterable[datetime | None]) -> Told:
+    """Give the scores and texts of a detector that is asked row by row."""
+    rows = zip(series["host"], series["value"], times, strict=True)
+    if name == "faults":
+        faults = FaultDetector(rate=0.01)
+        scores = [faults.update(host, value, time) for host, value, time in rows]
+        return [(score.risk, score.explanation) for score in scores]
+    monitor = AnomalyMonitor(rate=0.01)
+    results = [monitor.check("m", value, host, time=time) for host, value, time in rows]
+    return [(result.risk_score, result.explanation) for result in results]
+
+
+@pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize("name", ["faults", "named"])
+def test_other_detectors_give_their_own_scores_and_texts(
+    tmp_path: Path, name: str, *, timed: bool
+) -> None:
+    series = _series()
+    series.loc[[700, 2000], "value"] = [np.nan, 30.0]
+    series.loc[[1999, 2000], "host"] = "a"
+    series.loc[2000, "timestamp"] = series["timestamp"][1999]
+    times = [datetime.fromisoformat(f"{text}+00:00") for text in series["timestamp"]]
+    expected = _one_by_one(name, series, times if timed else [None] * len(times))
+    options = ["--detector", name, "--key", "host", "--rate", "0.01"]
+    options += ["--timestamp", "timestamp"] if timed else []
+    for suffix in ("csv", "parquet"):
+        source, target = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
+        if suffix == "csv":
+            series.to_csv(source, index=False)
+            _run("--input", source, "--output", target, *options)
+            written = pd.read_csv(target, keep_default_na=False)
+        else:
+            series.to_parquet(source, index=False)
+            _run("--input", source, "--output", target, *options)
+            written = pd.read_parquet(target)
+        assert written.columns.tolist() == [*series.columns, "anomaly_score", "explanation"]
+        assert list(zip(written["anomaly_score"], written["explanation"], strict=True)) == expected
+    assert expected[700] == (0.0, "")
+    assert (expected[2000] == (0.0, "")) == timed  # a second row of that time is late
+    assert any(score >= 0.5 for score, _ in expected)
+    assert all(text for score, text in expected if score >= 0.5)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_rows_that_follow_change_no_score(source: Path, tmp_path: Path, name: str) -> None:
+    _series().head(1700).to_csv(tmp_path / "short.csv", index=False)
+    written = []
+    for each in (source, tmp_path / "short.csv"):
+        target = tmp_path / f"{each.stem}-scores.csv"
+        _run("--input", each, "--output", target, "--timestamp", "timestamp", "--detector", name)
+        written.append(pd.read_csv(target, keep_default_na=False, nrows=1700))
+    pd.testing.assert_frame_equal(written[0], written[1])
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_keys_may_be_numbers_or_missing(tmp_path: Path, name: str) -> None:
+    source, target = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    series = _series().drop(columns="note")
+    alone = [series["value"][series["host"] == host].tolist() for host in "ab"]
+    series["host"] = series["host"].map({"a": 7, "b": None}).astype("Int64")
+    series.to_parquet(source, index=False)
+    _run("--input", source, "--output", target, "--key", "host", "--detector", name)
+    written = pd.read_parquet(target)
+    for values, rows in zip(alone, (series["host"].notna(), series["host"].isna()), strict=True):
+        score_rows = DETECTORS[cast("DetectorName", name)](1 / 600)
+        scores, texts = score_rows(values, ["x"] * len(values), None)
+        assert written["anomaly_score"][rows].tolist() == scores
+        assert written["explanation"][rows].tolist() == texts
+
+
+def test_a_detector_that_is_not_there_is_refused(source: Path) -> None:
+    with pytest.raises(ValueError, match=r"one of stream, faults, named, got 'nab'"):
+        BlockScorer(
+            source,
+            value="value",
+            timestamp=None,
+            key=None,
+            rate=0.01,
+            detector=cast("DetectorName", "nab"),
+        )
+
+
 HEADER = "timestamp,host,value\n"
 FIRST = "2026-01-01 00:00:00,a,1\n"
 
 
+@pytest.mark.parametrize("name", DETECTORS)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -166,12 +255,13 @@ FIRST = "2026-01-01 00:00:00,a,1\n"
     ],
 )
 def test_bad_input_is_named_and_leaves_nothing_behind(
-    tmp_path: Path, text: str, message: str
+    tmp_path: Path, text: str, message: str, name: str
 ) -> None:
     source, target = tmp_path / "a.csv", tmp_path / "out" / "b.csv"
+    options = ["--timestamp", "timestamp", "--key", "host", "--detector", name]
     source.write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(ValueError, match=message):
-        _run("--input", source, "--output", target, "--timestamp", "timestamp", "--key", "host")
+        _run("--input", source, "--output", target, *options)
     assert not target.exists()
     assert not target.parent.exists() or list(target.parent.iterdir()) == []
 
@@ -223,8 +313,12 @@ def test_paths_that_do_not_fit_are_refused(source: Path, tmp_path: Path) -> None
     empty.mkdir()
     with pytest.raises(ValueError, match=r"must hold a \.csv or \.parquet file"):
         _run("--input", empty, "--output", tmp_path / "out")
-    with pytest.raises(ValueError, match="rate must be above 0"):
-        _run("--input", source, "--output", tmp_path / "b.csv", "--rate", 2)
+    for name in DETECTORS:
+        with pytest.raises(ValueError, match="rate must be above 0"):
+            _run(
+                *("--input", source, "--output", tmp_path / "b.csv"),
+                *("--rate", 2, "--detector", name),
+            )
 
 
 def test_bad_input_ends_with_exit_code_2_and_one_line(

@@ -1,13 +1,15 @@
 """Scores for a file's rows, one block after the other, and the rules that the rows must keep."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
-from nextcall.anomaly.detector import ALARM, StreamDetector, explanations
+from nextcall.anomaly.detector import ALARM
+from nextcall.anomaly.explained_scores import DETECTORS, DetectorName
 
 SCORE: Final = "anomaly_score"
 EXPLANATION: Final = "explanation"
@@ -23,13 +25,23 @@ class BlockScorer:
     """Scores one file's blocks; names the file and the row where one breaks a rule."""
 
     def __init__(
-        self, source: Path, *, value: str, timestamp: str | None, key: str | None, rate: float
+        self,
+        source: Path,
+        *,
+        value: str,
+        timestamp: str | None,
+        key: str | None,
+        rate: float,
+        detector: DetectorName = "stream",
     ) -> None:
         self.value, self.timestamp, self.key = value, timestamp, key
         self.rows = self.alarms = 0
         self._name = "standard input" if source == STANDARD else str(source)
-        self._detector = StreamDetector(rate=rate)
-        self._latest: dict[object, pd.Timestamp] = {}
+        if detector not in DETECTORS:
+            names = ", ".join(DETECTORS)
+            raise ValueError(f"detector must be one of {names}, got {detector!r}.")
+        self._score_rows = DETECTORS[detector](rate)
+        self._latest: dict[Hashable, pd.Timestamp] = {}
 
     def error(self, rule: str) -> ValueError:
         """Say which file breaks a rule."""
@@ -61,8 +73,11 @@ class BlockScorer:
             )
         return number
 
-    def check_times(self, times: Sequence[object], keys: Sequence[object]) -> None:
-        """Refuse a block with a cell that is no time, or one before the last of its key."""
+    def read_times(self, times: Sequence[object], keys: Sequence[Hashable]) -> list[float]:
+        """Give seconds since 1970; refuse a cell that is no time or is before the last of its key.
+
+        The last is that of the same key in any block.
+        """
         parsed = pd.to_datetime(pd.Series(list(times), dtype=object), errors="coerce", utc=True,
                                 format="ISO8601")  # fmt: skip
         for row, (time, key) in enumerate(zip(parsed, keys, strict=True)):
@@ -72,15 +87,16 @@ class BlockScorer:
             if key in self._latest and time < self._latest[key]:
                 raise self.error(f"{place}: must not run backwards, got {times[row]!r}.")
             self._latest[key] = time
+        micro = parsed.dt.tz_localize(None).to_numpy("datetime64[us]")
+        seconds: list[float] = (micro.astype(np.int64) / 1e6).tolist()
+        return seconds
 
     def score(
-        self, values: Sequence[float], keys: Sequence[object], times: Sequence[object] | None
+        self, values: Sequence[float], keys: Sequence[Hashable], times: Sequence[object] | None
     ) -> tuple[list[float], list[str]]:
         """Score a block: the scores, and a text for each."""
-        if times is not None:
-            self.check_times(times, keys)
-        told = self._detector.score(values, keys)
-        risks = told["risk"].tolist()
-        self.alarms += int((told["risk"] >= ALARM).sum())
+        seconds = None if times is None else self.read_times(times, keys)
+        risks, texts = self._score_rows(values, keys, seconds)
+        self.alarms += sum(risk >= ALARM for risk in risks)
         self.rows += len(risks)
-        return risks, explanations(told)
+        return risks, texts

@@ -76,7 +76,7 @@ def read_series(
     if timestamp is None:
         found.insert(1, "time", found.groupby("key").cumcount())
         return found
-    scorer.check_times(table[timestamp].tolist(), keys)
+    scorer.read_times(table[timestamp].tolist(), keys)
     times = pd.to_datetime(table[timestamp], utc=True, format="ISO8601")
     found.insert(1, "time", times.dt.as_unit("us").to_numpy())
     return found

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nextcall.anomaly.block_scorer import EXPLANATION, SCORE, STANDARD, BlockScorer
+from nextcall.anomaly.explained_scores import DetectorName
 from nextcall.files import atomic_path
 from nextcall.progress import Progress, silent
 
@@ -34,15 +35,16 @@ def score_file(
     timestamp: str | None = None,
     key: str | None = None,
     rate: float = 1 / 600,
+    detector: DetectorName = "stream",
     progress: Progress = silent,
 ) -> tuple[int, int]:
     """Write the rows of a CSV or Parquet file again, each with its score and what is odd about it.
 
-    A row's ``anomaly_score`` is the risk of `StreamDetector`, which knows only the rows before it;
-    ``explanation`` is a text where the score is at least 0.5 and empty elsewhere. A missing value
-    (empty, NaN, NA, null, none) gets the score 0. Rows are taken in the order of the file; blank
-    lines are no rows, but missing values where there is one column only. The file is read in
-    blocks; an error leaves no file behind.
+    A row's ``anomaly_score`` is the risk that the detector gives, which knows only the rows before
+    it; ``explanation`` is a text where the score is at least 0.5, or would be but for a rest or the
+    warm-up, and empty elsewhere. A missing value (empty, NaN, NA, null, none) gets the score 0.
+    Rows are taken in the order of the file; blank lines are no rows, but missing values where there
+    is one column only. The file is read in blocks; an error leaves no file behind.
 
     Parameters
     ----------
@@ -56,7 +58,11 @@ def score_file(
     key : str, optional
         Column that tells series apart; without it all rows are one series.
     rate : float
-        Alarms per row that are wanted, as in `StreamDetector`.
+        Alarms per row that are wanted where nothing is wrong, above 0 and at most 0.05.
+    detector : {"stream", "faults", "named"}
+        `StreamDetector`, which looks at no time; `FaultDetector` or `AnomalyMonitor`, which learn
+        the hours of the week where there are times. To these two a row that is as late as the one
+        before it of its key counts as missing.
     progress : Progress
         Shows the blocks.
 
@@ -81,7 +87,9 @@ def score_file(
             raise ValueError(f"{path}: must end in .csv or .parquet, or be '-'.")
     if kind != wanted:
         raise ValueError(f"{target}: must be of the format of the input, {kind}.")
-    scorer = BlockScorer(source, value=value, timestamp=timestamp, key=key, rate=rate)
+    scorer = BlockScorer(
+        source, value=value, timestamp=timestamp, key=key, rate=rate, detector=detector
+    )
     copy = _copy_csv if kind == ".csv" else _copy_parquet
     blocks = copy(source, target, scorer)
     for _ in progress(blocks, description=f"Scoring {source}", total=_blocks_of(source, kind)):

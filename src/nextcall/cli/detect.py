@@ -1,7 +1,7 @@
 """The verb `detect`: what is odd in the rows of a file, or of every file of a folder."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,12 +18,20 @@ def detect(
     ],
     value: Annotated[str, typer.Option(help="Column of the numbers.")] = "value",
     timestamp: Annotated[
-        str | None, typer.Option(help="Column of times, which must not run backwards; else any.")
+        str | None, typer.Option(help="Column of times in ISO 8601, none before that above it.")
     ] = None,
     key: Annotated[
         str | None, typer.Option(help="Column that tells series apart; else all rows are one.")
     ] = None,
     rate: Annotated[float, typer.Option(help="Alarms per row wanted of normal data.")] = 1 / 600,
+    detector: Annotated[
+        Literal["stream", "faults", "named"],
+        typer.Option(
+            help="stream: any series; faults: counts and durations that follow the week; named: "
+            "five textbook detectors together. The last two learn the hours of the week from "
+            "--timestamp; without it faults takes every day for a fault."
+        ),
+    ] = "stream",
 ) -> None:
     """Score how odd each row of a series is, and explain alarms."""
     from nextcall.anomaly.tables import files_to_score, score_file
@@ -38,7 +46,14 @@ def detect(
     rows = alarms = 0
     for one, out in pairs:
         counted = score_file(
-            one, out, value=value, timestamp=timestamp, key=key, rate=rate, progress=blocks
+            one,
+            out,
+            value=value,
+            timestamp=timestamp,
+            key=key,
+            rate=rate,
+            detector=detector,
+            progress=blocks,
         )
         rows += counted[0]
         alarms += counted[1]
