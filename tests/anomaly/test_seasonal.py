@@ -82,8 +82,8 @@ def test_many_at_once_get_the_scores_of_one_after_the_other(
     )
     np.testing.assert_array_equal(found, expected)
     pd.testing.assert_frame_equal(made[0].summary(), made[1].summary())
-    for part in ("_own", "_shares", "_visits"):
-        assert getattr(made[0], part).tobytes() == getattr(made[1], part).tobytes()
+    for one, other in zip(made[0]._rows.used(), made[1]._rows.used(), strict=True):
+        assert one.tobytes() == other.tobytes()
     assert np.isfinite(found).all()
     summary = made[0].summary()
     assert summary[["points", "missing", "late"]].to_numpy().sum() == 1500
@@ -228,7 +228,7 @@ def test_missing_late_and_immense_points() -> None:
     values, times = hourly(14)
     detector = SeasonalDetector(seasons=[DAY])
     detector.score(values, times)
-    state = detector._own.copy()
+    state = detector._rows.states.copy()
     later = times[-1] + 3600
     odd: list[tuple[float, Any]] = [
         (np.nan, later), (np.inf, later), (5.0, None), (5.0, times[-1]), (5.0, times[0]),
@@ -238,7 +238,7 @@ def test_missing_late_and_immense_points() -> None:
         assert (result.score, result.learned, result.enough_data) == (0, False, False)
     assert detector.summary().iloc[0].tolist() == ["", 24 * 14, 3, 2]
     state[0, [1, 2]] = 3, 2
-    np.testing.assert_array_equal(detector._own, state)
+    np.testing.assert_array_equal(detector._rows.states, state)
     assert 20 < detector.update("", 1e308, later) <= 1e6
     assert detector.update("", values[1], later + 3600) < 4
     assert SeasonalDetector().score([np.nan] * 50, 60.0 * np.arange(50)).max() == 0
@@ -251,7 +251,7 @@ def test_a_key_takes_less_than_4_kilobytes() -> None:
     for key in range(100):
         detector.update(key, 1.0, START)
     assert detector.bytes_per_key == 16 * (168 + 24) + 120
-    assert len(detector._own) <= 2 * 100
+    assert len(detector._rows.states) <= 2 * 100
     assert detector.keys == list(range(100))
 
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from nextcall.anomaly.change_kernels import (
     CUSUM,
@@ -25,6 +25,7 @@ from nextcall.anomaly.change_kernels import (
     steps,
 )
 from nextcall.anomaly.change_noise import ROWS
+from nextcall.anomaly.keyed_rows import KeyedRows
 
 Method = Literal["focus", "cusum", "page_hinkley"]
 Direction = Literal["up", "down"]
@@ -36,7 +37,6 @@ _METHODS: Final = {"focus": FOCUS, "cusum": CUSUM, "page_hinkley": PAGE_HINKLEY}
 _LIMITS: Final = {"focus": (0.30, 0.18), "cusum": (0.11, 0.89), "page_hinkley": (0.235, 0.4355)}
 # log10(1 / rate) less the first, over the second, is the limit: lines through the rates of alarms
 # on 2,000,000 rows of Gaussian noise at 5 to 8 limits each, good to 30 % from 1/50 to 1/200,000.
-_FIRST_KEYS: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,16 +98,15 @@ class ChangeDetector:
         offset, slope = _LIMITS[method]
         self._method = _METHODS[method]
         self._limit = (-math.log10(rate) - offset) / slope
-        self._places: dict[Hashable, int] = {}
-        self._states = np.zeros((_FIRST_KEYS, WIDTH))
+        self._rows = KeyedRows(np.zeros(WIDTH))
 
     @property
     def keys(self) -> list[Hashable]:
         """Every key that was seen, the oldest first."""
-        return list(self._places)
+        return self._rows.keys
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._rows)
 
     def update(self, value: float, key: Hashable = "") -> float:
         """Score the next row of a key and learn from it.
@@ -131,8 +130,8 @@ class ChangeDetector:
         """
         if math.isinf(value):
             raise ValueError(f"value must be finite or NaN, got {value} for key {key!r}.")
-        place = self._place(key)
-        return step(self._states[place], float(value), self._method, self._limit)
+        place = self._rows.place(key)
+        return step(self._rows.states[place], float(value), self._method, self._limit)
 
     def score(self, values: ArrayLike, keys: Iterable[Hashable] | None = None) -> pd.DataFrame:
         """Score many rows in their order; the same numbers as `update` on one after the other.
@@ -166,9 +165,9 @@ class ChangeDetector:
         names: list[Hashable] = [""] * len(numbers) if keys is None else list(keys)
         if len(names) != len(numbers):
             raise ValueError(f"keys must be as many as values, {len(numbers)}, got {len(names)}.")
-        places = np.fromiter(map(self._place, names), dtype=np.int64, count=len(names))
+        places = self._rows.places(names)
         results = np.empty((len(numbers), RESULT_WIDTH))
-        steps(self._states, places, numbers, self._method, self._limit, results)
+        steps(self._rows.states, places, numbers, self._method, self._limit, results)
         score, place, sign, before, after = results.T
         told = ~np.isnan(place)
         return pd.DataFrame(
@@ -186,10 +185,9 @@ class ChangeDetector:
 
     def latest(self, key: Hashable = "") -> Change | None:
         """Give the newest change of a key; None where there was none."""
-        place = self._places.get(key)
-        if place is None or self._states[place, FOUND] == 0.0:
+        state = self._rows.known(key)
+        if state is None or state[FOUND] == 0.0:
             return None
-        state = self._states[place]
         return Change(
             place=int(state[PLACE]),
             direction="up" if state[SIGN] > 0 else "down",
@@ -199,31 +197,15 @@ class ChangeDetector:
 
     def found(self, key: Hashable = "") -> int:
         """Count the changes of a key; 0 for one that was not seen."""
-        return self._count(key, FOUND)
+        return self._rows.count(key, FOUND)
 
     def rows(self, key: Hashable = "") -> int:
         """Count the rows of a key that were learned from; 0 for one that was not seen."""
-        return self._count(key, ROWS)
+        return self._rows.count(key, ROWS)
 
     def missing(self, key: Hashable = "") -> int:
         """Count the rows of a key that were NaN; 0 for one that was not seen."""
-        return self._count(key, MISSING)
-
-    def _count(self, key: Hashable, column: int) -> int:
-        place = self._places.get(key)
-        return 0 if place is None else int(self._states[place, column])
-
-    def _place(self, key: Hashable) -> int:
-        """Row of the states that holds a key's; a new one where there is none."""
-        place = self._places.get(key)
-        if place is None:
-            place = len(self._places)
-            if place == len(self._states):
-                grown: NDArray[np.float64] = np.zeros((2 * place, WIDTH))
-                grown[:place] = self._states
-                self._states = grown
-            self._places[key] = place
-        return place
+        return self._rows.count(key, MISSING)
 
 
 def find_changes(

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nextcall.anomaly import saved
 from nextcall.anomaly.channels import ACTUAL, EXPECTED, HIGH, LOW, SAID_WIDTH
+from nextcall.anomaly.keyed_rows import KeyedRows
 from nextcall.anomaly.step import (
     ALARM_FROM,
     ALSO,
@@ -47,7 +48,6 @@ _REASONS: Final = {
     "level down": "level down, mean of 48 points {}, before {} (usual at least {low})",
 }
 _DEFAULT_RATE: Final = 1 / 600  # once in two days of rows of five minutes
-_FIRST_KEYS: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +159,9 @@ class StreamDetector:
         if not 0.0 < rate <= MOST_GOAL:
             raise ValueError(f"rate must be above 0 and at most {MOST_GOAL}, got {rate}.")
         self._rate = float(rate)
-        self._places: dict[Hashable, int] = {}
-        self._states = np.zeros((_FIRST_KEYS, STATE_WIDTH))
+        fresh = np.empty(STATE_WIDTH)
+        start(fresh)
+        self._rows = KeyedRows(fresh)
         self._said = np.zeros((3, SAID_WIDTH))
         self._result = np.zeros(RESULT_WIDTH)
 
@@ -172,10 +173,10 @@ class StreamDetector:
     @property
     def keys(self) -> list[Hashable]:
         """Every key that was seen, the oldest first."""
-        return list(self._places)
+        return self._rows.keys
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._rows)
 
     def update(self, key: Hashable, value: float) -> Score:
         """Score the next row of a key and learn from it.
@@ -194,11 +195,9 @@ class StreamDetector:
         """
         if math.isinf(value):
             raise ValueError(f"value must be finite or NaN, got {value} for key {key!r}.")
-        place = self._places.get(key, -1)
-        if place < 0:
-            place = self._place(key)
+        place = self._rows.place(key)
         result = self._result
-        score_row(self._states, place, value, self._rate, self._said, result)
+        score_row(self._rows.states, place, value, self._rate, self._said, result)
         told = result.tolist()
         return Score(
             risk=told[RISK],
@@ -246,9 +245,9 @@ class StreamDetector:
         names = [ONLY_KEY] * len(numbers) if keys is None else list(keys)
         if len(names) != len(numbers):
             raise ValueError(f"keys must be as many as values, {len(numbers)}, got {len(names)}.")
-        places = np.fromiter(map(self._place, names), dtype=np.int64, count=len(names))
+        places = self._rows.places(names)
         results = np.empty((len(numbers), RESULT_WIDTH))
-        score_rows(self._states, places, numbers, self._rate, results)
+        score_rows(self._rows.states, places, numbers, self._rate, results)
         return pd.DataFrame(
             {
                 "risk": results[:, RISK],
@@ -268,11 +267,11 @@ class StreamDetector:
 
     def rows(self, key: Hashable) -> int:
         """Count the rows of a key that were learned from; 0 for one that was not seen."""
-        return self._count(key, ROWS_SEEN)
+        return self._rows.count(key, ROWS_SEEN)
 
     def missing(self, key: Hashable) -> int:
         """Count the rows of a key that were NaN; 0 for one that was not seen."""
-        return self._count(key, MISSING)
+        return self._rows.count(key, MISSING)
 
     def save(self, path: Path) -> None:
         """Write all state to one file (npz, no pickle), whole or not at all.
@@ -282,7 +281,7 @@ class StreamDetector:
         ValueError
             Where a key is neither text nor a whole number: a file cannot hold it.
         """
-        saved.save(path, rate=self._rate, keys=self.keys, states=self._states[: len(self)])
+        saved.save(path, rate=self._rate, keys=self.keys, states=self._rows.used()[0])
 
     @classmethod
     def load(cls, path: Path) -> "StreamDetector":
@@ -297,27 +296,8 @@ class StreamDetector:
         """
         rate, keys, states = saved.load(path)
         detector = cls(rate=rate)
-        detector._states = states
-        detector._places = {key: place for place, key in enumerate(keys)}
+        detector._rows.fill(keys, states)
         return detector
-
-    def _count(self, key: Hashable, column: int) -> int:
-        place = self._places.get(key)
-        return 0 if place is None else int(self._states[place, column])
-
-    def _place(self, key: Hashable) -> int:
-        """Row of the states that holds a key's; a new one where there is none."""
-        place = self._places.get(key)
-        if place is not None:
-            return place
-        place = len(self._places)
-        if place == len(self._states):
-            grown: NDArray[np.float64] = np.zeros((max(2 * place, _FIRST_KEYS), STATE_WIDTH))
-            grown[:place] = self._states
-            self._states = grown
-        start(self._states[place])
-        self._places[key] = place
-        return place
 
 
 def _named(codes: NDArray[np.float64], names: tuple[str, ...]) -> "pd.Categorical[str]":

@@ -26,10 +26,10 @@ from nextcall.anomaly.fault_step import (
     step_at,
     step_rows,
 )
+from nextcall.anomaly.keyed_rows import KeyedRows
 from nextcall.anomaly.monitor_input import number, seconds
 
 _MOST_RATE: Final = 0.05
-_FIRST_KEYS: Final = 16
 _ONLY_KEY: Final = ""
 
 
@@ -73,8 +73,9 @@ class FaultDetector:
         if rest < 0:
             raise ValueError(f"rest must be at least 0, got {rest}.")
         self._rate, self._rest = float(rate), float(rest)
-        self._places: dict[Hashable, int] = {}
-        self._states = np.zeros((_FIRST_KEYS, STATE_WIDTH))
+        fresh = np.empty(STATE_WIDTH)
+        start(fresh)
+        self._rows = KeyedRows(fresh)
         self._result = np.zeros(RESULT_WIDTH)
 
     @property
@@ -90,10 +91,10 @@ class FaultDetector:
     @property
     def bytes_per_key(self) -> int:
         """Size of a key's state."""
-        return self._states.itemsize * STATE_WIDTH
+        return self._rows.bytes_per_key
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._rows)
 
     def update(self, key: Hashable, value: float | None, time: object = None) -> FaultScore:
         """Score the next row of a key and learn from it.
@@ -116,8 +117,8 @@ class FaultDetector:
             Where the time is a datetime without a time zone.
         """
         given, when = number(value), seconds(time)
-        place = self._place(key)  # first, for it may replace the states
-        step_at(self._states, place, given, when, self._rate, self._rest, self._result)
+        place = self._rows.place(key)
+        step_at(self._rows.states, place, given, when, self._rate, self._rest, self._result)
         risk, enough, resting, reason, expected, sigma, once_in, rows = self._result.tolist()
         return FaultScore(
             risk=risk,
@@ -168,9 +169,9 @@ class FaultDetector:
                 f"keys and times must be as many as values, {len(numbers)}, "
                 f"got {len(names)} and {len(whens)}."
             )
-        places = np.fromiter(map(self._place, names), dtype=np.int64, count=len(names))
+        places = self._rows.places(names)
         results = np.empty((len(numbers), RESULT_WIDTH))
-        step_rows(self._states, places, numbers, whens, self._rate, self._rest, results)
+        step_rows(self._rows.states, places, numbers, whens, self._rate, self._rest, results)
         table = pd.DataFrame(dict(zip(RESULT, results.T, strict=True)))
         reason = pd.Categorical.from_codes(
             table["reason"].to_numpy(dtype=np.int8), categories=pd.Index(REASONS)
@@ -187,10 +188,10 @@ class FaultDetector:
         """Give a row a key: ``key``, ``points`` learned, ``missing``, ``late``, ``alarms``, the
         newest ``risk`` and ``enough_data``.
         """  # noqa: D205  # one sentence
-        used = self._states[: len(self)]
+        (used,) = self._rows.used()
         counts = {"points": ROWS_SEEN, "missing": MISSING, "late": LATE, "alarms": ALARMS}
         return pd.DataFrame(
-            {"key": list(self._places)}
+            {"key": self._rows.keys}
             | {name: used[:, column].astype(np.int64) for name, column in counts.items()}
             | {"risk": used[:, RISK], "enough_data": used[:, ROWS_SEEN] > WARM}
         )
@@ -206,8 +207,8 @@ class FaultDetector:
         save_faults(
             path,
             options=(self._rate, self._rest),
-            keys=list(self._places),
-            states=self._states[: len(self)],
+            keys=self._rows.keys,
+            states=self._rows.used()[0],
         )
 
     @classmethod
@@ -226,21 +227,8 @@ class FaultDetector:
             detector = cls(rate=rate, rest=int(rest))
         except (OverflowError, ValueError) as error:
             raise ValueError(f"{path} is no state of a fault detector: {error}") from error
-        detector._states = states if keys else detector._states
-        detector._places = {key: place for place, key in enumerate(keys)}
+        detector._rows.fill(keys, states)
         return detector
-
-    def _place(self, key: Hashable) -> int:
-        place = self._places.get(key)
-        if place is None:
-            place = len(self._places)
-            if place == len(self._states):
-                grown: NDArray[np.float64] = np.zeros((2 * place, STATE_WIDTH))
-                grown[:place] = self._states
-                self._states = grown
-            start(self._states[place])
-            self._places[key] = place
-        return place
 
 
 def _read_times(times: "ArrayLike | pd.Series[Any] | None", n_rows: int) -> NDArray[np.float64]:

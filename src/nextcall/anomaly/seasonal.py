@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from nextcall.anomaly.keyed_rows import KeyedRows
 from nextcall.anomaly.seasonal_files import SavedSeasons, load_seasons, save_seasons
 from nextcall.anomaly.seasonal_kernels import (
     FIELDS,
@@ -33,8 +34,6 @@ from nextcall.anomaly.wall_clock import (
 
 ONLY_KEY: Final = ""
 """Key of the values whose keys are not given."""
-
-_FIRST_KEYS: Final = 4
 
 
 class SeasonalDetector:
@@ -106,18 +105,18 @@ class SeasonalDetector:
         self._settings = np.array([visits, memory, takeover], dtype=np.float64)
         self._days = day_numbers(special_days)
         self._special = OWN_PATTERN if special == "pattern" else SKIPPED
-        self._rows: dict[Hashable, int] = {}
         knots = int(self._rhythm[1].sum()) + SPECIAL_SLOTS
-        self._own = np.zeros((_FIRST_KEYS, LEVELS + knots))
-        self._shares = np.zeros((_FIRST_KEYS, knots), dtype=np.float32)
-        self._visits = np.zeros((_FIRST_KEYS, knots), dtype=np.float32)
+        own = np.zeros(LEVELS + knots)
+        own[TIME] = -np.inf
+        shares = visited = np.zeros(knots, dtype=np.float32)
+        self._rows = KeyedRows(own, shares, visited)
         self._places = np.zeros((len(seasons), PLACE_WIDTH))
         self._result = np.zeros(len(FIELDS))
 
     @property
     def keys(self) -> list[Hashable]:
         """Every key that was seen, the oldest first."""
-        return list(self._rows)
+        return self._rows.keys
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -125,7 +124,7 @@ class SeasonalDetector:
     @property
     def bytes_per_key(self) -> int:
         """Bytes of state of one key; room for up to twice as many keys is set aside."""
-        return sum(part[0].nbytes for part in (self._own, self._shares, self._visits))
+        return self._rows.bytes_per_key
 
     def update(self, key: Hashable, value: float, time: object) -> float:
         """Give the score of the next value of a key, and learn it.
@@ -153,11 +152,12 @@ class SeasonalDetector:
         day = USUAL
         if self._days and day_number(wall) in self._days:
             day = self._special
-        row = self._row(key)
+        row = self._rows.place(key)
+        own, shares, visits = self._rows.parts
         return step(
-            self._own[row],
-            self._shares[row],
-            self._visits[row],
+            own[row],
+            shares[row],
+            visits[row],
             self._rhythm,
             self._settings,
             (float(value), instant, wall, day),
@@ -213,7 +213,7 @@ class SeasonalDetector:
 
     def summary(self) -> pd.DataFrame:
         """Give a row a key: ``key``, ``points`` learned, ``missing`` and ``late`` ones."""
-        counts = self._own[: len(self), [POINTS, MISSING, LATE]].astype(np.int64)
+        counts = self._rows.used()[0][:, [POINTS, MISSING, LATE]].astype(np.int64)
         frame = pd.DataFrame(counts, columns=["points", "missing", "late"])
         frame.insert(0, "key", pd.Series(self.keys, dtype=object))
         return frame
@@ -226,15 +226,16 @@ class SeasonalDetector:
         ValueError
             Where a key is neither text nor a whole number: a file cannot hold it.
         """
+        own, shares, visits = self._rows.used()
         saved = SavedSeasons(
             rhythm=self._rhythm,
             settings=self._settings,
             days=np.array(sorted(self._days), dtype=np.int64),
             special=self._special,
             keys=self.keys,
-            own=self._own[: len(self)],
-            shares=self._shares[: len(self)],
-            visits=self._visits[: len(self)],
+            own=own,
+            shares=shares,
+            visits=visits,
         )
         save_seasons(path, saved)
 
@@ -258,9 +259,7 @@ class SeasonalDetector:
             raise ValueError(f"{path} is no state of seasons: {error}") from error
         detector._days = frozenset(saved.days.tolist())
         detector._special = saved.special
-        detector._rows = {key: row for row, key in enumerate(saved.keys)}
-        if saved.keys:
-            detector._own, detector._shares, detector._visits = saved[-3:]
+        detector._rows.fill(saved.keys, saved.own, saved.shares, saved.visits)
         return detector
 
     def _steps(
@@ -280,21 +279,9 @@ class SeasonalDetector:
         if self._days:
             special = np.isin(np.floor(walls / 86_400.0), list(self._days))
             days[special] = self._special
-        rows = np.fromiter(map(self._row, names), dtype=np.int64, count=len(names))
+        rows = self._rows.places(names)
         results = np.empty((len(numbers), len(FIELDS)))
-        state = self._own, self._shares, self._visits, self._rhythm, self._settings
+        own, shares, visits = self._rows.parts
+        state = own, shares, visits, self._rhythm, self._settings
         steps(*state, rows, np.stack([numbers, instants, walls]), days, results)
         return results
-
-    def _row(self, key: Hashable) -> int:
-        row = self._rows.get(key)
-        if row is None:
-            row = len(self._rows)
-            if row == len(self._own):
-                self._own, self._shares, self._visits = (
-                    np.concatenate([part, np.zeros_like(part)])
-                    for part in (self._own, self._shares, self._visits)
-                )
-            self._own[row, TIME] = -np.inf
-            self._rows[key] = row
-        return row
