@@ -329,15 +329,18 @@ NEGATIVE[0, 0] = -1.0
     ("changed", "message"),
     [
         ({"rate": None}, "it lacks rate"),
-        ({"layout": np.array(0)}, "its layout is 0, not 2"),
+        ({"layout": np.array(0)}, "its layout must be 2, got 0"),
         ({"rate": np.array(0.5)}, "its rate is 0.5"),
-        ({"rate": np.array([0.001])}, "its rate is"),
+        ({"rate": np.array([0.001])}, "its rate must have the shape"),
         ({"keys": np.frombuffer(b"{}", dtype=np.uint8)}, "its keys are no list"),
-        ({"keys": np.frombuffer(b'["a", true]', dtype=np.uint8)}, "its keys are no list"),
-        ({"keys": np.frombuffer(b'["a", "a"]', dtype=np.uint8)}, "its keys repeat"),
+        ({"keys": np.frombuffer(b'["a", true]', dtype=np.uint8)}, "keys must be text or whole"),
+        ({"keys": np.frombuffer(b'["a", "a"]', dtype=np.uint8)}, "a key occurs twice"),
         ({"keys": np.frombuffer(b'["a"', dtype=np.uint8)}, "Expecting"),
-        ({"states": np.zeros((3, STATE_WIDTH))}, "its states are float64 of shape"),
-        ({"states": np.zeros((2, STATE_WIDTH), dtype=np.float32)}, "its states are float32"),
+        ({"states": np.zeros((3, STATE_WIDTH))}, "its states must have the shape"),
+        (
+            {"states": np.zeros((2, STATE_WIDTH), dtype=np.float32)},
+            "its states must .* and float32",
+        ),
         ({"states": np.full((2, STATE_WIDTH), np.nan)}, "a state is no number"),
         ({"states": NEGATIVE}, "a state is no number"),
         ({"states": np.array([None, {}])}, "Object arrays"),
@@ -348,7 +351,7 @@ def test_files_that_are_no_detector_are_refused(
 ) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, **_content(**changed))
-    with pytest.raises(ValueError, match=rf"a\.npz: must be a saved detector, but .*{message}"):
+    with pytest.raises(ValueError, match=rf"a\.npz is no state of a stream detector: .*{message}"):
         StreamDetector.load(path)
 
 
@@ -359,7 +362,7 @@ def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
     cut = path.read_bytes()[:-40]
     for content in (b"", b"PK\x03\x04", b"text", cut):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="must be a saved detector"):
+        with pytest.raises(ValueError, match="is no state of a stream detector"):
             StreamDetector.load(path)
     with path.open("wb") as file:
         np.save(file, np.zeros(3))

@@ -279,10 +279,10 @@ def _spoil(path: Path, **changed: Any) -> None:
     ("changed", "said"),
     [
         ({"format": 2}, "format must be 1"),
-        ({"options": np.zeros(3)}, "two numbers"),
+        ({"options": np.zeros(3)}, "options must have the shape"),
         ({"options": np.array([0.5, 10.0])}, "rate must be"),
         ({"options": np.array([0.01, -1.0])}, "rest must be"),
-        ({"keys": np.frombuffer(b'{"a": 1}', dtype=np.uint8)}, "texts and whole numbers"),
+        ({"keys": np.frombuffer(b'{"a": 1}', dtype=np.uint8)}, "keys are no list"),
         ({"keys": np.frombuffer(b'["a", "a"]', dtype=np.uint8)}, "occurs twice"),
         ({"states": np.zeros((2, 3))}, "must have the shape"),
         ({"states": np.full((2, fault_step.STATE_WIDTH), np.nan)}, "not finite"),

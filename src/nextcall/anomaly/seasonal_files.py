@@ -1,17 +1,21 @@
-"""The state of seasonal residuals as a file that any numpy reads, without pickle."""
+"""The state of seasonal residuals as a file."""
 
-import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.anomaly.seasonal_kernels import OWN_PATTERN, SKIPPED, SPECIAL_SLOTS
 from nextcall.anomaly.seasonal_state import LATE, LEVELS, MISSING, POINTS, TIME
-from nextcall.files import atomic_path
+from nextcall.anomaly.state_file import (
+    check_array,
+    check_finite,
+    plain_key,
+    read_state,
+    write_state,
+)
 
 _FORMAT: Final = 1
 
@@ -40,13 +44,9 @@ def save_seasons(path: Path, saved: SavedSeasons) -> None:
     ValueError
         Where a key is neither text nor a whole number: a file cannot hold it.
     """
-    for key in saved.keys:
-        if type(key) not in {str, int}:
-            raise ValueError(f"keys must be text or whole numbers to be saved, got {key!r}.")
-    fields = saved._asdict()
-    fields["keys"] = np.frombuffer(json.dumps(saved.keys).encode(), dtype=np.uint8)
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, format=_FORMAT, **fields)
+    arrays = saved._asdict()
+    keys = list(map(plain_key, arrays.pop("keys")))
+    write_state(path, arrays | {"format": _FORMAT}, keys)
 
 
 def load_seasons(path: Path) -> SavedSeasons:
@@ -59,28 +59,14 @@ def load_seasons(path: Path) -> SavedSeasons:
     OSError
         Where the file cannot be read.
     """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            version = arrays["format"]
-            found = {name: arrays[name] for name in SavedSeasons._fields}
-        if version.shape or version != _FORMAT:
-            raise ValueError(f"its format must be {_FORMAT}, got {version}")  # noqa: TRY301  # told with the path below
-        keys = _read_keys(json.loads(found["keys"].tobytes()))
+    fields = set(SavedSeasons._fields) - {"keys"}
+    with read_state(path, fields, of="seasons", layout=("format", _FORMAT)) as (found, keys):
         _check_rhythm(found["rhythm"], found["settings"], found["days"], found["special"])
         knots = int(found["rhythm"][1].sum()) + SPECIAL_SLOTS
         _check_states(found["own"], found["shares"], found["visits"], (len(keys), knots))
-    except (BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no state of seasons: {error}.") from error
-    found |= {"keys": keys, "special": int(found["special"])}
-    return SavedSeasons(**found)
-
-
-def _read_keys(found: Any) -> Sequence[str | int]:
-    if not isinstance(found, list) or any(type(key) not in {str, int} for key in found):
-        raise ValueError("its keys are no list of texts and whole numbers")
-    if len(set(found)) < len(found):
-        raise ValueError("a key occurs twice")
-    return found
+        special = int(found["special"])
+    arrays: dict[str, Any] = {name: found[name] for name in fields}
+    return SavedSeasons(**arrays | {"keys": keys, "special": special})
 
 
 def _check_rhythm(
@@ -90,8 +76,7 @@ def _check_rhythm(
         raise ValueError(f"its rhythm must have the shape (3, seasons), got {rhythm.shape}")
     if not (rhythm[1] == np.floor(rhythm[1])).all():
         raise ValueError("a number of slots is not whole")
-    if settings.dtype != np.float64 or settings.shape != (3,):
-        raise ValueError("its settings must be three numbers")
+    check_array("settings", settings, np.float64, (3,))
     if days.dtype != np.int64 or days.ndim != 1:
         raise ValueError("its special days must be whole numbers")
     if special.shape or int(special) not in {OWN_PATTERN, SKIPPED}:
@@ -101,17 +86,11 @@ def _check_rhythm(
 def _check_states(
     own: NDArray[Any], shares: NDArray[Any], visits: NDArray[Any], shape: tuple[int, int]
 ) -> None:
-    for part, kind, wanted in (
-        (own, np.float64, (shape[0], LEVELS + shape[1])),
-        (shares, np.float32, shape),
-        (visits, np.float32, shape),
-    ):
-        if part.dtype != kind or part.shape != wanted:
-            raise ValueError(f"its state must have the shape {wanted}, got {part.shape}")
-        known = np.isfinite(part).all(axis=0)
-        if not (known | ((np.arange(part.shape[1]) == TIME) & (part is own))).all():
-            raise ValueError("a number of its state is not finite")
-    if np.isnan(own[:, TIME]).any() or np.isposinf(own[:, TIME]).any():
-        raise ValueError("a time of its state is not a number")
+    check_array("own", own, np.float64, (shape[0], LEVELS + shape[1]))
+    check_array("shares", shares, np.float32, shape)
+    check_array("visits", visits, np.float32, shape)
+    check_finite(own, time=TIME)
+    check_finite(shares)
+    check_finite(visits)
     if (visits < 0).any() or (shares < 0).any() or (own[:, [POINTS, MISSING, LATE]] < 0).any():
         raise ValueError("a count of its state is below 0")
