@@ -334,7 +334,7 @@ def test_bad_arguments_are_named() -> None:
     detector = FaultDetector()
     with pytest.raises(ValueError, match="one dimension"):
         detector.score([[1.0]])
-    with pytest.raises(ValueError, match="as many as values, 2, got 1 and 2"):
+    with pytest.raises(ValueError, match="keys must be as many as values, 2, got 1"):
         detector.score([1.0, 2.0], ["a"])
     with pytest.raises(TypeError, match="value must be a number"):
         detector.update("a", "1")  # type: ignore[arg-type]

@@ -26,6 +26,7 @@ from nextcall.anomaly.change_kernels import (
 )
 from nextcall.anomaly.change_noise import ROWS
 from nextcall.anomaly.keyed_rows import KeyedRows
+from nextcall.anomaly.many_rows import finite_or_nan, keys_of
 
 Method = Literal["focus", "cusum", "page_hinkley"]
 Direction = Literal["up", "down"]
@@ -156,16 +157,8 @@ class ChangeDetector:
             Where a value is infinite, `values` has not one dimension or the lengths differ; nothing
             is learned then.
         """
-        numbers = np.ascontiguousarray(values, dtype=np.float64)
-        if numbers.ndim != 1:
-            raise ValueError(f"values must have one dimension, got {numbers.ndim}.")
-        infinite = np.flatnonzero(np.isinf(numbers))
-        if len(infinite):
-            raise ValueError(f"values must be finite or NaN, got an infinity at {infinite[0]}.")
-        names: list[Hashable] = [""] * len(numbers) if keys is None else list(keys)
-        if len(names) != len(numbers):
-            raise ValueError(f"keys must be as many as values, {len(numbers)}, got {len(names)}.")
-        places = self._rows.places(names)
+        numbers = finite_or_nan(values)
+        places = self._rows.places(keys_of(len(numbers), keys))
         results = np.empty((len(numbers), RESULT_WIDTH))
         steps(self._rows.states, places, numbers, self._method, self._limit, results)
         score, place, sign, before, after = results.T

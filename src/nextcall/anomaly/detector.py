@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from nextcall.anomaly import saved
 from nextcall.anomaly.channels import ACTUAL, EXPECTED, HIGH, LOW, SAID_WIDTH
 from nextcall.anomaly.keyed_rows import KeyedRows
+from nextcall.anomaly.many_rows import finite_or_nan, keys_of
 from nextcall.anomaly.step import (
     ALARM_FROM,
     ALSO,
@@ -236,16 +237,8 @@ class StreamDetector:
             Where a value is infinite, `values` has not one dimension or the lengths differ; nothing
             is learned then.
         """
-        numbers = np.asarray(values, dtype=np.float64)
-        if numbers.ndim != 1:
-            raise ValueError(f"values must have one dimension, got {numbers.ndim}.")
-        infinite = np.flatnonzero(np.isinf(numbers))
-        if len(infinite):
-            raise ValueError(f"values must be finite or NaN, got an infinity at {infinite[0]}.")
-        names = [ONLY_KEY] * len(numbers) if keys is None else list(keys)
-        if len(names) != len(numbers):
-            raise ValueError(f"keys must be as many as values, {len(numbers)}, got {len(names)}.")
-        places = self._rows.places(names)
+        numbers = finite_or_nan(values)
+        places = self._rows.places(keys_of(len(numbers), keys))
         results = np.empty((len(numbers), RESULT_WIDTH))
         score_rows(self._rows.states, places, numbers, self._rate, results)
         return pd.DataFrame(

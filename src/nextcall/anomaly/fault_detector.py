@@ -27,10 +27,10 @@ from nextcall.anomaly.fault_step import (
     step_rows,
 )
 from nextcall.anomaly.keyed_rows import KeyedRows
+from nextcall.anomaly.many_rows import check_as_many, keys_of, one_dimension
 from nextcall.anomaly.monitor_input import number, seconds
 
 _MOST_RATE: Final = 0.05
-_ONLY_KEY: Final = ""
 
 
 class FaultDetector:
@@ -159,16 +159,10 @@ class FaultDetector:
         ValueError
             Where the lengths differ or `values` has not one dimension; nothing is learned then.
         """
-        numbers = np.asarray(values, dtype=np.float64)
-        if numbers.ndim != 1:
-            raise ValueError(f"values must have one dimension, got {numbers.ndim}.")
-        names = [_ONLY_KEY] * len(numbers) if keys is None else list(keys)
+        numbers = one_dimension(values)
+        names = keys_of(len(numbers), keys)
         whens = _read_times(times, len(numbers))
-        if not len(numbers) == len(names) == len(whens):
-            raise ValueError(
-                f"keys and times must be as many as values, {len(numbers)}, "
-                f"got {len(names)} and {len(whens)}."
-            )
+        check_as_many("times", whens, len(numbers))
         places = self._rows.places(names)
         results = np.empty((len(numbers), RESULT_WIDTH))
         step_rows(self._rows.states, places, numbers, whens, self._rate, self._rest, results)

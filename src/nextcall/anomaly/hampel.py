@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from nextcall.anomaly.many_rows import one_dimension
 from nextcall.anomaly.named_kernels import LARGEST, LEVEL_SHARE
 from nextcall.anomaly.ordered import put_in_order, quantile
 from nextcall.compiling import compiled
@@ -137,9 +138,7 @@ class HampelDetector:
         return self.points >= least_points(self._state)
 
     def _steps(self, values: ArrayLike) -> NDArray[np.float64]:
-        numbers = np.asarray(values, dtype=np.float64)
-        if numbers.ndim != 1:
-            raise ValueError(f"values must have one dimension, got {numbers.ndim}.")
+        numbers = one_dimension(values)
         results = np.empty((len(numbers), len(FIELDS)))
         steps(self._state, numbers, results)
         return results

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from nextcall.anomaly.keyed_rows import KeyedRows
+from nextcall.anomaly.many_rows import check_as_many, keys_of, one_dimension
 from nextcall.anomaly.seasonal_files import SavedSeasons, load_seasons, save_seasons
 from nextcall.anomaly.seasonal_kernels import (
     FIELDS,
@@ -265,16 +266,10 @@ class SeasonalDetector:
     def _steps(
         self, values: ArrayLike, times: Any, keys: Iterable[Hashable] | None
     ) -> NDArray[np.float64]:
-        numbers = np.asarray(values, dtype=np.float64)
-        if numbers.ndim != 1:
-            raise ValueError(f"values must have one dimension, got {numbers.ndim}.")
+        numbers = one_dimension(values)
         instants, walls = instants_and_walls(times)
-        names = [ONLY_KEY] * len(numbers) if keys is None else list(keys)
-        for name, part in (("times", instants), ("keys", names)):
-            if len(part) != len(numbers):
-                raise ValueError(
-                    f"{name} must be as many as values, {len(numbers)}, got {len(part)}."
-                )
+        check_as_many("times", instants, len(numbers))
+        names = keys_of(len(numbers), keys)
         days = np.zeros(len(numbers), dtype=np.int64)
         if self._days:
             special = np.isin(np.floor(walls / 86_400.0), list(self._days))

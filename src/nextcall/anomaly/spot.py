@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from nextcall.anomaly.many_rows import one_dimension
 from nextcall.anomaly.spot_kernels import (
     ALARMS,
     BOTH_SIDES,
@@ -136,7 +137,7 @@ class SpotDetector:
         ValueError
             Where `values` has not one dimension or fewer than 50 and `depth` are finite.
         """
-        numbers = _one_dimension(values)
+        numbers = one_dimension(values)
         count = int(np.isfinite(numbers).sum()) - self._depth
         if count < _LEAST_FIRST:
             raise ValueError(
@@ -184,11 +185,11 @@ class SpotDetector:
         ValueError
             Where `values` has not one dimension; nothing is learned then.
         """
-        return self._steps(_one_dimension(values))[:, 0]
+        return self._steps(one_dimension(values))[:, 0]
 
     def score_frame(self, values: ArrayLike) -> pd.DataFrame:
         """Score many values as `score` does; one row a value with the fields of `SpotResult`."""
-        frame = pd.DataFrame(self._steps(_one_dimension(values)), columns=list(FIELDS))
+        frame = pd.DataFrame(self._steps(one_dimension(values)), columns=list(FIELDS))
         return frame.assign(enough_data=frame["expected"].notna())
 
     def _start(self, warm_up: int) -> None:
@@ -202,10 +203,3 @@ class SpotDetector:
         results = np.empty((len(numbers), len(FIELDS)))
         steps(self._own, self._window, self._first, numbers, results)
         return results
-
-
-def _one_dimension(values: ArrayLike) -> NDArray[np.float64]:
-    numbers = np.asarray(values, dtype=np.float64)
-    if numbers.ndim != 1:
-        raise ValueError(f"values must have one dimension, got {numbers.ndim}.")
-    return numbers

@@ -1,0 +1,36 @@
+"""What the batch forms of the detectors are given, checked before anything is learned."""
+
+from collections.abc import Hashable, Iterable, Sized
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def one_dimension(values: ArrayLike) -> NDArray[np.float64]:
+    """Give values as an array; refuse one that has not one dimension."""
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.ndim != 1:
+        raise ValueError(f"values must have one dimension, got {numbers.ndim}.")
+    return np.ascontiguousarray(numbers)
+
+
+def finite_or_nan(values: ArrayLike) -> NDArray[np.float64]:
+    """Give values as `one_dimension` does; refuse infinities."""
+    numbers = one_dimension(values)
+    infinite = np.flatnonzero(np.isinf(numbers))
+    if len(infinite):
+        raise ValueError(f"values must be finite or NaN, got an infinity at {infinite[0]}.")
+    return numbers
+
+
+def keys_of(n_values: int, keys: Iterable[Hashable] | None) -> list[Hashable]:
+    """Give the key of each value: ``""`` where none are given."""
+    names: list[Hashable] = [""] * n_values if keys is None else list(keys)
+    check_as_many("keys", names, n_values)
+    return names
+
+
+def check_as_many(name: str, part: Sized, n_values: int) -> None:
+    """Refuse what has not one entry a value."""
+    if len(part) != n_values:
+        raise ValueError(f"{name} must be as many as values, {n_values}, got {len(part)}.")

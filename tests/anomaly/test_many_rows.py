@@ -1,0 +1,37 @@
+"""Checks of many rows: what is not told row by row is refused."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nextcall.anomaly.many_rows import check_as_many, finite_or_nan, keys_of, one_dimension
+
+
+def test_values_come_as_one_run_of_floats() -> None:
+    for values in ([1, 2], (True, 3.0), np.arange(4.0)[::2], []):
+        found = one_dimension(values)
+        assert found.dtype == np.float64
+        assert found.flags.c_contiguous
+        assert found.tolist() == list(values)
+
+
+@pytest.mark.parametrize("values", [1.0, [[1.0]], np.zeros((2, 2, 2))])
+def test_another_number_of_dimensions_is_named(values: Any) -> None:
+    with pytest.raises(ValueError, match=f"one dimension, got {np.ndim(values)}"):
+        one_dimension(values)
+
+
+def test_an_infinity_is_named_and_nan_is_not() -> None:
+    assert np.isnan(finite_or_nan([1.0, np.nan])[1])
+    with pytest.raises(ValueError, match="finite or NaN, got an infinity at 2"):
+        finite_or_nan([1.0, np.nan, -np.inf, np.inf])
+
+
+def test_there_is_a_key_a_value() -> None:
+    assert keys_of(2, None) == ["", ""]
+    assert keys_of(2, iter(["a", 1])) == ["a", 1]
+    with pytest.raises(ValueError, match="keys must be as many as values, 2, got 1"):
+        keys_of(2, ["a"])
+    with pytest.raises(ValueError, match="times must be as many as values, 0, got 1"):
+        check_as_many("times", [0.0], 0)
