@@ -29,7 +29,9 @@ from nextcall.anomaly.channels import (
     VALUE_WIDTH,
     cut,
     level_change,
+    say,
     shape_novelty,
+    third_nearest,
     value_novelty,
 )
 from nextcall.anomaly.tails import TAIL_WIDTH, Floats, reach, weigh
@@ -146,6 +148,13 @@ def test_plain_python_gives_the_same(series: Floats) -> None:
             assert compared == kernel.py_func(slow, value, row, WANTED, plain)
             np.testing.assert_array_equal(told, plain)
         np.testing.assert_array_equal(fast, slow)
+    pairs = np.random.default_rng(9).normal(size=2 * PAIRS)
+    for kept in (2, 3, PAIRS):
+        assert third_nearest(pairs, kept, 0.1, 0.2) == third_nearest.py_func(pairs, kept, 0.1, 0.2)
+    said, plain = np.zeros((2, SAID_WIDTH))
+    say(said, 5.0, 2.0, 1.0, 3.0)
+    say.py_func(plain, 5.0, 2.0, 1.0, 3.0)
+    assert said.tolist() == plain.tolist() == [5.0, 2.0, 1.0, 5.0]
     fast, slow = np.zeros(LEVEL_WIDTH), np.zeros(LEVEL_WIDTH)
     for row, value in enumerate([3.0] * 20 + short):
         assert cut(fast, value, row) == cut.py_func(slow, value, row)

@@ -22,6 +22,7 @@ from nextcall.anomaly.step import (
     judge,
     score_row,
     score_rows,
+    skip,
     start,
     step,
 )
@@ -392,6 +393,15 @@ def test_plain_python_gives_the_same() -> None:
     score_row.py_func(again, 0, 1.0, 0.01, said, found)
     score_rows.py_func(slow, np.array([0]), np.array([1.0]), 0.01, expected)
     np.testing.assert_array_equal(slow, again)
+
+
+def test_plain_python_skips_the_same() -> None:
+    fast, slow = np.full((2, STATE_WIDTH), 200.0)
+    told, plain = np.zeros((2, RESULT_WIDTH))
+    skip(fast, told)
+    skip.py_func(slow, plain)
+    np.testing.assert_array_equal(told, plain)
+    np.testing.assert_array_equal(fast, slow)
 
 
 def test_plain_python_judges_the_same() -> None:

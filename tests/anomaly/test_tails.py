@@ -183,7 +183,7 @@ def test_plain_python_gives_the_same() -> None:
     evidence, usual = weigh.py_func(joined, 1.0, 0.5)
     assert evidence == 0.0
     assert math.isnan(usual)
-    for wanted in (0.5, 2.0, 3.4, 9.0):
+    for wanted in (1e-9, 0.5, 2.0, 3.4, 9.0):
         assert reach.py_func(fast, wanted) == reach(fast, wanted)
     assert weigh.py_func(fast.copy(), 1e12, 0.5) == weigh(fast, 1e12, 0.5)
     full = np.full(TAIL_WIDTH, MEMORY)
