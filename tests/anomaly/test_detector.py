@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextcall.anomaly.channels import SAID_WIDTH
+from nextcall.anomaly.channels import DOWN_TAIL, SAID_WIDTH, SHAPE_TAIL
 from nextcall.anomaly.detector import ONLY_KEY, Score, StreamDetector, explanations
 from nextcall.anomaly.step import (
     CHANNELS,
+    LEVEL,
     RESULT_WIDTH,
+    SHAPE,
     STATE_WIDTH,
     boundary,
     judge,
@@ -26,7 +28,7 @@ from nextcall.anomaly.step import (
     start,
     step,
 )
-from nextcall.anomaly.tails import Floats
+from nextcall.anomaly.tails import COUNTS, HIGHEST, Floats
 
 FIELDS = [field.name for field in fields(Score)]
 NAMES = ["channel", "also"]
@@ -324,6 +326,10 @@ def _content(**changed: np.ndarray | None) -> dict[str, Any]:
 
 NEGATIVE = np.zeros((2, STATE_WIDTH))
 NEGATIVE[0, 0] = -1.0
+ASTRAY = np.zeros((2, STATE_WIDTH))
+ASTRAY[1, SHAPE + SHAPE_TAIL + HIGHEST] = -1e290
+UNCOUNTED = np.zeros((2, STATE_WIDTH))
+UNCOUNTED[1, LEVEL + DOWN_TAIL + COUNTS] = -1.0
 
 
 @pytest.mark.parametrize(
@@ -344,6 +350,8 @@ NEGATIVE[0, 0] = -1.0
         ),
         ({"states": np.full((2, STATE_WIDTH), np.nan)}, "a state is no number"),
         ({"states": NEGATIVE}, "a state is no number"),
+        ({"states": ASTRAY}, "a history of its states is none"),
+        ({"states": UNCOUNTED}, "a history of its states is none"),
         ({"states": np.array([None, {}])}, "Object arrays"),
     ],
 )

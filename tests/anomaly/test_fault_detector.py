@@ -287,6 +287,7 @@ def _spoil(path: Path, **changed: Any) -> None:
         ({"states": np.zeros((2, 3))}, "must have the shape"),
         ({"states": np.full((2, fault_step.STATE_WIDTH), np.nan)}, "not finite"),
         ({"states": np.full((2, fault_step.STATE_WIDTH), 0.5)}, "count of its states"),
+        ({"states": np.full((2, fault_step.STATE_WIDTH), 1e6)}, "a history of its states is none"),
     ],
 )
 def test_a_spoiled_file_is_refused(tmp_path: Path, changed: dict[str, Any], said: str) -> None:

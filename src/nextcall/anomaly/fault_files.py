@@ -7,7 +7,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.anomaly.fault_step import ALARMS, LATE, MISSING, ROWS_SEEN, STATE_WIDTH, TIME
+from nextcall.anomaly.fault_step import (
+    ABOVE,
+    ALARMS,
+    BELOW,
+    LATE,
+    MISSING,
+    ROWS_SEEN,
+    STATE_WIDTH,
+    TIME,
+)
 from nextcall.anomaly.state_file import (
     check_array,
     check_counts,
@@ -16,6 +25,7 @@ from nextcall.anomaly.state_file import (
     read_state,
     write_state,
 )
+from nextcall.anomaly.tails import TAIL_WIDTH, check_history
 
 _FORMAT: Final = 1
 _COUNTS: Final = [ROWS_SEEN, MISSING, LATE, ALARMS]
@@ -45,5 +55,7 @@ def load_faults(
         check_array("states", states, np.float64, (len(keys), STATE_WIDTH))
         check_finite(states, time=TIME)
         check_counts(states[:, _COUNTS])
+        for first in (ABOVE, BELOW):
+            check_history(states[:, first : first + TAIL_WIDTH])
     rate, rest = options.tolist()
     return (rate, rest), keys, states

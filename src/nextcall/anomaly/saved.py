@@ -7,11 +7,24 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from nextcall.anomaly.channels import DOWN_TAIL, SHAPE_TAIL, UP_TAIL, VALUE_TAIL
 from nextcall.anomaly.state_file import check_array, plain_key, read_state, write_state
-from nextcall.anomaly.step import LARGEST, MISSING, MOST_GOAL, ROWS_SEEN, STATE_WIDTH
+from nextcall.anomaly.step import (
+    LARGEST,
+    LEVEL,
+    MISSING,
+    MOST_GOAL,
+    ROWS_SEEN,
+    SHAPE,
+    STATE_WIDTH,
+    VALUE,
+)
+from nextcall.anomaly.tails import TAIL_WIDTH, check_history
 
 LAYOUT: Final = 2
 """Rises where a state means something else than before."""
+
+_HISTORIES: Final = (VALUE + VALUE_TAIL, SHAPE + SHAPE_TAIL, LEVEL + UP_TAIL, LEVEL + DOWN_TAIL)
 
 
 def save(path: Path, *, rate: float, keys: Sequence[Hashable], states: NDArray[np.float64]) -> None:
@@ -34,4 +47,6 @@ def load(path: Path) -> tuple[float, list[str | int], NDArray[np.float64]]:
         within = (np.abs(states) <= 16 * LARGEST).all()
         if not (within and (states[:, [ROWS_SEEN, MISSING]] >= 0).all()):
             raise ValueError("a state is no number that a detector holds")
+        for first in _HISTORIES:
+            check_history(states[:, first : first + TAIL_WIDTH])
     return float(rate), keys, states

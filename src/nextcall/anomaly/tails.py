@@ -42,6 +42,26 @@ POSITIVE: Final = 2  # residuals above zero
 COUNTS: Final = 3  # the first bin
 TAIL_WIDTH: Final = COUNTS + BINS
 
+_MOST_BINS: Final = PER_OCTAVE * 1100.0  # from 1: floats end at 1,024 octaves, or 1,074 below
+
+
+def check_history(histories: Floats) -> None:
+    """Refuse histories whose numbers would lead `learn` out of their bins.
+
+    Parameters
+    ----------
+    histories : array of shape (n_histories, TAIL_WIDTH)
+        As a file holds them.
+
+    Raises
+    ------
+    ValueError
+        Where a highest bin is that of no float, or a count is below 0.
+    """
+    highest, counts = histories[:, HIGHEST], np.delete(histories, HIGHEST, axis=1)
+    if not ((np.abs(highest) <= _MOST_BINS).all() and (counts >= 0).all()):
+        raise ValueError("a history of its states is none")
+
 
 @compiled()
 def pareto_decades(history: Floats, residual: float, last: int, held: float) -> float:
