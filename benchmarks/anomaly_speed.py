@@ -162,6 +162,8 @@ def main() -> None:
             "check": _one_by_one(monitor.check, listed, names),
             "check_frame": _seconds(lambda: monitor.check_frame(frame)),
             "check_frame_of_categories": _seconds(lambda: monitor.check_frame(categories)),
+            "update_frame": _seconds(lambda: monitor.update_frame(frame)),
+            "update_frame_of_categories": _seconds(lambda: monitor.update_frame(categories)),
         }
         for name, seconds in round_.items():
             taken.setdefault(name, []).append(seconds)
@@ -185,7 +187,12 @@ def main() -> None:
         "points": arguments.points,
         "points_per_second": {name: round(rate) for name, rate in rates.items()},
         "stream_over": {name: times_as_fast("stream", name) for name in peers.names},
+        "update_frame_over_stream": times_as_fast("update_frame", "stream"),
+        "update_frame_of_categories_over_stream": times_as_fast(
+            "update_frame_of_categories", "stream"
+        ),
         "check_frame_over_stream": times_as_fast("check_frame", "stream"),
+        "check_frame_over_check": times_as_fast("check_frame", "check"),
         "bytes_per_key": monitor.bytes_per_key,
         "save_and_load_milliseconds": statistics.median(kept),
         "load_average": os.getloadavg()[0],

@@ -92,6 +92,17 @@ def test_a_frame_says_what_single_values_say(seed: int, cut: int) -> None:
     assert one.summary()["alarms"].sum() == (found["risk_score"] >= 0.5).sum()
 
 
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), cut=st.integers(0, 1200))
+def test_the_risks_alone_are_those_of_a_frame(seed: int, cut: int) -> None:
+    rows = frame(seed=seed)
+    one, other = AnomalyMonitor(rate=0.01), AnomalyMonitor(rate=0.01)
+    expected = one.check_frame(rows)["risk_score"].to_numpy()
+    found = np.concatenate([other.update_frame(rows[:cut]), other.update_frame(rows[cut:])])
+    np.testing.assert_array_equal(found, expected)
+    assert state_of(one) == state_of(other)
+
+
 def test_it_goes_on_from_a_file_bit_for_bit(tmp_path: Path) -> None:
     rows = frame()
     monitor = AnomalyMonitor(rate=0.01, least_change=0.5, memory=100, rest=7)

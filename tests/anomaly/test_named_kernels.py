@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nextcall.anomaly import named_kernels, named_steps, quartiles
@@ -28,7 +30,15 @@ from nextcall.anomaly.named_kernels import (
     TREND,
     Z_SCORE,
 )
-from nextcall.anomaly.named_steps import judged_at, judged_entry, risk_at, risk_entry, steps
+from nextcall.anomaly.named_steps import (
+    by_key,
+    judged_at,
+    judged_entry,
+    risk_at,
+    risk_entry,
+    risks,
+    steps,
+)
 from nextcall.compiling import floats_at
 
 RATE_OF_ALARMS = 1 / 600
@@ -254,3 +264,28 @@ def test_a_key_takes_at_most_four_kilobytes() -> None:
     assert 8 * (HOT_WIDTH + COLD_WIDTH) <= 4000
     assert named_kernels.SLOT + 2 * named_kernels.SLOTS <= COLD_WIDTH
     assert len(KINDS) == 5
+
+
+def test_blocks_of_values_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    key_of = np.random.default_rng(1).integers(0, 3, 500)
+    values = series("gauss", 500)
+    whole, parts, alone = State(3), State(3), State(3)
+    expected, flags = steps(whole.places, key_of, values, NO_TIMES)
+    monkeypatch.setattr(named_steps, "_BLOCK", 64)
+    found = steps.py_func(parts.places, key_of, values, NO_TIMES)
+    np.testing.assert_array_equal(found[0], expected)
+    np.testing.assert_array_equal(found[1], flags)
+    risk = risks.py_func(alone.places, key_of, values, NO_TIMES)
+    np.testing.assert_array_equal(risk, expected[0])
+    for key in range(3):
+        np.testing.assert_array_equal(parts.hot(key)[:COLD], whole.hot(key)[:COLD])
+        np.testing.assert_array_equal(alone.hot(key)[:COLD], whole.hot(key)[:COLD])
+
+
+@given(key_of=st.lists(st.integers(0, 4), max_size=40))
+def test_points_are_ordered_by_key_and_then_as_they_came(key_of: list[int]) -> None:
+    codes = np.array(key_of, dtype=np.int64)
+    order, ends = by_key(codes, 5)
+    assert [each.tolist() for each in by_key.py_func(codes, 5)] == [order.tolist(), ends.tolist()]
+    np.testing.assert_array_equal(order, np.argsort(codes, kind="stable"))
+    np.testing.assert_array_equal(ends[:5], np.cumsum(np.bincount(codes, minlength=5)))

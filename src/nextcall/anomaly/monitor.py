@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nextcall.anomaly.check_result import CheckResult
 from nextcall.anomaly.monitor_files import Saved, load_state, save_state
@@ -33,7 +34,7 @@ from nextcall.anomaly.named_kernels import (
     RISK,
     WARM,
 )
-from nextcall.anomaly.named_steps import steps
+from nextcall.anomaly.named_steps import risks, steps
 
 
 class AnomalyMonitor:
@@ -199,9 +200,7 @@ class AnomalyMonitor:
         ValueError
             Where a column is missing or a cell is not what it should be; nothing is learned then.
         """
-        points = read_points(frame)
-        addresses = np.array([self._address(key) for key in points.keys], dtype=np.int64)
-        scores, flags = steps(addresses, points.key_of, points.values, points.times)
+        scores, flags = steps(*self._read(frame))
         columns = {
             "risk_score": scores[0],
             "enough_data": flags & ENOUGH > 0,
@@ -210,6 +209,26 @@ class AnomalyMonitor:
         }
         columns |= dict(zip(KINDS, scores[1:], strict=True))
         return pd.DataFrame(columns, index=frame.index, copy=False)
+
+    def update_frame(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """Give the risks alone, as `update` does, in half the time of `check_frame`.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            As `check_frame` takes it.
+
+        Returns
+        -------
+        array of shape (n_rows,)
+            In [0, 1].
+
+        Raises
+        ------
+        ValueError
+            Where a column is missing or a cell is not what it should be; nothing is learned then.
+        """
+        return risks(*self._read(frame))
 
     def summary(self) -> pd.DataFrame:
         """Give a row a key: its names, counts and newest risk.
@@ -262,6 +281,14 @@ class AnomalyMonitor:
         self._rows = Rows(saved.settings)
         self._rows.fill(*saved[1:])
         self._streams = {}
+
+    def _read(
+        self, frame: pd.DataFrame
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Give addresses of the keys, and the key, value and time of each row."""
+        keys, key_of, values, times = read_points(frame)
+        addresses = np.array([self._address(key) for key in keys], dtype=np.int64)
+        return addresses, key_of, values, times
 
     def _address(self, key: Key) -> int:
         address = self._rows.addresses.get(key)

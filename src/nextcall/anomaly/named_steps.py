@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 from math import nan
+from typing import Final
 
 import numpy as np
 from numba import float64, int64
@@ -11,12 +12,16 @@ from numpy.typing import NDArray
 from nextcall.anomaly.named_kernels import COLD, COLD_WIDTH, HOT_WIDTH, Floats, step
 from nextcall.compiling import compiled, entry_point, floats_at
 
+_BLOCK: Final = 1 << 18  # values: with six scores each 12 MB
+
 
 @compiled()
 def steps(
     addresses: NDArray[np.int64], key_of: NDArray[np.int64], values: Floats, times: Floats
 ) -> tuple[Floats, NDArray[np.uint8]]:
     """Do `step` with many values, key after key, each key's in their order.
+
+    Block by block of values, so that what is written here and there stays in the cache.
 
     Parameters
     ----------
@@ -32,16 +37,33 @@ def steps(
     flags : array of shape (n_values,)
     """
     n, n_keys = len(key_of), len(addresses)
-    ends = np.zeros(n_keys + 1, dtype=np.int64)
-    for point in range(n):
-        ends[key_of[point] + 1] += 1
-    for key in range(n_keys):
-        ends[key + 1] += ends[key]
-    order = np.empty(n, dtype=np.int64)
-    for point in range(n):
-        order[ends[key_of[point]]] = point
-        ends[key_of[point]] += 1
     scores, flags = np.empty((6, n)), np.empty(n, dtype=np.uint8)
+    block = max(_BLOCK, n_keys)
+    for first in range(0, n, block):
+        order, ends = by_key(key_of[first : first + block], n_keys)
+        begin = 0
+        for key in range(n_keys):
+            hot = floats_at(addresses[key], HOT_WIDTH)
+            cold = floats_at(int(hot[COLD]), COLD_WIDTH)
+            for place in range(begin, ends[key]):
+                point = first + order[place]
+                when = times[point] if len(times) > 0 else nan
+                (
+                    scores[0, point], flags[point], scores[1, point], scores[2, point],
+                    scores[3, point], scores[4, point], scores[5, point],
+                ) = step(hot, cold, values[point], when)  # fmt: skip
+            begin = ends[key]
+    return scores, flags
+
+
+@compiled()
+def risks(
+    addresses: NDArray[np.int64], key_of: NDArray[np.int64], values: Floats, times: Floats
+) -> Floats:
+    """Do what `steps` does, and give the risks alone; arguments as there."""
+    n_keys = len(addresses)
+    order, ends = by_key(key_of, n_keys)
+    risk = np.empty(len(key_of))
     begin = 0
     for key in range(n_keys):
         hot = floats_at(addresses[key], HOT_WIDTH)
@@ -49,12 +71,31 @@ def steps(
         for place in range(begin, ends[key]):
             point = order[place]
             when = times[point] if len(times) > 0 else nan
-            (
-                scores[0, point], flags[point], scores[1, point], scores[2, point],
-                scores[3, point], scores[4, point], scores[5, point],
-            ) = step(hot, cold, values[point], when)  # fmt: skip
+            risk[point] = step(hot, cold, values[point], when)[0]
         begin = ends[key]
-    return scores, flags
+    return risk
+
+
+@compiled()
+def by_key(key_of: NDArray[np.int64], n_keys: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Order points by their keys, each key's as they came.
+
+    Returns
+    -------
+    order : array of shape (n_values,)
+    ends : array of shape (n_keys + 1,)
+        Place in `order` after each key's last point; the last one has no meaning.
+    """
+    ends = np.zeros(n_keys + 1, dtype=np.int64)
+    for key in key_of:
+        ends[key + 1] += 1
+    for key in range(n_keys):
+        ends[key + 1] += ends[key]
+    order = np.empty(len(key_of), dtype=np.int64)
+    for point in range(len(key_of)):
+        order[ends[key_of[point]]] = point
+        ends[key_of[point]] += 1
+    return order, ends
 
 
 @compiled(hold_lock=True)
