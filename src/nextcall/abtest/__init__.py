@@ -1,0 +1,1 @@
+"""A/B statistics: assignment, design, analysis, sequential looks, rankers compared; no database."""

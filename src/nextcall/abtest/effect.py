@@ -1,0 +1,302 @@
+"""An estimate of one variant, and the effect of treatment over control."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf, isfinite, isnan, nan, sqrt
+from typing import Final, Literal, get_args
+
+from scipy import stats
+
+Alternative = Literal["two-sided", "greater", "less"]
+"""What is to be shown of an effect: that it differs from the null, lies above it, or below."""
+
+_ALTERNATIVES: Final = get_args(Alternative)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """What one variant says of a metric.
+
+    Parameters
+    ----------
+    n : float
+        Units (users, clusters) on which `variance` rests.
+    estimate : float
+        In the unit of the metric.
+    variance : float
+        Of a unit's part in the estimate: the estimate's standard error is sqrt(variance / n).
+    """
+
+    n: float
+    estimate: float
+    variance: float
+
+    @property
+    def se(self) -> float:
+        """Standard error of the estimate; ``nan`` without units."""
+        return sqrt(self.variance / self.n) if self.n > 0 else nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """Treatment against control: a difference in the unit of the metric, or a share of control.
+
+    Parameters
+    ----------
+    value : float
+        Treatment minus control (divided by control where the effect is relative).
+    se : float
+        Standard error; ``nan`` where the method has none.
+    dof : float
+        Degrees of freedom of its t law; infinite where it is normal.
+    ci_lower, ci_upper : float
+        Of the confidence interval; infinite on the open side of a one-sided one.
+    pvalue : float
+        Of the null hypothesis that the effect is `null`.
+    null : float
+        The effect that is tested.
+    """
+
+    value: float
+    se: float
+    dof: float
+    ci_lower: float
+    ci_upper: float
+    pvalue: float
+    null: float = 0.0
+
+
+def check_alpha(alpha: float) -> float:
+    """Give a level of significance back.
+
+    Raises
+    ------
+    ValueError
+        Where it is not between 0 and 1.
+    """
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, got {alpha}.")
+    return float(alpha)
+
+
+def check_alternative(alternative: str) -> Alternative:
+    """Give an alternative back.
+
+    Raises
+    ------
+    ValueError
+        Where it is none.
+    """
+    if alternative not in _ALTERNATIVES:
+        raise ValueError(f"alternative must be one of {_ALTERNATIVES}, got {alternative!r}.")
+    return alternative  # type: ignore[return-value]  # mypy narrows no tuple of literals
+
+
+def effect_of(
+    value: float,
+    se: float,
+    *,
+    dof: float = inf,
+    alpha: float = 0.05,
+    alternative: Alternative = "two-sided",
+    null: float = 0.0,
+) -> Effect:
+    """Test an estimate whose error follows a t law (normal where `dof` is infinite).
+
+    A standard error of 0 says that every unit of an arm was equal: the interval is the value
+    itself and the p-value ``nan``, for no test can be made; the caller warns. One that is not
+    known (``nan``) gives an unbounded interval.
+
+    Raises
+    ------
+    ValueError
+        Where an option is out of its range.
+
+    Examples
+    --------
+    >>> found = effect_of(2.0, 1.0)
+    >>> round(found.ci_lower, 3), round(found.ci_upper, 3), round(found.pvalue, 4)
+    (0.04, 3.96, 0.0455)
+    """
+    alpha, alternative = check_alpha(alpha), check_alternative(alternative)
+    law = stats.norm if dof == inf else stats.t(dof)
+    tail: Callable[[float], float] = law.sf
+    if isnan(value) or isnan(se) or not se >= 0 or not dof > 0:
+        low, high, pvalue = -inf, inf, nan
+    elif se == 0:
+        low, high, pvalue = value, value, nan
+    else:
+        z = (value - null) / se
+        share = alpha / 2 if alternative == "two-sided" else alpha
+        reach = float(law.isf(share)) * se
+        low, high = value - reach, value + reach
+        two_sided = min(1.0, 2 * float(tail(abs(z))))
+        pvalues = {"two-sided": two_sided, "greater": tail(z), "less": tail(-z)}
+        pvalue = float(pvalues[alternative])
+    if alternative == "greater":
+        high = inf
+    if alternative == "less":
+        low = -inf
+    return Effect(
+        value=value, se=se, dof=dof, ci_lower=low, ci_upper=high, pvalue=pvalue, null=null
+    )
+
+
+def degrees_of_freedom(control: Arm, treatment: Arm, *, pooled: bool = False) -> float:
+    """Give those of the difference of two arms: Welch's, or n - 2 where variances are pooled.
+
+    ``nan`` where an arm has fewer than two units or none varies.
+
+    References
+    ----------
+    Welch (1947), Biometrika 34(1-2).
+    """
+    if control.n < 2 or treatment.n < 2:
+        return nan
+    if pooled:
+        return control.n + treatment.n - 2
+    one, other = control.variance / control.n, treatment.variance / treatment.n
+    if not (one + other > 0 and isfinite(one + other)):
+        return nan
+    share = one / (one + other)
+    return 1 / (share**2 / (control.n - 1) + (1 - share) ** 2 / (treatment.n - 1))
+
+
+def difference(
+    control: Arm,
+    treatment: Arm,
+    *,
+    alpha: float = 0.05,
+    alternative: Alternative = "two-sided",
+    null: float = 0.0,
+    pooled: bool = False,
+    normal: bool = False,
+) -> Effect:
+    """Give treatment minus control, by Welch's test.
+
+    Parameters
+    ----------
+    pooled : bool
+        Whether both arms are held to have one variance (Student's test).
+    normal : bool
+        Whether a normal law is used in place of the t law.
+
+    Raises
+    ------
+    ValueError
+        Where an option is out of its range.
+
+    Examples
+    --------
+    >>> a, b = Arm(n=60, estimate=10.2, variance=3.5), Arm(n=60, estimate=10.9, variance=3.6)
+    >>> found = difference(a, b)
+    >>> round(found.value, 3), round(found.pvalue, 3)
+    (0.7, 0.044)
+    """
+    dof = degrees_of_freedom(control, treatment, pooled=pooled)
+    one, other = control.variance, treatment.variance
+    if pooled and dof > 0:
+        one = other = ((control.n - 1) * one + (treatment.n - 1) * other) / dof
+    known = control.n >= 2 and treatment.n >= 2
+    se = sqrt(one / control.n + other / treatment.n) if known else nan
+    if se == 0:
+        dof = control.n + treatment.n - 2
+    return effect_of(
+        treatment.estimate - control.estimate,
+        se,
+        dof=inf if normal else dof,
+        alpha=alpha,
+        alternative=alternative,
+        null=null,
+    )
+
+
+def relative_difference(
+    control: Arm,
+    treatment: Arm,
+    *,
+    alpha: float = 0.05,
+    alternative: Alternative = "two-sided",
+    null: float = 0.0,
+    normal: bool = False,
+) -> Effect:
+    """Give (treatment - control) / control, by the delta method.
+
+    It leans on a control whose estimate is far from 0 beside its error; `fieller` does not.
+    Unknown (``nan``, an unbounded interval) where control's estimate is 0.
+
+    Raises
+    ------
+    ValueError
+        Where an option is out of its range.
+
+    Examples
+    --------
+    >>> a, b = Arm(n=60, estimate=10.0, variance=3.5), Arm(n=60, estimate=11.0, variance=3.6)
+    >>> round(relative_difference(a, b).value, 3)
+    0.1
+    """
+    if control.estimate == 0:
+        return effect_of(nan, nan, alpha=alpha, alternative=alternative, null=null)
+    ratio = treatment.estimate / control.estimate
+    # Two means of ratio's linear form: treatment / control, and control times ratio / control.
+    one = Arm(
+        n=control.n,
+        estimate=1.0,
+        variance=control.variance * (ratio / control.estimate) ** 2,
+    )
+    other = Arm(n=treatment.n, estimate=ratio, variance=treatment.variance / control.estimate**2)
+    dof = degrees_of_freedom(control, treatment)  # of the difference, as the peers have it
+    known = control.n >= 2 and treatment.n >= 2
+    se = sqrt(one.variance / one.n + other.variance / other.n) if known else nan
+    if se == 0:
+        dof = control.n + treatment.n - 2
+    return effect_of(
+        ratio - 1,
+        se,
+        dof=inf if normal else dof,
+        alpha=alpha,
+        alternative=alternative,
+        null=null,
+    )
+
+
+def fieller(
+    control: Arm, treatment: Arm, *, alpha: float = 0.05, normal: bool = False
+) -> tuple[float, float]:
+    """Give Fieller's two-sided interval of (treatment - control) / control.
+
+    It holds its level where the delta method does not. Unbounded on both sides where control's
+    estimate cannot be told from 0 at this level.
+
+    Raises
+    ------
+    ValueError
+        Where `alpha` is out of its range.
+
+    References
+    ----------
+    Fieller (1954), JRSS B 16(2).
+
+    Examples
+    --------
+    >>> a, b = Arm(n=60, estimate=10.0, variance=3.5), Arm(n=60, estimate=11.0, variance=3.6)
+    >>> low, high = fieller(a, b)
+    >>> round(low, 4), round(high, 4)
+    (0.0308, 0.1742)
+    """
+    dof = inf if normal else degrees_of_freedom(control, treatment)
+    check_alpha(alpha)
+    if isnan(dof):
+        return -inf, inf
+    quantile = float((stats.norm if dof == inf else stats.t(dof)).isf(alpha / 2))
+    one, other = (
+        quantile**2 * control.variance / control.n,
+        quantile**2 * treatment.variance / treatment.n,
+    )
+    bottom = control.estimate**2 - one
+    if bottom <= 0:
+        return -inf, inf
+    middle = control.estimate * treatment.estimate
+    root = sqrt(max(middle**2 - bottom * (treatment.estimate**2 - other), 0.0))
+    return (middle - root) / bottom - 1, (middle + root) / bottom - 1

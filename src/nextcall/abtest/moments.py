@@ -1,0 +1,127 @@
+"""Counts, means and centred products of columns: all that most analyses need of raw data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Moments:
+    """How many rows there were, their means, and the sums of products of their deviations.
+
+    Deviations are from the means, so that nothing is lost where values are large beside their
+    spread, and two parts of the data merge into what all of it would have given.
+
+    Parameters
+    ----------
+    n : int
+        Rows, at least 0.
+    mean : array of shape (n_columns,)
+        Zeros where there are no rows.
+    products : array of shape (n_columns, n_columns)
+        Sums over rows of products of deviations; divided by n - 1 they are covariances.
+
+    References
+    ----------
+    Chan, Golub & LeVeque (1983), The American Statistician 37(3): the merge.
+
+    Examples
+    --------
+    >>> one, other = Moments.of([[1.0, 2.0], [3.0, 6.0]]), Moments.of([[5.0, 4.0]])
+    >>> both = one + other
+    >>> both.n, both.mean.tolist(), both.covariance().tolist()
+    (3, [3.0, 4.0], [[4.0, 2.0], [2.0, 4.0]])
+    """
+
+    n: int
+    mean: NDArray[np.float64]
+    products: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, n_columns: int) -> Self:
+        """Begin with no rows."""
+        return cls(n=0, mean=np.zeros(n_columns), products=np.zeros((n_columns, n_columns)))
+
+    @classmethod
+    def of(cls, values: ArrayLike) -> Self:
+        """Reduce rows of finite values.
+
+        Parameters
+        ----------
+        values : array-like of shape (n_rows, n_columns) or (n_rows,)
+
+        Raises
+        ------
+        ValueError
+            Where a value is not finite or the shape is another.
+        """
+        rows = np.asarray(values, dtype=np.float64)
+        rows = rows[:, None] if rows.ndim == 1 else rows
+        if rows.ndim != 2:
+            raise ValueError(f"values must have one or two dimensions, got {rows.ndim}.")
+        if not np.isfinite(rows).all():
+            row, column = (int(each[0]) for each in np.nonzero(~np.isfinite(rows)))
+            raise ValueError(
+                f"values must be finite, got {rows[row, column]} in row {row}, column {column}."
+            )
+        if len(rows) == 0:
+            return cls.empty(rows.shape[1])
+        mean = rows.mean(axis=0)
+        off = rows - mean
+        rest = off.mean(axis=0)  # what rounding left of the mean
+        return cls(
+            n=len(rows), mean=mean + rest, products=off.T @ off - len(rows) * np.outer(rest, rest)
+        )
+
+    def __add__(self, other: Self) -> Self:
+        """Merge with the moments of other rows, of the same columns."""
+        n = self.n + other.n
+        if n == 0 or other.n == 0:
+            return self
+        if self.n == 0:
+            return other
+        step = other.mean - self.mean
+        return type(self)(
+            n=n,
+            mean=self.mean + step * (other.n / n),
+            products=self.products
+            + other.products
+            + np.outer(step, step) * (self.n * (other.n / n)),
+        )
+
+    def columns(self, places: Sequence[int]) -> Self:
+        """Keep some columns, in this order."""
+        chosen = list(places)
+        return type(self)(
+            n=self.n, mean=self.mean[chosen], products=self.products[np.ix_(chosen, chosen)]
+        )
+
+    def combined(self, weights: ArrayLike, *, shift: ArrayLike = 0.0) -> Self:
+        """Give the moments of linear combinations of the columns.
+
+        Parameters
+        ----------
+        weights : array-like of shape (n_combinations, n_columns)
+        shift : array-like of shape (n_combinations,), optional
+            Added to each combination.
+        """
+        matrix = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+        return type(self)(
+            n=self.n,
+            mean=matrix @ self.mean + np.asarray(shift, dtype=np.float64),
+            products=matrix @ self.products @ matrix.T,
+        )
+
+    def covariance(self) -> NDArray[np.float64]:
+        """Give the covariances, by n - 1; ``nan`` below two rows.
+
+        Returns
+        -------
+        array of shape (n_columns, n_columns)
+        """
+        if self.n < 2:
+            return np.full_like(self.products, np.nan)
+        return self.products / (self.n - 1)
