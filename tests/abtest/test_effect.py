@@ -1,0 +1,132 @@
+"""Tests and intervals of two arms beside scipy, statsmodels and simulation."""
+
+from math import inf, isnan, nan, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
+
+from nextcall.abtest.effect import (
+    Alternative,
+    Arm,
+    difference,
+    effect_of,
+    fieller,
+    relative_difference,
+)
+from nextcall.abtest.means import mean_arm
+from nextcall.abtest.moments import Moments
+
+SIDES: tuple[Alternative, ...] = ("two-sided", "greater", "less")
+
+
+def arms(seed: int = 0, n: tuple[int, int] = (40, 70)) -> tuple[Any, Any, Arm, Arm]:
+    rng = np.random.default_rng(seed)
+    one, other = rng.normal(10, 2, n[0]), rng.normal(11, 3, n[1])
+    return one, other, mean_arm(Moments.of(one)), mean_arm(Moments.of(other))
+
+
+@pytest.mark.parametrize("alternative", SIDES)
+@pytest.mark.parametrize("pooled", [False, True])
+def test_differences_are_scipys(alternative: Alternative, *, pooled: bool) -> None:
+    one, other, control, treatment = arms()
+    found = difference(control, treatment, alpha=0.01, alternative=alternative, pooled=pooled)
+    expected = stats.ttest_ind(other, one, equal_var=pooled, alternative=alternative)
+    interval = expected.confidence_interval(0.99)
+    assert found.pvalue == pytest.approx(expected.pvalue, rel=1e-12)
+    assert found.dof == pytest.approx(expected.df, rel=1e-12)
+    assert (found.ci_lower, found.ci_upper) == pytest.approx((interval.low, interval.high))
+
+
+def test_the_normal_law_and_another_null_are_statsmodels() -> None:
+    one, other, control, treatment = arms()
+    found = difference(control, treatment, null=0.5, normal=True)
+    compared = CompareMeans(DescrStatsW(other), DescrStatsW(one))
+    _, expected = compared.ztest_ind(value=0.5, usevar="unequal")
+    assert found.pvalue == pytest.approx(expected, rel=1e-10)
+    low, high = compared.zconfint_diff(usevar="unequal")
+    assert (found.ci_lower, found.ci_upper) == pytest.approx((low, high))
+
+
+def test_a_far_tail_keeps_its_digits() -> None:
+    assert effect_of(30.0, 1.0).pvalue == pytest.approx(2 * stats.norm.sf(30.0), rel=1e-12)
+    assert 0 < effect_of(30.0, 1.0).pvalue < 1e-190
+
+
+def test_the_relative_difference_is_the_delta_methods() -> None:
+    _, _, control, treatment = arms(n=(4000, 7000))
+    found = relative_difference(control, treatment, null=0.05)
+    rng = np.random.default_rng(1)
+    drawn = rng.normal(treatment.estimate, treatment.se, 400_000) / rng.normal(
+        control.estimate, control.se, 400_000
+    )
+    assert found.value == treatment.estimate / control.estimate - 1
+    assert found.se == pytest.approx(drawn.std(), rel=0.01)
+    assert found.null == 0.05
+
+
+def test_fiellers_interval_holds_where_the_test_of_its_linear_form_does() -> None:
+    _, _, control, treatment = arms()
+    for bound in fieller(control, treatment, alpha=0.1, normal=True):
+        ratio = bound + 1
+        error = sqrt(treatment.se**2 + ratio**2 * control.se**2)
+        z = (treatment.estimate - ratio * control.estimate) / error
+        assert abs(z) == pytest.approx(stats.norm.isf(0.05), rel=1e-9)
+
+
+def test_a_control_near_zero_has_no_relative_effect_to_speak_of() -> None:
+    control, treatment = Arm(n=50, estimate=0.1, variance=9.0), Arm(n=50, estimate=1, variance=9)
+    assert fieller(control, treatment) == (-inf, inf)
+    zero = Arm(n=50, estimate=0.0, variance=9.0)
+    found = relative_difference(zero, treatment)
+    assert isnan(found.value)
+    assert (found.ci_lower, found.ci_upper) == (-inf, inf)
+
+
+def test_an_arm_that_never_varies_is_no_obstacle() -> None:
+    one, other = np.full(50, 3.0), np.random.default_rng(0).normal(4, 1, 50)
+    control, treatment = mean_arm(Moments.of(one)), mean_arm(Moments.of(other))
+    found = difference(control, treatment)
+    assert found.dof == pytest.approx(49)
+    assert found.pvalue == pytest.approx(stats.ttest_1samp(other, 3.0).pvalue, rel=1e-9)
+    assert fieller(control, treatment)[0] == pytest.approx(found.ci_lower / 3)
+
+
+def test_two_arms_that_never_vary_have_a_difference_and_no_test() -> None:
+    control, treatment = Arm(n=5, estimate=1.0, variance=0), Arm(n=5, estimate=2.0, variance=0)
+    for found in (difference(control, treatment), relative_difference(control, treatment)):
+        assert (found.value, found.ci_lower, found.ci_upper) == (1.0, 1.0, 1.0)
+        assert isnan(found.pvalue)
+    assert fieller(control, treatment) == (-inf, inf)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_fewer_than_two_units_say_nothing(n: int) -> None:
+    control, treatment = Arm(n=n, estimate=1.0, variance=nan), Arm(n=5, estimate=2.0, variance=1)
+    for found in (difference(control, treatment), relative_difference(control, treatment)):
+        assert isnan(found.pvalue)
+        assert (found.ci_lower, found.ci_upper) == (-inf, inf)
+    assert isnan(difference(treatment, control, pooled=True).se)
+    assert isnan(Arm(n=0, estimate=nan, variance=nan).se)
+
+
+@given(value=st.floats(-5, 5), se=st.floats(0.01, 3), alpha=st.floats(0.001, 0.5))
+def test_an_interval_excludes_the_null_where_the_test_rejects(
+    value: float, se: float, alpha: float
+) -> None:
+    for side in SIDES:
+        found = effect_of(value, se, dof=9.5, alpha=alpha, alternative=side, null=0.25)
+        outside = not found.ci_lower <= 0.25 <= found.ci_upper
+        if abs(found.pvalue - alpha) > 1e-9:
+            assert outside == (found.pvalue < alpha)
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"alpha must lie between 0 and 1, got 2\."):
+        effect_of(1.0, 1.0, alpha=2.0)
+    with pytest.raises(ValueError, match=r"alternative must be one of .*, got 'both'"):
+        effect_of(1.0, 1.0, alternative="both")  # type: ignore[arg-type]

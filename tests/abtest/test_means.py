@@ -1,0 +1,100 @@
+"""Adjusted means and ratios beside regression on the rows and a jackknife."""
+
+from math import isnan
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from nextcall.abtest.effect import difference
+from nextcall.abtest.means import adjusted_means, adjusted_ratios, mean_arm, ratio_arm
+from nextcall.abtest.moments import Moments
+
+
+def users(n: int, *, seed: int, lift: float = 0.0) -> np.ndarray:
+    """Give numerator, denominator and the same before the test, of each user."""
+    rng = np.random.default_rng(seed)
+    rate = rng.gamma(4.0, 0.5, n)
+    sessions, before = rng.poisson(5, n) + 1, rng.poisson(5, n) + 1
+    clicks = rng.poisson(sessions * (rate + lift))
+    return np.column_stack([clicks, sessions, rng.poisson(before * rate), before]).astype(float)
+
+
+def test_one_covariate_takes_out_what_a_regression_on_it_explains() -> None:
+    arms = [users(300, seed=seed)[:, [0, 2, 1]] for seed in (0, 1)]
+    found = adjusted_means([Moments.of(arm) for arm in arms])
+    rows = np.concatenate(arms)
+    fit = sm.OLS(rows[:, 0], sm.add_constant(rows[:, 1:])).fit()
+    assert found.theta == pytest.approx(fit.params[1:].tolist())
+    centred = rows[:, 0] - (rows[:, 1:] - rows[:, 1:].mean(axis=0)) @ fit.params[1:]
+    for arm, values in zip(found.arms, np.split(centred, 2), strict=True):
+        assert arm.estimate == pytest.approx(values.mean())
+        assert arm.variance == pytest.approx(values.var(ddof=1))
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.7, 0.9])
+def test_the_variance_falls_to_one_minus_rho_squared(rho: float) -> None:
+    rng = np.random.default_rng(3)
+    before = rng.normal(size=200_000)
+    values = np.column_stack(
+        [rho * before + np.sqrt(1 - rho**2) * rng.normal(size=200_000), before]
+    )
+    found = adjusted_means([Moments.of(half) for half in np.split(values, 2)])
+    assert 1 - found.variance_reduction == pytest.approx(1 - rho**2, rel=0.02)
+
+
+def test_without_covariates_nothing_changes() -> None:
+    arms = [Moments.of(users(50, seed=seed)[:, 0]) for seed in (0, 1)]
+    found = adjusted_means(arms)
+    assert found.arms == tuple(mean_arm(arm) for arm in arms)
+    assert (found.theta, found.variance_reduction) == ((), 0.0)
+
+
+def test_a_constant_covariate_and_a_copy_do_no_harm() -> None:
+    rows = users(100, seed=0)
+    good = rows[:, [0, 2]]
+    poor = np.column_stack([good, np.full(100, 7.0), good[:, 1]])
+    expected = adjusted_means([Moments.of(good[:50]), Moments.of(good[50:])])
+    found = adjusted_means([Moments.of(poor[:50]), Moments.of(poor[50:])])
+    for one, other in zip(found.arms, expected.arms, strict=True):
+        assert one.estimate == pytest.approx(other.estimate)
+        assert one.variance == pytest.approx(other.variance)
+
+
+def test_a_metric_that_never_varies_loses_nothing() -> None:
+    rows = np.column_stack([np.full(20, 2.0), np.arange(20.0)])
+    assert adjusted_means([Moments.of(rows)] * 2).variance_reduction == 0.0
+
+
+def test_a_ratios_error_is_that_of_the_jackknife() -> None:
+    rows = users(400, seed=0)[:, :2]
+    arm = ratio_arm(Moments.of(rows))
+    without = (rows[:, 0].sum() - rows[:, 0]) / (rows[:, 1].sum() - rows[:, 1])
+    jackknife = np.sqrt((len(rows) - 1) * without.var())
+    assert arm.estimate == pytest.approx(rows[:, 0].sum() / rows[:, 1].sum())
+    assert arm.se == pytest.approx(jackknife, rel=0.01)
+
+
+def test_an_adjusted_ratio_is_right_on_average_and_varies_less() -> None:
+    found, raw = [], []
+    for seed in range(300):
+        arms = [Moments.of(users(200, seed=2 * seed)), Moments.of(users(200, seed=2 * seed + 1))]
+        adjusted = adjusted_ratios(arms)
+        found.append((difference(*adjusted.arms), adjusted.variance_reduction))
+        raw.append(difference(*(ratio_arm(arm.columns([0, 1])) for arm in arms)).value)
+    values = np.array([effect.value for effect, _ in found])
+    errors = np.array([effect.se for effect, _ in found])
+    assert abs(values.mean()) < 4 * values.std() / np.sqrt(300)
+    assert values.std() == pytest.approx(errors.mean(), rel=0.15)
+    kept = 1 - np.mean([share for _, share in found])
+    assert values.var() / np.var(raw) == pytest.approx(kept, rel=0.25)
+    assert kept < 0.6
+
+
+def test_a_ratio_of_nothing_is_unknown() -> None:
+    rows = pd.DataFrame({"a": [1.0, 2.0, 4.0], "b": [0.0, 0.0, 0.0]}).to_numpy()
+    assert isnan(ratio_arm(Moments.of(rows)).estimate)
+    assert isnan(ratio_arm(Moments.empty(2)).variance)
+    whole = Moments.of(np.column_stack([rows, rows]))
+    assert adjusted_ratios([whole, whole]).theta == (0.0,)

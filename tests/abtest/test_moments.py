@@ -1,0 +1,68 @@
+"""Moments beside numpy's covariances; merging is what all rows together give."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nextcall.abtest.moments import Moments
+
+
+def rows(n: int, *, seed: int = 0, offset: float = 0.0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 3)) @ rng.normal(size=(3, 3)) + offset
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e8, -1e12])
+def test_covariances_are_numpys_at_any_offset(offset: float) -> None:
+    values = np.round(rows(500) * 4096) / 4096 + offset  # exact at this offset
+    found = Moments.of(values)
+    np.testing.assert_allclose(
+        found.covariance(), np.cov(values - offset, rowvar=False), rtol=1e-12
+    )
+    np.testing.assert_allclose(found.mean, offset + (values - offset).mean(axis=0), rtol=1e-12)
+
+
+@given(cuts=st.lists(st.integers(0, 60), max_size=5), seed=st.integers(0, 99))
+def test_parts_merge_into_the_whole(cuts: list[int], seed: int) -> None:
+    values = rows(60, seed=seed, offset=1e8)
+    places = [0, *sorted(cuts), 60]
+    merged = Moments.empty(3)
+    for begin, end in pairwise(places):
+        merged = merged + Moments.of(values[begin:end])
+    whole = Moments.of(values)
+    assert merged.n == whole.n
+    np.testing.assert_allclose(merged.mean, whole.mean, rtol=1e-15)
+    np.testing.assert_allclose(merged.products, whole.products, rtol=1e-6)
+
+
+def test_combinations_are_those_of_the_rows() -> None:
+    values, weights = rows(40), np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 1.0]])
+    found = Moments.of(values).combined(weights, shift=[3.0, 0.0])
+    expected = Moments.of(values @ weights.T + [3.0, 0.0])
+    np.testing.assert_allclose(found.mean, expected.mean)
+    np.testing.assert_allclose(found.products, expected.products)
+
+
+def test_columns_are_kept_in_the_order_asked_for() -> None:
+    values = rows(40)
+    found, expected = Moments.of(values).columns([2, 0]), Moments.of(values[:, [2, 0]])
+    np.testing.assert_allclose(found.products, expected.products)
+    np.testing.assert_allclose(found.mean, expected.mean)
+
+
+def test_one_row_and_none_have_no_covariance() -> None:
+    assert np.isnan(Moments.of([[1.0, 2.0]]).covariance()).all()
+    none = Moments.of(np.empty((0, 2)))
+    assert none.n == 0
+    assert np.isnan(none.covariance()).all()
+    assert (none + none).n == 0
+
+
+def test_what_is_not_finite_or_no_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="values must be finite, got nan in row 1, column 0"):
+        Moments.of([1.0, np.nan])
+    with pytest.raises(ValueError, match="one or two dimensions, got 3"):
+        Moments.of(np.zeros((1, 1, 1)))
