@@ -64,3 +64,15 @@ def test_copies_are_apart() -> None:
 
 def test_a_key_takes_what_its_rows_take() -> None:
     assert rows().bytes_per_key == 2 * 8 + 3 * 4
+
+
+def test_counts_are_those_of_the_keys_in_their_order() -> None:
+    found = rows()
+    assert found.counts(points=0).to_dict("list") == {"key": [], "points": []}
+    assert found.total(0) == 0
+    for number, key in enumerate(["b", 7, "a"]):
+        found.states[found.place(key), 0] = number
+    table = found.counts(points=0)
+    assert table.to_dict("list") == {"key": ["b", 7, "a"], "points": [0, 1, 2]}
+    assert table["points"].dtype == np.int64
+    assert found.total(0) == 3

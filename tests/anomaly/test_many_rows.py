@@ -5,7 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nextcall.anomaly.many_rows import check_as_many, finite_or_nan, keys_of, one_dimension
+from nextcall.anomaly.many_rows import (
+    check_as_many,
+    finite_or_nan,
+    keys_of,
+    one_dimension,
+    times_of,
+)
 
 
 def test_values_come_as_one_run_of_floats() -> None:
@@ -35,3 +41,12 @@ def test_there_is_a_key_a_value() -> None:
         keys_of(2, ["a"])
     with pytest.raises(ValueError, match="times must be as many as values, 0, got 1"):
         check_as_many("times", [0.0], 0)
+
+
+def test_there_is_a_time_a_value_or_none_is_known() -> None:
+    assert np.isnan(times_of(3, None)).all()
+    found = times_of(2, np.arange(4.0)[::2])
+    assert found.tolist() == [0, 2]
+    assert found.flags.c_contiguous
+    with pytest.raises(ValueError, match="times must be as many as values, 2, got 1"):
+        times_of(2, [0.0])

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 _FIRST: Final = 16  # keys for which there is room at once
@@ -68,6 +69,31 @@ class KeyedRows:
         """Give a whole number from the first row of a key; 0 where there is none."""
         row = self.known(key)
         return 0 if row is None else int(row[column])
+
+    def total(self, column: int) -> int:
+        """Sum the whole numbers of a column of the first rows over all keys."""
+        return int(self.used()[0][:, column].sum())
+
+    def counts(self, **columns: int) -> pd.DataFrame:
+        """Give a row a key: ``key``, and by these names whole numbers of the first row.
+
+        Parameters
+        ----------
+        **columns : int
+            Of a name its column.
+
+        Examples
+        --------
+        >>> rows = KeyedRows(np.array([5.0]))
+        >>> place = rows.place("a")
+        >>> rows.counts(points=0).to_dict("list")
+        {'key': ['a'], 'points': [5]}
+        """
+        (used, *_) = self.used()
+        return pd.DataFrame(
+            {"key": pd.Series(self.keys, dtype=object)}
+            | {name: used[:, column].astype(np.int64) for name, column in columns.items()}
+        )
 
     def fill(self, keys: Iterable[Hashable], *parts: NDArray[Any]) -> None:
         """Take these keys and their rows in the place of what was there."""

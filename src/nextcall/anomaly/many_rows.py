@@ -1,9 +1,12 @@
 """What the batch forms of the detectors are given, checked before anything is learned."""
 
 from collections.abc import Hashable, Iterable, Sized
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from nextcall.anomaly.wall_clock import instants_and_walls
 
 
 def one_dimension(values: ArrayLike) -> NDArray[np.float64]:
@@ -28,6 +31,23 @@ def keys_of(n_values: int, keys: Iterable[Hashable] | None) -> list[Hashable]:
     names: list[Hashable] = [""] * n_values if keys is None else list(keys)
     check_as_many("keys", names, n_values)
     return names
+
+
+def times_of(n_values: int, times: Any) -> NDArray[np.float64]:
+    """Give the seconds since 1970 of each value: ``nan`` where none are given, or none is known.
+
+    Raises
+    ------
+    TypeError
+        Where a time is no time.
+    ValueError
+        Where one has no zone, or they are not as many as the values.
+    """
+    if times is None:
+        return np.full(n_values, np.nan)
+    instants, _ = instants_and_walls(times)
+    check_as_many("times", instants, n_values)
+    return np.ascontiguousarray(instants)
 
 
 def check_as_many(name: str, part: Sized, n_values: int) -> None:

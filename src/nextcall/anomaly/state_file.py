@@ -95,6 +95,14 @@ def check_finite(states: NDArray[Any], *, time: int | None = None) -> None:
         raise ValueError("a time of its states is not a number")
 
 
+def check_sizes(states: NDArray[Any], most: float, *, time: int) -> None:
+    """Refuse rows with a number beyond `most` in size, but at `time`."""
+    sizes = np.abs(states)
+    sizes[:, time] = 0.0
+    if not (sizes <= most).all():
+        raise ValueError("a number of its states is larger than one that is learned")
+
+
 def check_counts(counts: NDArray[Any]) -> None:
     """Refuse what is no count: not whole, below 0, or too large to be counted on."""
     if not ((counts >= 0) & (counts < 2**53) & (counts == np.floor(counts))).all():
