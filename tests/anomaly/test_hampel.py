@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 from scipy.stats import median_abs_deviation
 
-from nextcall.anomaly import hampel
-from nextcall.anomaly.hampel import FIELDS, FIRST, RING, HampelDetector, median_deviation
+from nextcall.anomaly import hampel_kernels
+from nextcall.anomaly.hampel import HampelDetector
+from nextcall.anomaly.hampel_kernels import FIELDS, FIRST, MISSING, median_deviation
 
 Floats = NDArray[np.float64]
 numbers = st.one_of(st.floats(width=64), st.integers(-3, 3).map(float))
@@ -24,7 +25,7 @@ def test_many_at_once_get_the_scores_of_one_after_the_other(
     expected = [one.update(value) for value in values]
     found = np.concatenate([other.score(values[:cut]), other.score(values[cut:])])
     np.testing.assert_array_equal(found, expected)
-    assert one._state.tobytes() == other._state.tobytes()
+    assert one._rows.used()[0].tobytes() == other._rows.used()[0].tobytes()
     assert ((found >= 0) & (found <= 1e6)).all()
     assert one.points + one.missing == len(values)
     assert one.missing == sum(not np.isfinite(value) for value in values)
@@ -99,15 +100,15 @@ def test_missing_and_immense_values() -> None:
     assert not before.enough_data
     assert np.isnan(before.expected)
     detector.score(np.arange(100) % 5)
-    state = detector._state.copy()
+    state = detector._rows.states[0].copy()
     result = detector.check(float("nan"))
     assert result.score == 0
     assert result.expected == 2
     assert np.isnan(result.actual)
     assert detector.update(float("inf")) == 0
     assert detector.missing == 2
-    state[hampel.MISSING] = 2
-    np.testing.assert_array_equal(detector._state, state)
+    state[MISSING] = 2
+    np.testing.assert_array_equal(detector._rows.states[0], state)
     assert detector.update(1e308) == 1e6
     assert detector.check(3.0).score < 3
     assert HampelDetector().score([np.nan] * 300).max() == 0
@@ -123,11 +124,23 @@ def test_bad_arguments_are_refused() -> None:
 
 
 def test_plain_python_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(4).normal(size=200).round(1)
+    rng = np.random.default_rng(4)
+    values = rng.normal(size=200).round(1)
     values[[3, 50, 51]] = np.nan, 1e308, np.inf
-    expected = HampelDetector(window=21).score_frame(values)
+    times = np.arange(200.0)
+    times[[7, 80, 81]] = np.nan, 3.0, 79.0
+    keys = rng.integers(0, 2, 200).tolist()
+    detector = HampelDetector(window=21)
+    expected = detector.score_frame(values, times, keys)
+    places = detector._rows.places(keys)
     for name in ("least_points", "median_deviation", "put_in_order", "quantile", "step"):
-        monkeypatch.setattr(hampel, name, getattr(hampel, name).py_func)
+        monkeypatch.setattr(hampel_kernels, name, getattr(hampel_kernels, name).py_func)
+    plain = HampelDetector(window=21)
+    plain._rows.places(detector.keys)
     results = np.empty((len(values), len(FIELDS)))
-    hampel.steps.py_func(np.zeros(RING + 42), values, results)
+    hampel_kernels.steps.py_func(plain._rows.states, places, values, times, results)
     np.testing.assert_array_equal(results, expected[list(FIELDS)])
+    assert plain.summary().equals(detector.summary())
+    one = np.empty(len(FIELDS))
+    score = hampel_kernels.step_at.py_func(plain._rows.states, 0, 9.0, 500.0, one)
+    assert score == detector.update(9.0, 500.0, detector.keys[0])

@@ -5,29 +5,32 @@ References
 Hampel (1974), JASA 69(346); Pearson (2002), IEEE Transactions on Control Systems Technology 10(1).
 """
 
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from math import isfinite
-from typing import Final
+from pathlib import Path
+from typing import Any, Final, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from nextcall.anomaly.many_rows import one_dimension
-from nextcall.anomaly.named_kernels import LARGEST, LEVEL_SHARE
-from nextcall.anomaly.ordered import put_in_order, quantile
-from nextcall.compiling import compiled
-
-FIRST: Final = 16  # values before the first score, or the whole window where that is smaller
-MAD_TO_SIGMA: Final = 1.4826  # of a normal law: 1 / Phi^-1(3/4)
-FIELDS: Final = ("score", "actual", "expected", "scale")
-
-# Columns of the state; the ring of the newest values and the same in order follow.
-POINTS, MISSING, PREVIOUS, STEP = range(4)
-RING: Final = 4
+from nextcall.anomaly.hampel_files import OF, load_windows, save_windows
+from nextcall.anomaly.hampel_kernels import (
+    FIELDS,
+    LATE,
+    MISSING,
+    POINTS,
+    RING,
+    TIME,
+    step_at,
+    steps,
+)
+from nextcall.anomaly.keyed_rows import KeyedRows
+from nextcall.anomaly.many_rows import keys_of, one_dimension, times_of
+from nextcall.anomaly.monitor_input import number, seconds
 
 _LEAST_WINDOW: Final = 5  # a median deviation of fewer says nothing
-_HIGHEST: Final = 1e6  # score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +54,14 @@ class HampelResult:
 
 
 class HampelDetector:
-    """Compares each value with the median of the newest values before it.
+    """Compares each value with the median of the newest values before it, key by key.
 
     The score is ``|value - median| / scale``, with a scale of 1.4826 median absolute deviations,
     the standard deviation of a normal law. Hampel's rule calls a value an outlier where it is above
     3. Up to half of the window may be outliers without moving either number far. No scale is below
     0.1 % of the median or half the smallest step between two values that was ever seen, so that a
-    flat series makes no giant of its first flicker. It takes memory for twice the window.
+    flat series makes no giant of its first flicker. A key takes 16 bytes a value of the window and
+    48 for the rest: 1,024 with 61.
 
     Parameters
     ----------
@@ -77,150 +81,154 @@ class HampelDetector:
     >>> result = detector.check(90.0)
     >>> round(result.score), result.expected, [round(end, 2) for end in result.band()]
     (47, 21.0, [16.55, 25.45])
+    >>> detector.update(90.0, key="another series")
+    0.0
     """
 
     def __init__(self, *, window: int = 61) -> None:
         if window < _LEAST_WINDOW:
             raise ValueError(f"window must be at least {_LEAST_WINDOW}, got {window}.")
-        self._state = np.zeros(RING + 2 * int(window))
+        self._window = int(window)
+        fresh = np.zeros(RING + 2 * self._window)
+        fresh[TIME] = -np.inf
+        self._rows = KeyedRows(fresh)
         self._result = np.zeros(len(FIELDS))
 
     @property
+    def keys(self) -> list[Hashable]:
+        """Every key that was seen, the oldest first."""
+        return self._rows.keys
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def bytes_per_key(self) -> int:
+        """Bytes of state of one key; room for up to twice as many keys is set aside."""
+        return self._rows.bytes_per_key
+
+    @property
     def points(self) -> int:
-        """Values learned."""
-        return int(self._state[POINTS])
+        """Values learned, of all keys; `summary` tells them apart."""
+        return self._rows.total(POINTS)
 
     @property
     def missing(self) -> int:
-        """Values that were NaN or infinite."""
-        return int(self._state[MISSING])
+        """Values that were NaN or infinite, of all keys."""
+        return self._rows.total(MISSING)
 
-    def update(self, value: float) -> float:
-        """Give the score of the next value, and learn it.
+    @property
+    def late(self) -> int:
+        """Values that were not later than the newest of their key, of all keys."""
+        return self._rows.total(LATE)
+
+    def update(self, value: float | None, time: object = None, key: Hashable = "") -> float:
+        """Give the score of the next value of a key, and learn it.
 
         Parameters
         ----------
-        value : float
-            NaN and infinities are counted as missing: score 0, not learned. Beyond 1e150 it counts
-            as 1e150.
-        """
-        return step(self._state, value, self._result)
+        value : float or None
+            None, NaN and infinities are counted as missing: score 0, not learned. Beyond 1e150 it
+            counts as 1e150.
+        time : datetime or float, optional
+            Aware, or seconds since 1970. A value that is not later than the newest of its key is
+            counted as late: score 0, not learned. Without times values count as they come.
+        key : hashable
+            Whose value it is; one that was not seen starts from nothing.
 
-    def check(self, value: float) -> HampelResult:
-        """Score the next value as `update` does, and say what was expected."""
-        enough = self._enough()
-        step(self._state, value, self._result)
+        Raises
+        ------
+        TypeError
+            Where the value is no number or the time no time.
+        ValueError
+            Where the time is a datetime without a time zone.
+        """
+        given, when = number(value), seconds(time)
+        place = self._rows.place(key)
+        return step_at(self._rows.states, place, given, when, self._result)
+
+    def check(self, value: float | None, time: object = None, key: Hashable = "") -> HampelResult:
+        """Score the next value of a key as `update` does, and say what was expected."""
+        self.update(value, time, key)
         score, actual, expected, scale = self._result.tolist()
         return HampelResult(
-            score=score, actual=actual, expected=expected, scale=scale, enough_data=enough
+            score=score,
+            actual=actual,
+            expected=expected,
+            scale=scale,
+            enough_data=isfinite(scale),
         )
 
-    def score(self, values: ArrayLike) -> NDArray[np.float64]:
+    def score(
+        self, values: ArrayLike, times: Any = None, keys: Iterable[Hashable] | None = None
+    ) -> NDArray[np.float64]:
         """Give the scores of many values in their order: the same numbers as by `update`.
 
         Parameters
         ----------
         values : array-like of shape (n_values,)
+        times : Series, DatetimeIndex or sequence of shape (n_values,), optional
+            As in `update`.
+        keys : iterable of hashable, optional
+            Key of each value; without it all are of the key ``""``.
+
+        Raises
+        ------
+        TypeError
+            Where a time is no time.
+        ValueError
+            Where a time has no zone, `values` has not one dimension or the lengths differ; nothing
+            is learned then.
+        """
+        return self._steps(values, times, keys)[:, 0]
+
+    def score_frame(
+        self, values: ArrayLike, times: Any = None, keys: Iterable[Hashable] | None = None
+    ) -> pd.DataFrame:
+        """Score many values as `score` does; one row a value with the fields of `HampelResult`."""
+        frame = pd.DataFrame(self._steps(values, times, keys), columns=list(FIELDS))
+        return frame.assign(enough_data=frame["scale"].notna())
+
+    def summary(self) -> pd.DataFrame:
+        """Give a row a key: ``key``, ``points`` learned, ``missing`` and ``late`` ones."""
+        return self._rows.counts(points=POINTS, missing=MISSING, late=LATE)
+
+    def save(self, path: Path) -> None:
+        """Write all state to one file (npz, no pickle), whole or not at all.
 
         Raises
         ------
         ValueError
-            Where `values` has not one dimension; nothing is learned then.
+            Where a key is neither text nor a whole number: a file cannot hold it.
         """
-        return self._steps(values)[:, 0]
+        (states,) = self._rows.used()
+        save_windows(path, window=self._window, keys=self.keys, states=states)
 
-    def score_frame(self, values: ArrayLike) -> pd.DataFrame:
-        """Score many values as `score` does; one row a value with the fields of `HampelResult`."""
-        frame = pd.DataFrame(self._steps(values), columns=list(FIELDS))
-        return frame.assign(enough_data=frame["scale"].notna())
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote; it goes on with the same numbers, bit for bit.
 
-    def _enough(self) -> bool:
-        return self.points >= least_points(self._state)
+        Raises
+        ------
+        ValueError
+            Where the file is not one of this detector, or its numbers cannot be.
+        OSError
+            Where the file cannot be read.
+        """
+        window, keys, states = load_windows(path)
+        try:
+            detector = cls(window=window)
+        except (MemoryError, ValueError) as error:
+            raise ValueError(f"{path} is no state of {OF}: {error}") from error
+        detector._rows.fill(keys, states)
+        return detector
 
-    def _steps(self, values: ArrayLike) -> NDArray[np.float64]:
+    def _steps(
+        self, values: ArrayLike, times: Any, keys: Iterable[Hashable] | None
+    ) -> NDArray[np.float64]:
         numbers = one_dimension(values)
+        whens = times_of(len(numbers), times)
+        places = self._rows.places(keys_of(len(numbers), keys))
         results = np.empty((len(numbers), len(FIELDS)))
-        steps(self._state, numbers, results)
+        steps(self._rows.states, places, numbers, whens, results)
         return results
-
-
-@compiled()
-def least_points(state: NDArray[np.float64]) -> int:
-    """Count the values that must come before the first score."""
-    return min(FIRST, (len(state) - RING) // 2)
-
-
-@compiled()
-def median_deviation(ordered: NDArray[np.float64], count: int, middle: float) -> float:
-    """Give the median distance of the first `count` of sorted values from their median.
-
-    Both neighbours of the median are walked outwards, the nearer one first.
-    """
-    right = 0
-    while right < count and ordered[right] < middle:
-        right += 1
-    left = right - 1
-    last = before = 0.0
-    for _ in range(count // 2 + 1):
-        before = last
-        below = middle - ordered[left] if left >= 0 else np.inf
-        above = ordered[right] - middle if right < count else np.inf
-        if below < above:
-            last = below
-            left -= 1
-        else:
-            last = above
-            right += 1
-    return last if count % 2 == 1 else before + 0.5 * (last - before)
-
-
-@compiled()
-def step(state: NDArray[np.float64], value: float, result: NDArray[np.float64]) -> float:
-    """Compare a value with the window, then remember it; give the score.
-
-    Parameters
-    ----------
-    state : array of shape (RING + 2 * window,)
-        Changed in place; all zero before the first value.
-    value : float
-    result : array of shape (4,)
-        Overwritten: the numbers of `FIELDS`.
-    """
-    window = (len(state) - RING) // 2
-    ring, ordered = state[RING : RING + window], state[RING + window :]
-    points = int(state[POINTS])
-    count = min(points, window)
-    result[0] = 0.0
-    result[1] = value
-    result[2] = result[3] = np.nan
-    known = isfinite(value)
-    value = min(max(value, -LARGEST), LARGEST)
-    if points >= least_points(state):
-        middle = quantile(ordered, count, 0.5)
-        scale = MAD_TO_SIGMA * median_deviation(ordered, count, middle)
-        scale = max(scale, LEVEL_SHARE * abs(middle), 0.5 * state[STEP])
-        result[2] = middle
-        result[3] = scale
-        off = abs(value - middle)
-        if known and off > 0.0:
-            result[0] = off / scale if off < _HIGHEST * scale else _HIGHEST
-    if not known:
-        state[MISSING] += 1.0
-        return 0.0
-    put_in_order(ordered, count, ring[points % window], value)
-    ring[points % window] = value
-    change = abs(value - state[PREVIOUS])
-    if points > 0 and change > 0.0:
-        state[STEP] = min(state[STEP], change) if state[STEP] > 0.0 else change
-    state[PREVIOUS] = value
-    state[POINTS] = points + 1.0
-    return float(result[0])
-
-
-@compiled()
-def steps(
-    state: NDArray[np.float64], values: NDArray[np.float64], results: NDArray[np.float64]
-) -> None:
-    """Do `step` with one value after the other; `results` has a row for each."""
-    for place in range(len(values)):
-        step(state, values[place], results[place])
