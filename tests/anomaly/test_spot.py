@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from nextcall.anomaly.spot import Side, SpotDetector
+from nextcall.anomaly.spot_kernels import MISSING
 
 Floats = NDArray[np.float64]
 numbers = st.one_of(st.floats(width=64), st.integers(-3, 3).map(float))
@@ -43,8 +44,7 @@ def test_many_at_once_get_the_scores_of_one_after_the_other(
     expected = [one.update(value) for value in values.tolist()]
     found = np.concatenate([other.score(values[:cut]), other.score(values[cut:])])
     np.testing.assert_array_equal(found, expected)
-    assert one._own.tobytes() == other._own.tobytes()
-    assert one._window.tobytes() == other._window.tobytes()
+    assert one._rows.used()[0].tobytes() == other._rows.used()[0].tobytes()
     assert ((found >= 0) & (found <= 300)).all()
     assert one.points + one.missing == len(values)
     assert one.missing == sum(not np.isfinite(value) for value in odd)
@@ -90,6 +90,15 @@ def test_a_fitted_detector_is_one_that_saw_its_values() -> None:
     assert fitted.missing == 1
     np.testing.assert_array_equal(streamed.score(values[1510:]), fitted.score(values[1510:]))
     assert fitted.fit(values[:100]).points == 100
+    np.testing.assert_array_equal(
+        fitted.score(values),
+        SpotDetector(depth=10, warm_up=90).score(np.r_[values[:100], values])[100:],
+    )
+    fitted.fit(values, key="other")
+    assert [fitted.summary()[name].tolist() for name in ("key", "points")] == [
+        ["", "other"],
+        [3100, 3000],
+    ]
 
 
 def test_a_drift_is_followed_with_depth_alone() -> None:
@@ -146,14 +155,15 @@ def test_missing_immense_and_few_values() -> None:
     assert (before.score, before.probability, before.enough_data) == (0, 1, False)
     assert np.isnan([before.expected, before.low, before.high]).all()
     assert detector.score(draw(LAWS["normal"], 49)).max() == 0
-    own = detector._own.copy()
+    own = detector._rows.states[0].copy()
     missing = detector.check(float("nan"))
     assert missing.enough_data
     assert missing.score == 0
     assert missing.low < missing.expected < missing.high
     assert detector.update(float("-inf")) == 0
     assert detector.missing == 2
-    np.testing.assert_array_equal(np.delete(detector._own, 1), np.delete(own, 1))
+    own[MISSING] = 2
+    np.testing.assert_array_equal(detector._rows.states[0], own)
     result = detector.check(1e308)
     assert result.score > 5
     assert result.actual == 1e308

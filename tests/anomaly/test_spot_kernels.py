@@ -5,24 +5,25 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from nextcall.anomaly import spot_kernels
+from nextcall.anomaly import spot_kernels, spot_tail
 from nextcall.anomaly.spot_kernels import (
-    EXCESSES,
     FIELDS,
-    HIGHEST,
+    LATE,
     LOWER,
+    UPPER,
+    fresh_row,
+    share_beyond,
+    steps,
+)
+from nextcall.anomaly.spot_tail import (
+    EXCESSES,
+    HIGHEST,
     PEAKS,
-    RISK,
     SCALE,
     SEEN,
     SHAPE,
-    SIDES,
-    UPPER,
-    WIDTH,
     fit_tail,
     learn_excess,
-    share_beyond,
-    steps,
     tail_decades,
     tail_quantile,
 )
@@ -31,7 +32,7 @@ Floats = NDArray[np.float64]
 KERNELS = (
     "fit_tail", "learn_excess", "tail_share", "tail_decades", "tail_quantile", "share_beyond",
     "side_risk", "decades", "start_tails", "remember", "learn_off", "put_in_order", "quantile",
-    "step",
+    "step", "step_at",
 )  # fmt: skip
 
 
@@ -103,17 +104,21 @@ def test_plain_python_gives_the_same(
 ) -> None:
     values = np.random.default_rng(0).standard_t(3, size=400).round(1)
     values[[3, 200, 201, 300]] = np.nan, 1e308, np.inf, -50.0
+    times = np.arange(400.0)
+    times[[5, 250, 251]] = np.nan, 249.0, 3.0
 
     def run(kernel: object) -> tuple[Floats, Floats]:
-        own, results = np.zeros(WIDTH), np.empty((len(values), len(FIELDS)))
-        own[[RISK, SIDES]] = 0.01, sides
-        own[SEEN + UPPER] = 0.0
-        kernel(own, np.zeros(depth), np.zeros(100), values, results)  # type: ignore[operator]
-        return own, results
+        row, results = fresh_row(depth, 100, 0.01, sides), np.empty((len(values), len(FIELDS)))
+        places = np.zeros(len(values), dtype=np.int64)
+        kernel(row[np.newaxis], places, (depth, 100), values, times, results)  # type: ignore[operator]
+        return row[depth:], results
 
     expected = run(steps)
+    assert expected[0][LATE] == 2
     for name in KERNELS:
-        monkeypatch.setattr(spot_kernels, name, getattr(spot_kernels, name).py_func)
+        for module in (spot_kernels, spot_tail):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, getattr(module, name).py_func)
     monkeypatch.setattr(spot_kernels, "MEMORY", 1e9)
     found = run(steps.py_func)
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-9)

@@ -1,113 +1,48 @@
-"""One step of SPOT and DSPOT over a row of state: two Pareto tails about a moving middle.
+"""One step of SPOT and DSPOT over a row of state a key: two Pareto tails about a moving middle.
 
 References
 ----------
-Siffer, Fouque, Termier & Largouet (2017), KDD: peaks over a threshold in a stream. Hosking & Wallis
-(1987), Technometrics 29(3): the fit by probability-weighted moments.
+Siffer, Fouque, Termier & Largouet (2017), KDD: peaks over a threshold in a stream.
 """
 
-from math import expm1, isfinite, log, log10
+from math import isfinite, log10
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.anomaly.named_kernels import LARGEST, LEVEL_SHARE
-from nextcall.anomaly.ordered import put_in_order, quantile
-from nextcall.anomaly.tails import (
-    LARGEST_RATIO,
-    LEAST_RATIO,
-    NO_SHAPE,
-    PRIOR_RATIO,
-    PRIOR_WEIGHT,
-    UNSEEN,
+from nextcall.anomaly.ordered import quantile
+from nextcall.anomaly.spot_tail import (
+    BEGIN,
+    EXCESSES,
+    PEAKS,
+    SEEN,
+    TAIL_WIDTH,
+    fit_tail,
+    learn_excess,
+    tail_decades,
+    tail_quantile,
+    tail_share,
 )
 from nextcall.compiling import compiled
 
 TAIL_SHARE: Final = 0.02  # of the first stretch lies in a tail, as in the paper
-EXCESSES: Final = 200  # newest of a tail that carry its fit: those of 10,000 values
 MEMORY: Final = 2 * EXCESSES / TAIL_SHARE  # values after which the counts of a tail are halved
-HIGHEST: Final = 300.0  # decades
 _MARKS: Final = 33  # quantiles of the first stretch, from one tail to the other
 _FLOORS: Final = 3.0  # floors from the median to the begin of a tail, at least
 _TEACHES: Final = 0.1  # of the risk: a value teaches at most what is as rare
 
 # Columns of the state.
-POINTS, MISSING, ALARMS, PREVIOUS, STEP, MIDDLE, READY, FIRST_KEPT, RISK, SIDES = range(10)
-BODY: Final = 10
+POINTS, MISSING, LATE, ALARMS, TIME, PREVIOUS, STEP, MIDDLE, READY, FIRST_KEPT = range(10)
+RISK, SIDES = 10, 11
+BODY: Final = 12
 UPPER: Final = BODY + _MARKS
-# Columns of a tail, from its first; the excesses as they came and the same in order follow.
-BEGIN, SEEN, PEAKS, PLACE, KEPT, SHAPE, SCALE = range(7)
-_RING: Final = 7
-_ORDERED: Final = _RING + EXCESSES
-LOWER: Final = UPPER + _ORDERED + EXCESSES
-WIDTH: Final = LOWER + _ORDERED + EXCESSES
+LOWER: Final = UPPER + TAIL_WIDTH
+WIDTH: Final = LOWER + TAIL_WIDTH
 
 UPPER_SIDE, LOWER_SIDE, BOTH_SIDES = 1, 2, 3
 FIELDS: Final = ("score", "actual", "expected", "low", "high")
-
-
-@compiled()
-def fit_tail(tail: NDArray[np.float64], floor: float) -> None:
-    """Fit the generalised Pareto law to the excesses that are kept.
-
-    The moments are drawn to those of a mildly heavy tail as by ten excesses more, and the scale is
-    at least `floor`.
-    """
-    kept = int(tail[KEPT])
-    mean = weighted = 0.0
-    for place in range(kept):
-        share = tail[_ORDERED + place] / kept
-        mean += share
-        weighted += share * (kept - place - 0.5) / kept
-    ratio = weighted / mean if mean > 0.0 else PRIOR_RATIO
-    ratio = (ratio * kept + PRIOR_RATIO * PRIOR_WEIGHT) / (kept + PRIOR_WEIGHT)
-    ratio = min(max(ratio, LEAST_RATIO), LARGEST_RATIO)
-    tail[SHAPE] = 2.0 - 1.0 / (1.0 - 2.0 * ratio)
-    tail[SCALE] = max(2.0 * mean * ratio / (1.0 - 2.0 * ratio), floor, 1e-300)
-
-
-@compiled()
-def learn_excess(tail: NDArray[np.float64], excess: float) -> None:
-    """Remember an excess in the place of the oldest."""
-    kept, place = int(tail[KEPT]), int(tail[PLACE])
-    put_in_order(tail[_ORDERED : _ORDERED + EXCESSES], kept, tail[_RING + place], excess)
-    tail[_RING + place] = excess
-    tail[PLACE] = (place + 1) % EXCESSES
-    tail[KEPT] = min(kept + 1, EXCESSES)
-    tail[PEAKS] += 1.0
-
-
-@compiled()
-def tail_share(tail: NDArray[np.float64]) -> float:
-    """Give the probability that a value lies in the tail."""
-    share: float = (tail[PEAKS] + UNSEEN) / (tail[SEEN] + UNSEEN)
-    return share
-
-
-@compiled()
-def tail_decades(tail: NDArray[np.float64], excess: float) -> float:
-    """Give -log10 of the probability of an excess at least this large; `excess` is not negative."""
-    scaled = excess / tail[SCALE]
-    shape = tail[SHAPE]
-    if abs(shape) < NO_SHAPE:
-        log_survival = -scaled
-    else:
-        log_survival = -log(max(1.0 + shape * scaled, 1e-9)) / shape
-    rarity: float = -log10(tail_share(tail)) - log_survival / log(10.0)
-    return min(rarity, HIGHEST)
-
-
-@compiled()
-def tail_quantile(tail: NDArray[np.float64], probability: float) -> float:
-    """Give the excess that is passed with a probability; 0 where the whole tail is no likelier."""
-    rarity = log(tail_share(tail) / probability)
-    if rarity <= 0.0:
-        return 0.0
-    shape = tail[SHAPE]
-    if abs(shape) < NO_SHAPE:
-        return float(tail[SCALE] * rarity)
-    return float(tail[SCALE] * expm1(shape * rarity) / shape)
 
 
 @compiled()
@@ -159,9 +94,14 @@ def decades(own: NDArray[np.float64], off: float, lattice: float) -> float:
 
 @compiled()
 def start_tails(own: NDArray[np.float64], first: NDArray[np.float64], lattice: float) -> None:
-    """Begin with a first stretch: the tails where its outer shares lie, and their excesses."""
-    ordered = np.sort(first)
-    count = len(first)
+    """Begin with a first stretch: the tails where its outer shares lie, and their excesses.
+
+    `first` may lie where the tails are to be: it is set to zero before they are written.
+    """
+    values = first.copy()
+    first[:] = 0.0
+    ordered = np.sort(values)
+    count = len(values)
     middle = quantile(ordered, count, 0.5)
     own[MIDDLE] = middle
     for mark in range(_MARKS):
@@ -173,7 +113,7 @@ def start_tails(own: NDArray[np.float64], first: NDArray[np.float64], lattice: f
         tail = own[UPPER:LOWER] if side == 0 else own[LOWER:]
         outer = sign * own[UPPER - 1 if side == 0 else BODY]
         tail[BEGIN] = max(outer, sign * middle + _FLOORS * floor) + lattice
-        for value in first:
+        for value in values:
             if sign * value > tail[BEGIN]:
                 learn_excess(tail, sign * value - tail[BEGIN])
         tail[SEEN] = count
@@ -218,6 +158,7 @@ def step(
     window: NDArray[np.float64],
     first: NDArray[np.float64],
     value: float,
+    when: float,
     result: NDArray[np.float64],
 ) -> float:
     """Tell how improbable a value is, then learn it; give the decades.
@@ -225,12 +166,15 @@ def step(
     Parameters
     ----------
     own : array of shape (WIDTH,)
-        Changed in place; all zero but `RISK` and `SIDES` before the first value.
+        Changed in place; as `fresh_row` begins it before the first value.
     window : array of shape (depth,)
         The newest values, whose mean is subtracted; empty for SPOT.
     first : array of shape (warm_up,)
-        Where the first stretch is kept; not looked at once `READY`.
+        Where the first stretch is kept; not looked at once `READY`. It may share the memory of
+        `own` from `BODY` on.
     value : float
+    when : float
+        Seconds, ``nan`` where unknown. A value that is not later than the newest is not learned.
     result : array of shape (5,)
         Overwritten: the numbers of `FIELDS`.
     """
@@ -251,6 +195,11 @@ def step(
     if not isfinite(value):
         own[MISSING] += 1.0
         return 0.0
+    if isfinite(when):
+        if when <= own[TIME]:
+            own[LATE] += 1.0
+            return 0.0
+        own[TIME] = when
     value = min(max(value, -LARGEST), LARGEST)
     if ready:
         result[0] = decades(own, value - local, lattice)
@@ -268,14 +217,67 @@ def step(
     return 0.0
 
 
+def row_width(depth: int, warm_up: int) -> int:
+    """Count the numbers of a key: the window, then `own`, whose tails begin as the first stretch.
+
+    Parameters
+    ----------
+    depth : int
+        Values in the local mean.
+    warm_up : int
+        Values of the first stretch.
+    """
+    return depth + max(WIDTH, BODY + warm_up)
+
+
+def fresh_row(depth: int, warm_up: int, risk: float, sides: int) -> NDArray[np.float64]:
+    """Give the state of a key before its first value."""
+    row = np.zeros(row_width(depth, warm_up))
+    own = row[depth:]
+    own[TIME] = -np.inf
+    own[RISK], own[SIDES] = risk, sides
+    return row
+
+
+@compiled()
+def step_at(
+    rows: NDArray[np.float64],
+    place: int,
+    shape: tuple[int, int],
+    value: float,
+    when: float,
+    result: NDArray[np.float64],
+) -> float:
+    """Do `step` with the state of a key; `shape` is depth and warm-up."""
+    depth, warm_up = shape
+    row = rows[place]
+    own = row[depth : depth + WIDTH]
+    first = row[depth + BODY : depth + BODY + warm_up]
+    return step(own, row[:depth], first, value, when, result)
+
+
 @compiled()
 def steps(
-    own: NDArray[np.float64],
-    window: NDArray[np.float64],
-    first: NDArray[np.float64],
+    rows: NDArray[np.float64],
+    places: NDArray[np.int64],
+    shape: tuple[int, int],
     values: NDArray[np.float64],
+    whens: NDArray[np.float64],
     results: NDArray[np.float64],
 ) -> None:
-    """Do `step` with one value after the other; `results` has a row for each."""
-    for place in range(len(values)):
-        step(own, window, first, values[place], results[place])
+    """Do `step_at` with one value after the other.
+
+    Parameters
+    ----------
+    rows : array of shape (n_keys, row_width(depth, warm_up))
+        Changed in place.
+    places : array of shape (n_values,)
+        Row of the key of each value.
+    shape : tuple of int
+        Depth and warm-up.
+    values, whens : arrays of shape (n_values,)
+    results : array of shape (n_values, 5)
+        Overwritten.
+    """
+    for at in range(len(values)):
+        step_at(rows, places[at], shape, values[at], whens[at], results[at])
