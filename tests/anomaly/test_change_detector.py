@@ -26,11 +26,11 @@ def test_a_row_at_a_time_and_all_at_once_are_the_same_bit_for_bit(
     method: Method, rows: list[tuple[float, str]], cut: int
 ) -> None:
     one, many = ChangeDetector(method=method, rate=0.02), ChangeDetector(method=method, rate=0.02)
-    told = [one.update(value, key) for value, key in rows]
+    told = [one.update(value, key=key) for value, key in rows]
     cut %= len(rows) + 1
     scores: list[float] = []
     for part in (rows[:cut], rows[cut:]):
-        frame = many.score([value for value, _ in part], [key for _, key in part])
+        frame = many.score([value for value, _ in part], keys=[key for _, key in part])
         scores += frame["score"].tolist()
     assert told == scores
     assert all(0 <= score <= 1 for score in told)
@@ -54,8 +54,8 @@ def test_a_change_counts_missing_rows_and_those_of_its_key_alone(method: Method)
     detector = ChangeDetector(method=method)
     for row in range(240):
         value = np.nan if row % 10 == 3 else rng.normal(9.0 if row >= 200 else 0.0, 1.0)
-        assert (detector.update(value, "a") == 0.0) or not np.isnan(value)
-        detector.update(rng.normal(), "b")
+        assert (detector.update(value, key="a") == 0.0) or not np.isnan(value)
+        detector.update(rng.normal(), key="b")
     assert detector.latest("b") is None
     change = detector.latest("a")
     assert change is not None
@@ -92,7 +92,7 @@ def test_the_first_step_of_a_flat_series_is_a_change_and_its_flicker_none(method
 def test_many_keys_grow_and_stay_apart() -> None:
     detector = ChangeDetector()
     values = np.random.default_rng(1).normal(size=(60, 100))
-    frame = detector.score(values.ravel(), list(range(100)) * 60)
+    frame = detector.score(values.ravel(), keys=list(range(100)) * 60)
     alone = ChangeDetector().score(values[:, 42])
     assert frame["score"][42::100].tolist() == alone["score"].tolist()
     assert detector.rows(99) == 60
@@ -126,11 +126,11 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], message: str)
 def test_values_that_are_none_are_refused_before_anything_is_learned() -> None:
     detector = ChangeDetector()
     with pytest.raises(ValueError, match="value must be finite or NaN, got inf for key 'k'"):
-        detector.update(np.inf, "k")
+        detector.update(np.inf, key="k")
     with pytest.raises(ValueError, match="got an infinity at 1"):
         detector.score([1.0, -np.inf])
     with pytest.raises(ValueError, match="values must have one dimension, got 2"):
         detector.score([[1.0]])
     with pytest.raises(ValueError, match="keys must be as many as values, 1, got 2"):
-        detector.score([1.0], ["a", "b"])
+        detector.score([1.0], keys=["a", "b"])
     assert len(detector) == 0

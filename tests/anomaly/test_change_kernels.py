@@ -14,6 +14,7 @@ from nextcall.anomaly.change_kernels import (
     CUSUM,
     FOCUS,
     FOUND,
+    LATE,
     LOWER,
     LOWER_SIZE,
     NEW_LEVEL,
@@ -29,6 +30,7 @@ from nextcall.anomaly.change_kernels import (
     cumulate,
     focus,
     push,
+    step_at,
     steps,
 )
 from nextcall.anomaly.change_noise import NEWEST_PLACE, ROWS
@@ -39,7 +41,8 @@ FAR = 1e300
 
 def run(values: NDArray[np.float64], method: int, limit: float) -> NDArray[np.float64]:
     results = np.empty((len(values), RESULT_WIDTH))
-    steps(np.zeros((1, WIDTH)), np.zeros(len(values), np.int64), values, method, limit, results)
+    places, whens = np.zeros(len(values), np.int64), np.full(len(values), np.nan)
+    steps(np.zeros((1, WIDTH)), places, values, whens, method, limit, results)
     return results
 
 
@@ -222,6 +225,11 @@ def test_compiled_and_plain_python_say_the_same(monkeypatch: pytest.MonkeyPatch)
         ]
     )
     compiled = [run(values, method, 8.0) for method in METHODS]
+    whens, one_by_one = (5.0, np.nan, 6.0, 6.0, 3.0, 7.0), []
+    for method in METHODS:
+        state = np.zeros((1, WIDTH))
+        scores = [step_at(state, 0, when % 4, when, method, 8.0) for when in whens]
+        one_by_one.append((scores, state.tolist()))
     assert all(np.nansum(each[:, 1]) > 0 for each in compiled)
     for module, names in (
         (change_noise, ("learn_square",)),
@@ -235,5 +243,10 @@ def test_compiled_and_plain_python_say_the_same(monkeypatch: pytest.MonkeyPatch)
             kernel: Any = getattr(module, name)
             monkeypatch.setattr(module, name, kernel.py_func)
     monkeypatch.setitem(globals(), "steps", steps.py_func)
+    monkeypatch.setitem(globals(), "step_at", step_at.py_func)
     for method in METHODS:
         np.testing.assert_array_equal(run(values, method, 8.0), compiled[method])
+        state = np.zeros((1, WIDTH))
+        scores = [step_at(state, 0, when % 4, when, method, 8.0) for when in whens]
+        assert (scores, state.tolist()) == one_by_one[method]
+        assert state[0, LATE] == 2

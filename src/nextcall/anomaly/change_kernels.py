@@ -44,8 +44,9 @@ TEACHES_LEVEL: Final = 3.0  # sigmas by which one row may move it at most
 ROW_LIMIT: Final = 8.0  # sigmas that one row may add to a cumulative sum
 
 # Columns of the state, behind those of the noise.
-FOUND, PLACE, SIGN, OLD_LEVEL, NEW_LEVEL, LATEST, MISSING = range(NOISE_WIDTH, NOISE_WIDTH + 7)
-OWN: Final = NOISE_WIDTH + 7  # the method's columns begin
+FOUND, PLACE, SIGN, OLD_LEVEL, NEW_LEVEL, LATEST = range(NOISE_WIDTH, NOISE_WIDTH + 6)
+MISSING, LATE, TIME = range(NOISE_WIDTH + 6, NOISE_WIDTH + 9)
+OWN: Final = NOISE_WIDTH + 9  # the method's columns begin
 # FOCuS: rows, their sum, what it is counted from; the two hulls.
 LENGTH, TOTAL, ORIGIN, LOWER_SIZE, UPPER_SIZE = range(OWN, OWN + 5)
 POINT: Final = 3  # rows before it, their sum, the place of the row behind it
@@ -210,16 +211,17 @@ def cumulate(state: Floats, row: float, sigma: float, method: int, limit: float)
 
 
 @compiled()
-def step(state: Floats, value: float, method: int, limit: float) -> float:
+def step(state: Floats, value: float, when: float, method: int, limit: float) -> float:
     """Score a row and learn from it; `FOUND` rises where a change is told.
 
     Parameters
     ----------
     state : array of shape (WIDTH,)
-        Of the row's key, zero before the first row; changed in place. NaN changes nothing but
-        `SEEN` and `MISSING`.
-    value : float
-        The row.
+        Of the row's key, changed in place; zero before the first row but `TIME`, which is minus
+        infinity. The row `value` changes nothing but `SEEN` and `MISSING` where it is NaN.
+    when : float
+        Seconds, ``nan`` where unknown. A row that is not later than the newest changes nothing but
+        `SEEN` and `LATE`.
     method : int
         `FOCUS`, `CUSUM` or `PAGE_HINKLEY`.
     limit : float
@@ -234,6 +236,11 @@ def step(state: Floats, value: float, method: int, limit: float) -> float:
     if np.isnan(value):
         state[MISSING] += 1.0
         return 0.0
+    if math.isfinite(when):
+        if when <= state[TIME]:
+            state[LATE] += 1.0
+            return 0.0
+        state[TIME] = when
     value = min(max(value, -LARGEST), LARGEST)
     learn_noise(state, value)
     statistic = 0.0
@@ -254,10 +261,19 @@ def step(state: Floats, value: float, method: int, limit: float) -> float:
 
 
 @compiled()
+def step_at(
+    states: Floats, place: int, value: float, when: float, method: int, limit: float
+) -> float:
+    """Do `step` with the state of a key."""
+    return step(states[place], value, when, method, limit)
+
+
+@compiled()
 def steps(
     states: Floats,
     places: NDArray[np.int64],
     values: Floats,
+    whens: Floats,
     method: int,
     limit: float,
     results: Floats,
@@ -268,12 +284,8 @@ def steps(
     ----------
     states : array of shape (n_keys, WIDTH)
         Changed in place.
-    places : array of shape (n_rows,)
-        Row of `states` that holds the state of the key.
-    values : array of shape (n_rows,)
-        The rows.
-    method, limit
-        As for `step`.
+    places, values, whens : arrays of shape (n_rows,)
+        Row of the key's state, value and time; method and limit are as for `step`.
     results : array of shape (n_rows, RESULT_WIDTH)
         Overwritten: the score and, where a change is told, its place, sign and the levels before
         and after it; NaN elsewhere.
@@ -281,7 +293,7 @@ def steps(
     for row in range(len(values)):
         state = states[places[row]]
         found = state[FOUND]
-        results[row, 0] = step(state, values[row], method, limit)
+        results[row, 0] = step(state, values[row], whens[row], method, limit)
         results[row, 1:] = np.nan
         if state[FOUND] > found:
             results[row, 1:] = state[PLACE : NEW_LEVEL + 1]
