@@ -216,3 +216,34 @@ def test_thousands_of_keys_take_what_their_rows_take(make: Callable[[], Detector
     assert len(state(detector)) == 2000 * detector.bytes_per_key
     one = make()
     assert at_once(one, [(number, None, "") for number in numbers[42::2000]]) == many[42::2000]
+
+
+@makers
+def test_a_file_with_a_wrong_number_is_refused_or_goes_on_in_finite_scores(
+    make: Callable[[], Detector], tmp_path: Path
+) -> None:
+    path = tmp_path / "state.npz"
+    rng = np.random.default_rng(3)
+    detector = make()
+    at_once(detector, usual_rows(300, 0))
+    detector.save(path)
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    refused = 0
+    for _ in range(150):
+        states = content["states"].copy()
+        column = rng.integers(min(states.shape[1], rng.choice([40, 2000])))
+        wrong = [0.0, -1.0, 0.5, 1.0, 3.0, 32.0, 33.0, 1e9, 2.0**52, 1e100, 1e150, -1e150, 1e-300]
+        states[rng.integers(len(states)), column] = rng.choice(wrong)
+        np.savez(path, **(content | {"states": states}))
+        try:
+            again = type(detector).load(path)
+        except ValueError as error:
+            assert str(error).startswith(str(path))  # noqa: PT017  # either of two answers is right
+            refused += 1
+            continue
+        rows: list[Row] = [
+            (value, None, key) for value in rng.normal(0, 9, 12) for key in detector.keys
+        ]
+        assert np.isfinite(at_once(again, rows)).all()
+    assert 0 < refused < 150  # both answers were seen
