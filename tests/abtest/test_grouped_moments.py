@@ -1,0 +1,86 @@
+"""Moments of groups beside those of each group's rows."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from nextcall.abtest import grouped_moments
+from nextcall.abtest.grouped_moments import group_moments
+from nextcall.abtest.moments import Moments
+
+
+def check(columns: list[NDArray[np.float64]], groups: NDArray[np.int64], n_groups: int) -> None:
+    found = group_moments(columns, groups, n_groups)
+    rows = np.column_stack(columns)
+    for group in range(n_groups):
+        own = rows[groups == group]
+        whole = own[np.isfinite(own).all(axis=1)]
+        expected = Moments.of(whole)
+        assert found.moments[group].n == expected.n
+        assert found.missing[group] == len(own) - len(whole)
+        np.testing.assert_allclose(found.moments[group].mean, expected.mean, rtol=1e-12)
+        scale = np.sqrt(np.outer(np.diag(expected.products), np.diag(expected.products)))
+        off = np.abs(found.moments[group].products - expected.products)
+        assert (off <= 1e-9 * scale).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    n=st.integers(0, 1500),
+    n_groups=st.integers(1, 5),
+    seed=st.integers(0, 999),
+    offset=st.sampled_from([0.0, 1e8, -1e6]),
+    gaps=st.booleans(),
+)
+def test_groups_get_what_their_rows_say(
+    n: int, n_groups: int, seed: int, offset: float, *, gaps: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    columns = [rng.normal(size=n) + offset for _ in range(3)]
+    columns[2] += columns[0]
+    if gaps:
+        columns[1][rng.random(n) < 0.1] = np.nan
+    check(columns, rng.integers(-1, n_groups, n), n_groups)
+
+
+def test_a_mean_that_wanders_costs_no_digits() -> None:
+    n = 3 * grouped_moments._PART + 5
+    drift = np.linspace(0, 1e6, n)
+    rng = np.random.default_rng(0)
+    check([drift + rng.normal(size=n), rng.normal(size=n) + 1e8], rng.integers(0, 2, n), 2)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.float32, np.bool_])
+def test_numbers_of_any_kind_are_taken(dtype: type) -> None:
+    values: NDArray[Any] = np.arange(100).astype(dtype)
+    strided = np.column_stack([values, values])[:, 1]
+    groups = (np.arange(100) % 2).astype(np.int8)
+    found = group_moments([values, strided], groups, 2).moments[1]
+    np.testing.assert_allclose(found.mean[0], values[1::2].astype(float).mean())
+    np.testing.assert_allclose(found.products[0, 1], found.products[0, 0])
+
+
+def test_an_infinite_value_is_refused_with_its_place() -> None:
+    values = np.zeros(10)
+    values[7] = -np.inf
+    with pytest.raises(ValueError, match="got -inf in row 7 of column 1"):
+        group_moments([np.full(10, np.nan), values], np.zeros(10, dtype=np.int64), 1)
+    left_out = np.where(np.arange(10) == 7, -1, 0)
+    assert group_moments([values], left_out, 1).moments[0].n == 9
+
+
+def test_compiled_and_plain_python_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    columns, groups = [rng.normal(size=1300), rng.normal(size=1300)], rng.integers(-1, 3, 1300)
+    columns[0][5] = np.nan
+    expected = group_moments(columns, groups, 3)
+    for name in ("add_rows", "sort_block", "add_block", "merge"):
+        monkeypatch.setattr(grouped_moments, name, getattr(grouped_moments, name).py_func)
+    found = group_moments(columns, groups, 3)
+    assert found.missing == expected.missing
+    for one, other in zip(found.moments, expected.moments, strict=True):
+        np.testing.assert_allclose(one.products, other.products, rtol=1e-9)
