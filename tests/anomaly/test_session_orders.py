@@ -131,6 +131,61 @@ def test_the_most_surprising_call_is_named(
     assert bool(usual.explanation) == (usual.score >= 0.5)
 
 
+def sets_of(name: str) -> list[list[str]]:
+    file = shared_dir() / Path("data/ranking", name, "queries.jsonl")
+    if not file.exists():
+        pytest.skip(f"{file} is not there")
+    sessions = observed_sessions(read_queries(file))
+    return [[call.operation_id for call in session.calls] for session in sessions]
+
+
+def ever_odd(detector: SessionOrders, sequences: list[list[str]]) -> float:
+    """Give the share of sessions that are told as odd at any call, each call by itself."""
+    odd = 0
+    for place, calls in enumerate(sequences):
+        odd += max([detector.update(call, str(place)) for call in calls]) >= 0.5
+        detector.forget(str(place))
+    return odd / len(sequences)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.02])
+def test_judged_at_every_call_usual_sessions_are_odd_at_the_rate(
+    simulated: list[list[str]], rate: float
+) -> None:
+    shares = []
+    for part in (simulated[:600], simulated[600:]):
+        others = [calls for calls in simulated if calls not in part]
+        shares.append(ever_odd(SessionOrders(rate=rate).fit(table(part)), others))
+    assert rate / 2 < np.mean(shares) < 2 * rate
+
+
+@pytest.mark.parametrize("name", ["tau_retail", "bfcl_multi_turn", "nestful_glaive_sgd"])
+def test_judged_at_every_call_real_sessions_are_odd_at_no_more_than_twice_the_rate(
+    name: str,
+) -> None:
+    """Of halves of some 50 to 100 sessions; where few of them repeat a call, at much less."""
+    sequences = sets_of(name)
+    shares = []
+    for seed in range(8):
+        order = np.random.default_rng(seed).permutation(len(sequences))
+        drawn = [sequences[place] for place in order]
+        detector = SessionOrders(rate=0.1).fit(table(drawn[::2]))
+        shares.append(ever_odd(detector, drawn[1::2]))
+    assert np.mean(shares) < 0.2
+
+
+def test_what_was_odd_once_stays_so(fitted: SessionOrders, simulated: list[list[str]]) -> None:
+    calls = next(calls for calls in long_ones(simulated[800:]) if len(calls) >= 6)
+    scores = [fitted.update(call) for call in ["never_seen"] * 3 + calls * 20]
+    excess = fitted.latest().excess
+    fitted.forget()
+    assert scores == sorted(scores)
+    assert scores[-1] >= 0.5
+    assert excess < fitted.highest_[-40]  # by now it is a usual session again
+    assert len(fitted.highest_) == 800
+    assert fitted.highest_[-1] == max(each[-1] for each in fitted.held_out_)
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from("ab"), st.sampled_from(["list_users", "get_users", "x", "y"])),
@@ -213,11 +268,7 @@ def test_what_is_wrong_is_refused(fitted: SessionOrders) -> None:
 
 @pytest.mark.parametrize("name", ["tau_retail", "bfcl_multi_turn", "restbench_tmdb"])
 def test_shuffled_real_sessions_are_odder_than_real_ones(name: str) -> None:
-    file = shared_dir() / Path("data/ranking", name, "queries.jsonl")
-    if not file.exists():
-        pytest.skip(f"{file} is not there")
-    sessions = observed_sessions(read_queries(file))
-    sequences = [[call.operation_id for call in session.calls] for session in sessions]
+    sequences = sets_of(name)
     rng = np.random.default_rng(2)
     detector = SessionOrders().fit(table(sequences[::2]))
     usual = long_ones(sequences[1::2]) or [s for s in sequences[1::2] if len(set(s)) > 1]

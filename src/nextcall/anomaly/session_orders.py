@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from nextcall.anomaly.session_score import SessionScore, SurprisingCall
+from nextcall.anomaly.session_tails import share_as_odd, surprise_of_unknown
 from nextcall.sessions.table import check_sessions
 from nextcall.sessions.transitions import Transitions
 
@@ -20,10 +21,6 @@ LEAST_SESSIONS: Final = 20
 
 _PRIOR_CALLS: Final = 4.0  # usual calls that a session begins with: one odd call is no odd session
 _TOLD: Final = 3  # operations that an explanation lists
-_TAIL_SHARE: Final = 10  # one in so many held-out sessions carries the exponential tail, ...
-_LEAST_TAIL: Final = 10  # ... and at least so many
-_NO_NEWS: Final = 0.01  # nats a call: sessions that differ by no more are alike, for models do
-_LEAST_OVER: Final = 0.05  # nats a call: no tail is shorter, though all sessions be alike
 _KEPT: Final = 50_000  # histories whose distribution is not computed again
 
 
@@ -35,6 +32,7 @@ class _Course:
     calls: int = 0
     unknown: int = 0
     excess: float = 0.0
+    highest: float = -math.inf
     strangest: tuple[float, int, str, tuple[str, ...]] = field(default=(-math.inf, 0, "", ()))
 
     @property
@@ -47,15 +45,22 @@ class SessionOrders(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     A call's excess is its surprise, -log of its probability after the calls before it, less the
     surprise that the model expects there: where much may follow, no call is odd. Their sum over
-    the calls so far, divided by their number and four, is held against the training sessions
-    after as many calls, each scored by a model of the other folds. Beyond all of them the tail is
-    exponential, with a mean that the largest tenth tells as well as it can. An operation that no
-    training session has surprises like the least likely one.
+    the calls so far, divided by their number and four, is the session's excess a call.
+
+    Judged anew at every call, a session has many chances to look odd. So the highest excess a call
+    so far is held against the highest that the training sessions ever come to, each scored by a
+    model of the other folds: `rate` is the share of usual sessions that are told as odd at any of
+    their calls, and what was odd once stays so. Sessions longer than usual have more chances than
+    that.
+
+    An operation that no training session has surprises as rarely as the training sessions have one
+    that no other fold has, and no less than the least likely one does in the models of the folds,
+    which saw fewer calls.
 
     Parameters
     ----------
     rate : float
-        Share of usual sessions that are told as odd, in (0, 0.5].
+        Share of usual sessions that are told as odd, at whatever call, in (0, 0.5].
     order : int
         Longest run of calls that the model counts, at least 1; as `Transitions.fit`.
     folds : int
@@ -68,6 +73,8 @@ class SessionOrders(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     held_out_ : list of numpy.ndarray
         Excess a call of the training sessions after 1, 2, ... calls, each under a model without
         its session, in rising order; as far as 20 sessions go.
+    highest_ : numpy.ndarray of shape (n_sessions,)
+        The highest of these of each training session, in rising order.
 
     Examples
     --------
@@ -119,7 +126,9 @@ class SessionOrders(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             raise ValueError(
                 f"sessions must be at least {LEAST_SESSIONS} to learn from, got {len(sequences)}."
             )
+        self._unknown = surprise_of_unknown(sequences, folds=self.folds)
         held_out: list[list[float]] = []
+        highest = []
         for fold in range(self.folds):
             others = [each for at, each in enumerate(sequences) if at % self.folds != fold]
             self._use(Transitions.fit(others, order=self.order))
@@ -130,8 +139,11 @@ class SessionOrders(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
                     if step == len(held_out):
                         held_out.append([])
                     held_out[step].append(course.statistic)
-        self._use(Transitions.fit(sequences, order=self.order))
+                highest.append(course.highest)
+        unknown_less = math.log(self.folds / (self.folds - 1))
+        self._use(Transitions.fit(sequences, order=self.order), unknown_less=unknown_less)
         self.held_out_ = [np.sort(each) for each in held_out if len(each) >= LEAST_SESSIONS]
+        self.highest_ = np.sort(highest)
         self._courses: dict[str, _Course] = {}
         return self
 
@@ -141,7 +153,7 @@ class SessionOrders(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         Returns
         -------
         float
-            In [0, 1]; from 0.5 on the session is odd as far as it has come.
+            In [0, 1]; from 0.5 on the session is odd, at this call or one before. It never falls.
 
         Raises
         ------
@@ -153,7 +165,7 @@ class SessionOrders(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             raise ValueError(f"operation_id must be text and not empty, got {operation_id!r}.")
         course = self._courses.setdefault(session_id, _Course())
         self._advance(course, operation_id)
-        return self._risk(self._probability(course))
+        return self._risk(share_as_odd(self.highest_, course.highest))
 
     def latest(self, session_id: str = "") -> SessionScore:
         """Explain a session as far as it has come.
@@ -176,13 +188,21 @@ class SessionOrders(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     def score_samples(self, sessions: pd.DataFrame) -> NDArray[np.float64]:
         """Score whole sessions in the order of the table; the lower the odder.
 
-        The natural logarithm of the share of usual sessions that are at least as odd.
+        The natural logarithm of the share of usual sessions that are at least as odd after as many
+        calls. `score` and `predict` go by the highest excess a call instead, which may be early in
+        a session; that after the last call tells orders apart a little better.
         """
         told = self._all(sessions).values()
-        return np.log([self._probability(course) for course in told])
+        last = len(self.held_out_) - 1
+        return np.log(
+            [
+                share_as_odd(self.held_out_[min(each.calls - 1, last)], each.statistic)
+                for each in told
+            ]
+        )
 
     def predict(self, sessions: pd.DataFrame) -> NDArray[np.int64]:
-        """Say -1 of odd sessions and 1 of all others, in the order of the table."""
+        """Say -1 of sessions that are odd at any call, else 1, in the order of the table."""
         odd = [each.score >= 0.5 for each in self.score(sessions).values()]
         return np.where(np.array(odd, dtype=bool), -1, 1)
 
@@ -196,8 +216,9 @@ class SessionOrders(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             self._advance(course, call)
         return course
 
-    def _use(self, model: Transitions) -> None:
+    def _use(self, model: Transitions, *, unknown_less: float = 0.0) -> None:
         self.model_ = model
+        self._unknown_less = unknown_less
         self._moments: dict[tuple[str, ...], tuple[float, float]] = {}
 
     def _advance(self, course: _Course, call: str) -> None:
@@ -205,7 +226,7 @@ class SessionOrders(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         expected, largest = self._surprise_after(near)
         position = self.model_.positions.get(call)
         if position is None:
-            surprise = largest
+            surprise = max(largest - self._unknown_less, self._unknown)
             course.unknown += 1
         else:
             share = self.model_.probabilities(near, among=np.array([position]))[0]
@@ -215,6 +236,7 @@ class SessionOrders(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             course.strangest = excess, course.calls, call, near
         course.excess += excess
         course.calls += 1
+        course.highest = max(course.highest, course.statistic)
         course.near = (*near, call)[-(self.order - 1) :] if self.order > 1 else ()
 
     def _surprise_after(self, near: tuple[str, ...]) -> tuple[float, float]:
@@ -229,20 +251,6 @@ class SessionOrders(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self._moments[near] = moments
         return moments
 
-    def _probability(self, course: _Course) -> float:
-        """Tell the share of usual sessions that are at least as odd after as many calls."""
-        statistic = course.statistic
-        known = self.held_out_[min(course.calls, len(self.held_out_)) - 1]
-        n = len(known)
-        at_least = n - int(np.searchsorted(known, statistic - _NO_NEWS, side="left"))
-        probability = (at_least + 1) / (n + 1)
-        if at_least:
-            return probability
-        top = known[n - max(n // _TAIL_SHARE, _LEAST_TAIL) :]
-        over = max(float((top - top[0]).sum()), _LEAST_OVER * len(top))
-        beyond = statistic - _NO_NEWS - float(known[-1])
-        return float(max(probability * (1 + beyond / over) ** -len(top), 1e-300))
-
     def _risk(self, probability: float) -> float:
         return float(self.rate / (self.rate + probability))
 
@@ -250,7 +258,7 @@ class SessionOrders(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         excess, step, call, near = course.strangest
         shares = self.model_.probabilities(near)
         best = np.argsort(-shares, kind="stable")[:_TOLD]
-        probability = self._probability(course)
+        probability = share_as_odd(self.highest_, course.highest)
         return SessionScore(
             score=self._risk(probability),
             excess=course.statistic,

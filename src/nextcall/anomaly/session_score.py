@@ -21,11 +21,12 @@ class SessionScore:
     """How unusual the order of a session's calls is."""
 
     score: float
-    """In [0, 1]; 0.5 and more is odd at the detector's rate."""
+    """In [0, 1]; 0.5 and more is odd at the detector's rate, at the last call or one before."""
     excess: float
-    """Nats a call beyond what the model expects of itself, with four usual calls before."""
+    """Nats a call beyond what the model expects of itself, with four usual calls before; over all
+    calls so far."""
     probability: float
-    """Share of usual sessions that are at least as odd."""
+    """Share of usual sessions that are ever as odd as this one was at its oddest."""
     calls: int
     unknown: int
     """Calls of operations that no training session has."""
