@@ -38,7 +38,7 @@ _ENOUGH_VISITS: Final = 2
 _ENOUGH_EVENTS: Final = 50  # that make the learned mix
 _MEMORY: Final = 672  # spans that weigh in mix and restlessness: four weeks of hours
 _BLOCKS: Final = 200  # that weigh in the spread of a window's results
-_PRIOR: Final = 10.0  # blocks that say at the start that results spread as they should
+_PRIOR: Final = 10.0  # blocks that say at the start that results spread as in shorter windows
 _TESTS: Final = 2 * len(WINDOWS)
 _CLIP: Final = 3.0  # standard deviations that a span teaches its hour at most
 _CLIP_SQUARE: Final = 16.0  # variances that a result teaches at most
@@ -188,7 +188,9 @@ class EntityRecord:
         mean = max(float(self.levels[hour]), 0.5 / visits)  # none so far is no proof of none
         squares = float(self.numbers[SQUARES])
         restless = max(float(self.numbers[EXCESS]), 0.0) / squares if squares > 0 else 0.0
-        return mean, mean + mean / visits + restless * mean * mean * (1.0 + 1.0 / visits)
+        if restless:  # grows with the mean where events come in groups, else with its square
+            restless *= max(mean, float(self.levels @ self.levels) / float(self.levels.sum()))
+        return mean, mean * (1.0 + restless) * (1.0 + 1.0 / visits)
 
     def _ask_rate(
         self, part: NDArray[np.float64], counts: NDArray[np.float64], spans: int, boundary: float
@@ -200,7 +202,7 @@ class EntityRecord:
             mean -= float(part[RAISED])
             if count >= mean:
                 return 1.0, None
-        spread = max((_PRIOR + float(part[RATE_SUM])) / (_PRIOR + float(part[RATE_COUNT])), 1.0)
+        spread = self._spread(spans, RATE_SUM)
         variance = spread * float(part[VARIANCE])
         square = (count - mean) ** 2 / float(part[VARIANCE])
         _remember(part, RATE_SUM, min(square, _CLIP_SQUARE * spread))
@@ -227,13 +229,15 @@ class EntityRecord:
     def _ask_mix(
         self, part: NDArray[np.float64], counts: NDArray[np.float64], spans: int, boundary: float
     ) -> tuple[float, PatternAnomaly | None]:
-        if self.numbers[SPANS] < HOURS or self.learned.sum() < _ENOUGH_EVENTS or not counts.any():
+        if self.learned.sum() < _ENOUGH_EVENTS or not counts.any():
             return nan, None
         moved, statistic, freedom = mix_statistic(counts, self.learned)
         if freedom == 0:
             return nan, None
-        spread = max((_PRIOR + float(part[MIX_SUM])) / (_PRIOR + float(part[MIX_COUNT])), 1.0)
+        spread = self._spread(spans, MIX_SUM)
         _remember(part, MIX_SUM, min(statistic / freedom, _CLIP_SQUARE * spread))
+        if self.numbers[SPANS] < HOURS:
+            return nan, None
         tail = mix_tail(statistic / spread, freedom)
         odd = tail * _TESTS / spans
         if moved <= LIMIT:
@@ -256,6 +260,14 @@ class EntityRecord:
             usual_share=float(usual[most]),
         )
 
+    def _spread(self, spans: int, column: int) -> float:
+        """Give the mean square of a window's results; what is shorter tells it at the start."""
+        spread = 1.0
+        for window in range(WINDOWS.index(spans) + 1):
+            total, blocks = self.numbers[WINDOW + WINDOW_WIDTH * window :][column : column + 2]
+            spread = max((_PRIOR * spread + float(total)) / (_PRIOR + float(blocks)), 1.0)
+        return spread
+
     def _learn_rate(
         self, hour: int, count: float, expected: float, variance: float, *, doubt: bool
     ) -> None:
@@ -269,9 +281,12 @@ class EntityRecord:
             numbers = self.numbers
             fade = 1.0 - 1.0 / _MEMORY
             if not doubt:
-                square = min((count - expected) ** 2, _CLIP_SQUARE * variance)
-                numbers[EXCESS] = fade * numbers[EXCESS] + square - expected * known
-                numbers[SQUARES] = fade * numbers[SQUARES] + expected * expected * known
+                most = sqrt(_CLIP_SQUARE * variance)
+                off = min(max(count - expected, -most), most)
+                numbers[EXCESS] = fade * numbers[EXCESS] + off * off - expected * known
+                # the mean of few visits is itself restless, so that its square is too large
+                both = expected * (expected + off) * known
+                numbers[SQUARES] = fade * numbers[SQUARES] + both
             weight = (_DOUBT if doubt else 1.0) / min(visits + 1, MOST_VISITS)
             self.levels[hour] += weight * error
         self.visits[hour] = min(visits + 1, MOST_VISITS)
