@@ -112,6 +112,34 @@ def test_times_are_aware_or_seconds() -> None:
     pd.testing.assert_frame_equal(found, EntityPatterns().score_frame(rounded))
 
 
+def by_the_clock(days: int, zone: str) -> pd.DataFrame:
+    """Give 60 calls in each hour from 9 to 17 on the wall clock, 10 in the others."""
+    hours = pd.date_range("2026-02-16", periods=24 * days, freq="h", tz=zone, unit="s")
+    calls = np.where((hours.hour >= 9) & (hours.hour < 17), 60, 10)
+    seconds = np.repeat(hours.astype("int64"), calls) + np.concatenate(
+        [np.arange(each) * 3600 // each for each in calls]
+    )
+    return pd.DataFrame({"entity": "shop", "behavior": "call", "time": seconds})
+
+
+def test_summer_time_is_no_change_where_the_zone_is_known(tmp_path: Path) -> None:
+    frame = by_the_clock(63, "Europe/Berlin")  # summer time from 29 March, day 41, on
+    found = {}
+    for zone in ("Europe/Berlin", "UTC"):
+        patterns = EntityPatterns(zone=zone)
+        before = frame["time"] < frame["time"].iloc[0] + 35 * 86_400
+        patterns.score_frame(frame[before])
+        patterns.save(tmp_path / "state.npz")
+        patterns = EntityPatterns.load(tmp_path / "state.npz")
+        assert patterns.zone == zone
+        found[zone] = patterns.score_frame(frame[~before])
+    alarms = {zone: (scores["risk_score"] >= 0.5).sum() for zone, scores in found.items()}
+    assert alarms["Europe/Berlin"] == 0
+    assert alarms["UTC"] >= 2
+    exact = found["Europe/Berlin"]
+    np.testing.assert_allclose(exact["expected"], exact["events"], rtol=1e-5)
+
+
 def test_late_and_missing_events_are_counted_and_teach_nothing() -> None:
     patterns = EntityPatterns()
     now = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -142,9 +170,17 @@ def test_nothing_gives_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"rate": 0.0}, {"rate": 0.5}, {"rate": float("nan")}, {"span": 1.0}, {"span": 1e6}]
+    "options",
+    [
+        {"rate": 0.0},
+        {"rate": 0.5},
+        {"rate": float("nan")},
+        {"span": 1.0},
+        {"span": 1e6},
+        {"zone": "noon"},
+    ],
 )
-def test_options_out_of_range_are_refused(options: dict[str, float]) -> None:
+def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be"):
         EntityPatterns(**options)
 
@@ -206,6 +242,8 @@ def text(content: str) -> Any:
         (changed("format", lambda _: np.array(9)), "format must be"),
         (changed("options", lambda _: np.zeros(3)), "two numbers"),
         (changed("options", lambda _: np.array([7.0, 3600.0])), "rate must be"),
+        (changed("zone", text("Nowhere/Land")), "zone must be"),
+        (changed("zone", lambda _: np.array([255], dtype=np.uint8)), "no state of entities"),
         (changed("names", text("[[1, []]]")), "must be text"),
         (changed("names", text('[["a", []], ["a", []]]')), "occurs twice"),
         (changed("names", text('[["a", ["b", "b"]]]')), "occurs twice"),

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from nextcall.anomaly.wall_clock import (
     day_number,
     day_numbers,
+    hour_of_week,
     instant_and_wall,
     instants_and_walls,
+    time_zone,
 )
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -57,3 +59,42 @@ def test_what_is_no_time() -> None:
         instant_and_wall(datetime(2026, 1, 1))  # noqa: DTZ001  # wrong on purpose
     with pytest.raises(TypeError, match="time must be seconds or a datetime"):
         instants_and_walls(["noon"])
+
+
+@pytest.mark.parametrize(
+    "name", ["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"]
+)
+def test_the_hour_of_the_week_is_that_of_pandas(name: str) -> None:
+    """1970 began on a Thursday, the fourth day of pandas' weeks."""
+    starts = pd.date_range("2026-01-01", "2026-12-31", freq="h", tz="UTC", unit="s")
+    middles = (starts + pd.Timedelta("30min")).tz_convert(name)
+    expected = (middles.day_of_week - 3) % 7 * 24 + middles.hour
+    zone = time_zone(name)
+    found = [hour_of_week(float(start), 3600.0, zone) for start in starts.astype("int64")]
+    assert found == expected.tolist()
+
+
+@pytest.mark.parametrize("length", [7200.0, 14_400.0, 86_400.0])
+@pytest.mark.parametrize("name", ["UTC", "America/New_York", "Atlantic/Azores", "Pacific/Auckland"])
+def test_long_spans_of_winter_are_those_of_summer(name: str, length: float) -> None:
+    """A week of each has every number once."""
+    zone, week = time_zone(name), 604_800.0
+    numbers = [
+        [
+            hour_of_week(first * week + place * length, length, zone)
+            for place in range(int(week / length))
+        ]
+        for first in (2924, 2950)  # of January and of July 2026
+    ]
+    expected = [place * int(length / 3600) for place in range(int(week / length))]
+    assert [sorted(each) for each in numbers] == [expected, expected]
+
+
+def test_spans_before_and_after_all_datetimes_have_an_hour() -> None:
+    assert {hour_of_week(start, 3600.0, BERLIN) < 168 for start in (-1e11, 3e11)} == {True}
+
+
+@pytest.mark.parametrize("name", ["", "Europe", "Nowhere/Land", "../etc", None])
+def test_a_zone_that_is_none_is_refused(name: Any) -> None:
+    with pytest.raises(ValueError, match="zone must be the name of a time zone"):
+        time_zone(name)

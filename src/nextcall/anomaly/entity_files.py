@@ -20,15 +20,15 @@ from nextcall.anomaly.entity_record import (
 )
 from nextcall.files import atomic_path
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _NEW: Final = EntityRecord()
 _PARTS: Final = ("numbers", "levels", "visits", "learned", "counts")
 
 
 def save_entities(
-    path: Path, *, rate: float, span: float, records: Mapping[str, EntityRecord]
+    path: Path, *, rate: float, span: float, zone: str, records: Mapping[str, EntityRecord]
 ) -> None:
-    """Write rate, span and all entities; as `EntityPatterns.save`."""
+    """Write rate, span, zone and all entities; as `EntityPatterns.save`."""
     names = [[entity, list(record.behaviors)] for entity, record in records.items()]
 
     def of_all(part: str) -> NDArray[Any]:
@@ -42,6 +42,7 @@ def save_entities(
             file,
             format=_FORMAT,
             options=np.array([rate, span]),
+            zone=np.frombuffer(zone.encode(), dtype=np.uint8),
             names=np.frombuffer(json.dumps(names).encode(), dtype=np.uint8),
             numbers=of_all("numbers"),
             levels=of_all("levels"),
@@ -51,11 +52,12 @@ def save_entities(
         )
 
 
-def load_entities(path: Path) -> tuple[float, float, dict[str, EntityRecord]]:
-    """Read rate, span and entities; as `EntityPatterns.load`."""
+def load_entities(path: Path) -> tuple[float, float, str, dict[str, EntityRecord]]:
+    """Read rate, span, zone and entities; as `EntityPatterns.load`."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             version, options, text = (arrays[name] for name in ("format", "options", "names"))
+            zone = arrays["zone"].tobytes().decode()
             parts = {part: arrays[part] for part in _PARTS}
         if version.shape or version != _FORMAT:
             raise ValueError(f"its format must be {_FORMAT}, got {version}")  # noqa: TRY301  # told with the path below
@@ -72,7 +74,7 @@ def load_entities(path: Path) -> tuple[float, float, dict[str, EntityRecord]]:
         for part in _PARTS:
             getattr(record, part)[...] = parts[part][row]
     rate, span = options.tolist()
-    return rate, span, records
+    return rate, span, zone, records
 
 
 def _read_names(found: Any) -> dict[str, list[str]]:

@@ -21,6 +21,7 @@ from nextcall.anomaly.entity_record import (
 )
 from nextcall.anomaly.monitor_input import seconds
 from nextcall.anomaly.pattern_score import PatternScore
+from nextcall.anomaly.wall_clock import time_zone
 
 _MOST_RATE: Final = 0.02
 _SHORTEST, _LONGEST = 60.0, 86_400.0
@@ -32,7 +33,7 @@ class EntityPatterns:
     """Watches the events of any number of entities: how many there are, and of what kinds.
 
     Events are counted in spans. When a span is over, its count is held against the mean of that
-    hour of the week (in UTC), and the shares of the entity's behaviors against those of four weeks;
+    hour of the week, and the shares of the entity's behaviors against those of four weeks;
     so are the last 4 and 16 spans together. An anomaly is more than 30 % off, and rarer than the
     rate by chance. `entity_record` says how.
 
@@ -45,11 +46,14 @@ class EntityPatterns:
         Alarms a span where nothing is wrong, above 0 and at most 0.02.
     span : float
         Seconds, from a minute to a day.
+    zone : str
+        Time zone whose wall clock, summer time included, shows the hour of the week; a name of the
+        IANA database. Spans begin at multiples of their length in UTC all year.
 
     Raises
     ------
     ValueError
-        Where an option is out of its range.
+        Where an option is out of its range, or there is no such zone.
 
     Examples
     --------
@@ -64,12 +68,13 @@ class EntityPatterns:
     (True, 'rate', 240, 60)
     """
 
-    def __init__(self, *, rate: float = 1 / 500, span: float = 3600.0) -> None:
+    def __init__(self, *, rate: float = 1 / 500, span: float = 3600.0, zone: str = "UTC") -> None:
         if not 0 < rate <= _MOST_RATE:
             raise ValueError(f"rate must be above 0 and at most {_MOST_RATE}, got {rate}.")
         if not _SHORTEST <= span <= _LONGEST:
             raise ValueError(f"span must be from {_SHORTEST:.0f} to {_LONGEST:.0f}, got {span}.")
-        self._rate, self._span = float(rate), float(span)
+        self._rate, self._span, self._zone = float(rate), float(span), zone
+        self._clock = time_zone(zone)
         self._records: dict[str, EntityRecord] = {}
 
     @property
@@ -81,6 +86,11 @@ class EntityPatterns:
     def span(self) -> float:
         """Seconds."""
         return self._span
+
+    @property
+    def zone(self) -> str:
+        """Name of the time zone whose wall clock counts."""
+        return self._zone
 
     def __len__(self) -> int:
         """Give the number of entities."""
@@ -133,7 +143,7 @@ class EntityPatterns:
             return ()
         scores: tuple[PatternScore, ...] = ()
         if ahead:
-            scores = tuple(record.advance(entity, span, seconds=self._span, rate=self._rate))
+            scores = tuple(self._advance(entity, record, span))
         record.count(behavior)
         return scores
 
@@ -155,7 +165,7 @@ class EntityPatterns:
             score
             for entity, record in self._records.items()
             if record.begun and span > record.current
-            for score in record.advance(entity, span, seconds=self._span, rate=self._rate)
+            for score in self._advance(entity, record, span)
         )
 
     def score_frame(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -215,7 +225,9 @@ class EntityPatterns:
 
     def save(self, path: Path) -> None:
         """Write all state to a file (``npz``, no pickle) that is whole or absent."""
-        save_entities(path, rate=self._rate, span=self._span, records=self._records)
+        save_entities(
+            path, rate=self._rate, span=self._span, zone=self._zone, records=self._records
+        )
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -228,13 +240,16 @@ class EntityPatterns:
         OSError
             Where the file cannot be read.
         """
-        rate, span, records = load_entities(path)
+        rate, span, zone, records = load_entities(path)
         try:
-            patterns = cls(rate=rate, span=span)
+            patterns = cls(rate=rate, span=span, zone=zone)
         except ValueError as error:
             raise ValueError(f"{path} is no state of entities: {error}") from error
         patterns._records = records
         return patterns
+
+    def _advance(self, entity: str, record: EntityRecord, span: int) -> list[PatternScore]:
+        return record.advance(entity, span, seconds=self._span, rate=self._rate, zone=self._clock)
 
 
 def score_table(scores: Iterable[PatternScore]) -> pd.DataFrame:

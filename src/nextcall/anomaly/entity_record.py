@@ -6,7 +6,8 @@ Poisson, what the mean is not known well enough, and the entity's own restlessne
 hours together.
 """
 
-from math import ceil, exp, floor, isnan, log, nan, sqrt
+from datetime import UTC, tzinfo
+from math import ceil, exp, isnan, log, nan, sqrt
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from nextcall.anomaly.pattern_score import PatternAnomaly, PatternScore
 from nextcall.anomaly.pattern_tails import count_limits, count_tail, mix_statistic, mix_tail
+from nextcall.anomaly.wall_clock import hour_of_week
 
 HOURS: Final = 168
 NAMES: Final = 32
@@ -36,7 +38,7 @@ NUMBERS: Final = WINDOW + WINDOW_WIDTH * len(WINDOWS)
 
 _ENOUGH_VISITS: Final = 2
 _ENOUGH_EVENTS: Final = 50  # that make the learned mix
-_MEMORY: Final = 672  # spans that weigh in mix and restlessness: four weeks of hours
+_FADE: Final = 1.0 - 1.0 / 672  # a span of what mix and restlessness know: four weeks of hours
 _BLOCKS: Final = 200  # that weigh in the spread of a window's results
 _PRIOR: Final = 10.0  # blocks that say at the start that results spread as in shorter windows
 _TESTS: Final = 2 * len(WINDOWS)
@@ -95,13 +97,15 @@ class EntityRecord:
         self.counts[0, place] += 1.0
         self.numbers[EVENTS] += 1.0
 
-    def advance(self, entity: str, span: int, *, seconds: float, rate: float) -> list[PatternScore]:
+    def advance(
+        self, entity: str, span: int, *, seconds: float, rate: float, zone: tzinfo = UTC
+    ) -> list[PatternScore]:
         """Close the spans before one; of more than a week without events only the first week."""
         scores = []
         silent = ceil(604_800.0 / seconds)
         numbers = self.numbers
         for _ in range(min(span - int(numbers[CURRENT]), silent + 1)):
-            score = self._close(entity, seconds, rate)
+            score = self._close(entity, seconds, rate, zone)
             if score is not None:
                 scores.append(score)
             numbers[CURRENT] += 1.0
@@ -112,7 +116,7 @@ class EntityRecord:
             self._clear(range(len(WINDOWS)))
         return scores
 
-    def _close(self, entity: str, seconds: float, rate: float) -> PatternScore | None:
+    def _close(self, entity: str, seconds: float, rate: float, zone: tzinfo) -> PatternScore | None:
         numbers, counts = self.numbers, self.counts
         if numbers[PARTIAL]:
             numbers[PARTIAL] = 0.0
@@ -120,7 +124,7 @@ class EntityRecord:
             counts[0] = 0.0
             return None
         start = float(numbers[CURRENT]) * seconds
-        hour = floor(start / 3600.0) % HOURS
+        hour = hour_of_week(start, seconds, zone)
         boundary = rate * exp(numbers[EASE])
         count = float(counts[0].sum())
         expected, variance = self._expect(hour)
@@ -149,7 +153,7 @@ class EntityRecord:
         kinds = {anomaly.kind for anomaly in anomalies}
         most = expected + _CLIP * sqrt(variance) if ready else count
         weight = (_DOUBT if "mix" in kinds else 1.0) * min(most / max(count, 1.0), 1.0)
-        self.learned *= 1.0 - 1.0 / _MEMORY
+        self.learned *= _FADE
         self.learned += counts[0] * weight
         self._learn_rate(hour, count, expected, variance, doubt="rate" in kinds)
         self._clear(done)
@@ -279,14 +283,12 @@ class EntityRecord:
             error = min(max(count - float(self.levels[hour]), -most), most)
             known = 1.0 + 1.0 / visits
             numbers = self.numbers
-            fade = 1.0 - 1.0 / _MEMORY
             if not doubt:
                 most = sqrt(_CLIP_SQUARE * variance)
                 off = min(max(count - expected, -most), most)
-                numbers[EXCESS] = fade * numbers[EXCESS] + off * off - expected * known
+                numbers[EXCESS] = _FADE * numbers[EXCESS] + off * off - expected * known
                 # the mean of few visits is itself restless, so that its square is too large
-                both = expected * (expected + off) * known
-                numbers[SQUARES] = fade * numbers[SQUARES] + both
+                numbers[SQUARES] = _FADE * numbers[SQUARES] + expected * (expected + off) * known
             weight = (_DOUBT if doubt else 1.0) / min(visits + 1, MOST_VISITS)
             self.levels[hour] += weight * error
         self.visits[hour] = min(visits + 1, MOST_VISITS)
