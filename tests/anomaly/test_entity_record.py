@@ -130,6 +130,34 @@ def test_the_expected_count_is_the_mean_of_the_hours_before() -> None:
     assert all(np.isnan(each.expected) for each in scores[: WEEK - 1])
 
 
+@pytest.mark.parametrize(("seconds", "spans"), [(3600.0, 336), (86_400.0, 14), (600.0, 336)])
+def test_mixes_are_judged_after_two_weeks_or_as_many_spans(seconds: float, spans: int) -> None:
+    record = started()
+    usual, moved = np.full(5, 20.0), np.array([0.0, 0.0, 0.0, 0.0, 100.0])
+    found = []
+    for place in range(spans + 2):  # the first is partial
+        record.counts[0, :5] = usual
+        other = copy.deepcopy(record)
+        other.counts[0, :5] = moved
+        told = other.advance("e", other.current + 1, seconds=seconds, rate=RATE)
+        found.append(any(each.kind == "mix" for score in told for each in score.anomalies))
+        record.advance("e", place + 1, seconds=seconds, rate=RATE)
+    assert found == [False] * (spans + 1) + [True]
+
+
+@pytest.mark.parametrize("volume", [5.0, 20.0])
+def test_events_in_groups_alarm_at_the_rate_from_the_third_week_on(volume: float) -> None:
+    """Groups of 6 events on average: the variance grows with the mean, not with its square."""
+    alarms = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        groups = rng.poisson(np.tile(week_of(volume / 6), 12))
+        events = [rng.geometric(1 / 6, each).sum() for each in groups]
+        scores = feed(started(), np.array(events, dtype=np.float64)[:, None])[2 * WEEK :]
+        alarms.append(np.mean([each.alarm for each in scores]))
+    assert RATE / 2 < np.mean(alarms) < 2 * RATE
+
+
 def test_an_anomaly_teaches_little(learned: EntityRecord) -> None:
     after = {}
     for factor in (1, 1000):

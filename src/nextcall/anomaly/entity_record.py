@@ -36,6 +36,7 @@ KNOWN, PASSED, EXPECTED, RAISED, VARIANCE, RATE_SUM, RATE_COUNT, MIX_SUM, MIX_CO
 WINDOW_WIDTH: Final = 9
 NUMBERS: Final = WINDOW + WINDOW_WIDTH * len(WINDOWS)
 
+_WEEK: Final = 604_800.0  # seconds
 _ENOUGH_VISITS: Final = 2
 _ENOUGH_EVENTS: Final = 50  # that make the learned mix
 _FADE: Final = 1.0 - 1.0 / 672  # a span of what mix and restlessness know: four weeks of hours
@@ -102,7 +103,7 @@ class EntityRecord:
     ) -> list[PatternScore]:
         """Close the spans before one; of more than a week without events only the first week."""
         scores = []
-        silent = ceil(604_800.0 / seconds)
+        silent = ceil(_WEEK / seconds)
         numbers = self.numbers
         for _ in range(min(span - int(numbers[CURRENT]), silent + 1)):
             score = self._close(entity, seconds, rate, zone)
@@ -130,6 +131,7 @@ class EntityRecord:
         expected, variance = self._expect(hour)
         counts[1:] += counts[0]
         ready = float(self.visits[hour]) >= _ENOUGH_VISITS
+        mixes_known = numbers[SPANS] * max(seconds, 3600.0) >= _ENOUGH_VISITS * _WEEK
         anomalies: list[PatternAnomaly] = []
         odds: list[float] = []
         done = []
@@ -141,10 +143,9 @@ class EntityRecord:
                 part[[KNOWN, EXPECTED, RAISED, VARIANCE]] += 1.0, expected, raised, variance
             if part[PASSED] == spans:
                 done.append(window)
-                for odd, anomaly in (
-                    self._ask_rate(part, counts[window], spans, boundary),
-                    self._ask_mix(part, counts[window], spans, boundary),
-                ):
+                of_rate = self._ask_rate(part, counts[window], spans, boundary)
+                of_mix = self._ask_mix(part, counts[window], spans, boundary)
+                for odd, anomaly in (of_rate, of_mix) if mixes_known else (of_rate,):
                     if not isnan(odd):
                         odds.append(odd)
                     if anomaly is not None:
@@ -240,8 +241,6 @@ class EntityRecord:
             return nan, None
         spread = self._spread(spans, MIX_SUM)
         _remember(part, MIX_SUM, min(statistic / freedom, _CLIP_SQUARE * spread))
-        if self.numbers[SPANS] < HOURS:
-            return nan, None
         tail = mix_tail(statistic / spread, freedom)
         odd = tail * _TESTS / spans
         if moved <= LIMIT:
