@@ -6,7 +6,7 @@ Events of entities with a week's profile (busy by day, 60 % at the weekend) and 
 100 an hour. *Quiet* entities keep to a law: ``steady`` (Poisson), ``restless`` (each hour's mean
 drawn anew, standard deviation 0.55 of it), ``loose`` (each hour's mix drawn anew, as from 30
 events), ``sessions`` (events in groups of 6 on average, each with a favourite behavior), ``flat``
-(Poisson without a profile). Their alarms are counted per span, over the rate, in weeks 2 to 4
+(Poisson without a profile). Their alarms are counted per span, over the rate, in weeks 3 and 4
 (``start``) and later (``then``).
 
 Faults lie on copies of steady entities, after 8 weeks: half more events, half as many, or half of
@@ -43,7 +43,7 @@ _LAWS: Final = ("steady", "restless", "loose", "sessions", "flat")
 _KINDS: Final = {"busier": "rate", "quieter": "rate", "mix": "mix"}
 _HOURS: Final = (1, 6, 24)
 _WARM: Final = 8 * _WEEK
-_SCORED: Final = _WEEK  # mixes from the second week on, rates from the third
+_SCORED: Final = 2 * _WEEK  # from the third week on
 _SETTLED: Final = 4 * _WEEK
 _DRAWS: Final = 2_000
 
