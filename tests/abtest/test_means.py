@@ -97,4 +97,17 @@ def test_a_ratio_of_nothing_is_unknown() -> None:
     assert isnan(ratio_arm(Moments.of(rows)).estimate)
     assert isnan(ratio_arm(Moments.empty(2)).variance)
     whole = Moments.of(np.column_stack([rows, rows]))
-    assert adjusted_ratios([whole, whole]).theta == (0.0,)
+    assert adjusted_ratios([whole, whole]).theta == ()
+
+
+def test_ratios_to_a_count_are_means() -> None:
+    rows = [users(300, seed=seed)[:, [0, 2, 1]] for seed in (0, 1)]
+    expected = adjusted_means([Moments.of(arm) for arm in rows])
+    ones = np.ones(300)
+    found = adjusted_ratios(
+        [Moments.of(np.column_stack([a[:, 0], ones, a[:, 1], ones, a[:, 2], ones])) for a in rows]
+    )
+    assert found.theta == pytest.approx(expected.theta, rel=0.1)  # within arms, not over both
+    for one, other in zip(found.arms, expected.arms, strict=True):
+        assert one.estimate == pytest.approx(other.estimate, rel=0.01)
+        assert one.variance == pytest.approx(other.variance, rel=0.01)

@@ -74,7 +74,7 @@ def adjusted_means(arms: Sequence[Moments]) -> Adjusted:
 
 
 def ratio_arm(moments: Moments) -> Arm:
-    """Give the ratio of the means of two columns, with its variance by the delta method.
+    """Give the ratio of the means of the first two columns, with its variance by the delta method.
 
     ``nan`` where the denominator's mean is 0.
 
@@ -90,58 +90,54 @@ def ratio_arm(moments: Moments) -> Arm:
     """
     if moments.n == 0 or moments.mean[1] == 0:
         return Arm(n=moments.n, estimate=nan, variance=nan)
-    ratio, weights = float(moments.mean[0] / moments.mean[1]), _linear(moments.mean)
-    variance = float(weights @ moments.covariance() @ weights)
+    weights = _linear(moments.mean[:2])[0]
+    variance = float(weights @ moments.covariance()[:2, :2] @ weights)
+    ratio = float(moments.mean[0] / moments.mean[1])
     return Arm(n=moments.n, estimate=ratio, variance=max(variance, 0.0))
 
 
 def adjusted_ratios(arms: Sequence[Moments]) -> Adjusted:
-    """Take out of a ratio what the same ratio before the test explains of it.
+    """Take out of a ratio what other ratios, known before the test, explain of it.
 
     Each arm's ratios are held by their linear forms around its own values; theta is the sum of the
     arms' covariances over that of their variances. Like `adjusted_means` it is centred on the
-    ratio before the test over all arms, and needs nothing but moments.
+    ratios before the test over all arms, and needs nothing but moments.
 
     Parameters
     ----------
     arms : sequence of Moments
-        With columns numerator, denominator, and the same two before the test.
+        With columns numerator, denominator, and pairs of the same that were known before.
     """
     together = _sum(arms)
-    usable = all(arm.n > 1 and arm.mean[1] != 0 and arm.mean[3] != 0 for arm in arms)
-    if not usable or together.mean[3] == 0:
-        plain = tuple(ratio_arm(arm.columns([0, 1])) for arm in arms)
-        return Adjusted(arms=plain, theta=(0.0,), variance_reduction=0.0)
-    centre = float(together.mean[2] / together.mean[3])
-    linear = [arm.combined(_two_linear(arm.mean)) for arm in arms]
+    own = [ratio_arm(arm) for arm in arms]
+    if any(arm.n < 2 or not arm.mean[1::2].all() for arm in [*arms, together]):
+        return Adjusted(arms=tuple(own), theta=(), variance_reduction=0.0)
+    linear = [arm.combined(_linear(arm.mean)) for arm in arms]
     covariances = [each.covariance() for each in linear]
-    theta = float(_slopes(np.sum(covariances, axis=0))[0])
-    weights = np.array([1.0, -theta])
+    theta = _slopes(np.sum(covariances, axis=0))
+    weights = np.concatenate([[1.0], -theta])
+    centre = together.mean[2::2] / together.mean[3::2]
     found = [
         Arm(
             n=arm.n,
-            estimate=float(arm.mean[0] / arm.mean[1])
-            - theta * (float(arm.mean[2] / arm.mean[3]) - centre),
+            estimate=plain.estimate - float(theta @ (arm.mean[2::2] / arm.mean[3::2] - centre)),
             variance=max(float(weights @ covariance @ weights), 0.0),
         )
-        for arm, covariance in zip(arms, covariances, strict=True)
+        for arm, plain, covariance in zip(arms, own, covariances, strict=True)
     ]
     return Adjusted(
         arms=tuple(found),
-        theta=(theta,),
+        theta=tuple(theta.tolist()),
         variance_reduction=_reduction([each.products for each in linear], weights),
     )
 
 
-def _two_linear(mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    weights = np.zeros((2, 4))
-    weights[0, :2], weights[1, 2:] = _linear(mean[:2]), _linear(mean[2:])
-    return weights
-
-
 def _linear(mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the weights of the linear form of a ratio of two means."""
-    weights: NDArray[np.float64] = np.array([1.0, -mean[0] / mean[1]]) / mean[1]
+    """Give the weights of the linear forms of ratios of means; pairs of columns."""
+    weights = np.zeros((len(mean) // 2, len(mean)))
+    for pair in range(len(weights)):
+        top, bottom = mean[2 * pair], mean[2 * pair + 1]
+        weights[pair, 2 * pair : 2 * pair + 2] = 1 / bottom, -top / bottom**2
     return weights
 
 
