@@ -67,8 +67,11 @@ def test_numbers_of_any_kind_are_taken(dtype: type) -> None:
 def test_an_infinite_value_is_refused_with_its_place() -> None:
     values = np.zeros(10)
     values[7] = -np.inf
-    with pytest.raises(ValueError, match="got -inf in row 7 of column 1"):
-        group_moments([np.full(10, np.nan), values], np.zeros(10, dtype=np.int64), 1)
+    columns, groups = [np.full(10, np.nan), values], np.zeros(10, dtype=np.int64)
+    with pytest.raises(ValueError, match="column 1 must be finite or missing, got -inf in row 7"):
+        group_moments(columns, groups, 1)
+    with pytest.raises(ValueError, match="cost must be finite"):
+        group_moments(columns, groups, 1, names=["gain", "cost"])
     left_out = np.where(np.arange(10) == 7, -1, 0)
     assert group_moments([values], left_out, 1).moments[0].n == 9
 

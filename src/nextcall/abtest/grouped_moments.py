@@ -33,7 +33,11 @@ class Grouped:
 
 
 def group_moments(
-    columns: Sequence[Column], groups: NDArray[np.integer[Any]], n_groups: int
+    columns: Sequence[Column],
+    groups: NDArray[np.integer[Any]],
+    n_groups: int,
+    *,
+    names: Sequence[str] = (),
 ) -> Grouped:
     """Reduce columns to the moments of each group.
 
@@ -43,11 +47,13 @@ def group_moments(
         ``nan`` is missing: the row counts for no column.
     groups : array of shape (n_rows,)
         Each row's group, from 0 to `n_groups` - 1; below 0 the row is left out.
+    names : sequence of str, optional
+        Of the columns, for errors.
 
     Raises
     ------
     ValueError
-        Where a value is infinite; it names the row and the column by number.
+        Where a value is infinite; it names the row and the column.
 
     Examples
     --------
@@ -65,7 +71,7 @@ def group_moments(
         codes = np.ascontiguousarray(groups[begin:end])
         places = np.array([each.ctypes.data for each in part], dtype=np.int64)
         if not add_rows(places, codes, counts, means, rests, products):
-            gone = _missing(part, codes, begin)
+            gone = _missing(part, codes, begin, names)
             missing += np.bincount(codes[gone & (codes >= 0)], minlength=n_groups)
             add_rows(places, np.where(gone, -1, codes), counts, means, rests, products)
     return Grouped(
@@ -78,16 +84,20 @@ def group_moments(
 
 
 def _missing(
-    part: Sequence[NDArray[np.float64]], codes: NDArray[np.integer[Any]], begin: int
+    part: Sequence[NDArray[np.float64]],
+    codes: NDArray[np.integer[Any]],
+    begin: int,
+    names: Sequence[str],
 ) -> NDArray[np.bool_]:
     """Say which rows have a missing value; refuse an infinite one."""
     gone = np.zeros(len(codes), dtype=np.bool_)
     for column, values in enumerate(part):
         wrong = np.flatnonzero(np.isinf(values) & (codes >= 0))
         if len(wrong):
+            name = names[column] if names else f"column {column}"
             raise ValueError(
-                f"values must be finite or missing, got {values[wrong[0]]} in row "
-                f"{begin + wrong[0]} of column {column}."
+                f"{name} must be finite or missing, got {values[wrong[0]]} in row "
+                f"{begin + wrong[0]}."
             )
         gone |= np.isnan(values)
     return gone
