@@ -7,7 +7,7 @@ import pytest
 from numba import njit
 from numpy.typing import NDArray
 
-from nextcall.compiling import bytes_at, compiled, floats_at
+from nextcall.compiling import bytes_at, compiled, floats_at, singles_at
 
 
 def total(values: NDArray[np.float64]) -> float:
@@ -50,11 +50,13 @@ def test_memory_at_an_address_is_read_and_written_alike() -> None:
     def halve(address: int) -> float:
         values, first = floats_at(address, 2), bytes_at(address, 16)
         values[1] /= 2
+        singles_at(address + 16, 2)[1] = 0.1
         return float(values[1] + first[0])
 
     kernel: Any = njit(halve)  # without a cache: compiled each time
     for function in (halve, kernel):
-        values = np.array([0.0, 3.0, 3.0])
+        values = np.array([0.0, 3.0, 0.0])
         values[:1].view(np.uint8)[0] = 7
         assert function(values.ctypes.data) == 8.5
-        assert values.tolist()[1:] == [1.5, 3.0]
+        assert values.tolist()[1] == 1.5
+        assert values[2:].view(np.float32).tolist() == [0.0, pytest.approx(0.1)]

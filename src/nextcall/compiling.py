@@ -1,7 +1,7 @@
 """Plain loops over arrays, compiled by numba: the one place that says how."""
 
 from collections.abc import Callable
-from ctypes import c_double, c_uint8
+from ctypes import c_double, c_float, c_uint8
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast
 
 import numpy as np
@@ -100,6 +100,11 @@ def floats_at(address: int, length: int) -> NDArray[np.float64]:
     return np.ctypeslib.as_array((c_double * length).from_address(int(address)))
 
 
+def singles_at(address: int, length: int) -> NDArray[np.float32]:
+    """Give the floats of four bytes at an address, as `floats_at` does."""
+    return np.ctypeslib.as_array((c_float * length).from_address(int(address)))
+
+
 def bytes_at(address: int, length: int) -> NDArray[np.uint8]:
     """Give the bytes at an address, as `floats_at` does."""
     return np.ctypeslib.as_array((c_uint8 * length).from_address(int(address)))
@@ -116,13 +121,22 @@ def _pointer_to(item: Any) -> Any:
     return pointer
 
 
-_floats, _bytes = _pointer_to(types.float64), _pointer_to(types.uint8)
+_floats, _singles = _pointer_to(types.float64), _pointer_to(types.float32)
+_bytes = _pointer_to(types.uint8)
 
 
 @overload(floats_at)
 def _floats_at(address: Any, length: Any) -> Any:  # noqa: ARG001  # numba asks for these names
     def at(address: Any, length: Any) -> Any:  # noqa: ARG001
         return _floats(address)
+
+    return at
+
+
+@overload(singles_at)
+def _singles_at(address: Any, length: Any) -> Any:  # noqa: ARG001
+    def at(address: Any, length: Any) -> Any:  # noqa: ARG001
+        return _singles(address)
 
     return at
 

@@ -1,9 +1,10 @@
 import math
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 
-from nextcall.anomaly.check_result import ALARM, Anomaly, CheckResult
+from nextcall.anomaly.check_result import ALARM, Anomaly, CheckResult, Rarity
 from nextcall.anomaly.monitor import AnomalyMonitor
 
 SPIKE = Anomaly(kind="spike", magnitude=2.5, expected=20.0, actual=45.0, low=10.0, high=30.0)
@@ -19,6 +20,21 @@ TOLD = (
 
 def test_an_alarm_names_each_detector_and_what_it_compared() -> None:
     assert RESULT.explanation == TOLD
+
+
+RARITY = Rarity(once_in=1_800.4, alarm_from=600.0, odd_rows=1, odd_since=None)
+
+
+def test_how_rare_and_since_when_are_told_as_the_stream_detector_does() -> None:
+    rare = "once in 1,800 points, an alarm from 600"
+    assert replace(RESULT, rarity=RARITY).explanation == f"{TOLD}; {rare}"
+    long = replace(RARITY, odd_rows=1_200)
+    assert replace(RESULT, rarity=long).explanation == f"{TOLD}; odd for 1,200 points; {rare}"
+    timed = replace(long, odd_since=datetime(2026, 1, 5, 7, 8, tzinfo=UTC))
+    early = replace(RESULT, rarity=timed, enough_data=False, risk_score=0.0)
+    assert early.explanation == (
+        f"{TOLD}; odd for 1,200 points, since 2026-01-05 07:08:00 UTC; {rare}; not enough data"
+    )
 
 
 def test_what_lowered_the_risk_is_told() -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ from nextcall.anomaly.named_kernels import (
     MISSING,
     POINTS,
     RANKS,
+    RARITY,
     RATE,
     REST_LENGTH,
     SLOT,
@@ -32,6 +34,7 @@ from nextcall.anomaly.named_kernels import (
     VARIANCE,
     WARM,
 )
+from nextcall.anomaly.named_rarity import FIRST_ODD, LAST_ODD, STRENGTH, TAIL, TIMED
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -222,6 +225,43 @@ def test_a_spike_is_told_with_its_band() -> None:
     assert not after.alarm
 
 
+def test_a_run_of_anomalies_is_told_with_its_first_time() -> None:
+    one, other = AnomalyMonitor(), AnomalyMonitor()
+    values = np.random.default_rng(0).normal(100, 5, 380)
+    values[[200, *range(300, 310)]] = 300.0
+    values[305] = math.nan  # missing: the run goes on
+    times = [START + timedelta(minutes=place) for place in range(len(values))]
+    told = [one.check("a", *row[:1], time=row[1]) for row in zip(values, times, strict=True)]
+    runs = [result.rarity.odd_rows if result.rarity else 0 for result in told]
+    assert runs[200] == 1
+    assert runs[300:305] == [1, 2, 3, 4, 5]
+    assert (runs[305], runs[306], told[305].rarity) == (0, 6, None)
+    assert told[306].rarity is not None
+    assert told[306].rarity.odd_since == times[300]
+    assert all((run > 0) == bool(each.anomalies) for run, each in zip(runs, told, strict=True))
+    assert "odd for 6 points, since 2026-01-05 05:00:00 UTC; once in " in told[306].explanation
+    rows = pd.DataFrame({"metric": "a", "value": values, "time": times})
+    other.check_frame(rows[:307])
+    row = other.summary().iloc[0]
+    assert (row["once_in"], row["odd_rows"]) == (told[306].rarity.once_in, 6)
+    assert row["odd_since"] == times[300]
+    other.check_frame(rows[307:])
+    pd.testing.assert_frame_equal(one.summary(), other.summary(), check_exact=True)
+    assert (one.summary()[["once_in", "odd_rows"]] == [1.0, 0]).all(axis=None)
+    assert one.summary()["odd_since"].isna().all()
+
+
+@pytest.mark.parametrize("time", [None, 1e300])
+def test_a_run_whose_time_is_not_known_has_none(time: float | None) -> None:
+    monitor = AnomalyMonitor()
+    for value in np.random.default_rng(0).normal(100, 5, 300):
+        monitor.check("a", value)
+    rarity = monitor.check("a", 300.0, time=time).rarity
+    assert rarity is not None
+    assert (rarity.odd_rows, rarity.odd_since) == (1, None)
+    assert monitor.summary()["odd_since"].isna().all()
+
+
 def test_a_trend_is_told_with_both_means() -> None:
     monitor = AnomalyMonitor()
     rng = np.random.default_rng(0)
@@ -337,6 +377,11 @@ def test_an_empty_frame_gives_an_empty_frame() -> None:
     assert AnomalyMonitor().check_frame(empty).empty
 
 
+def packed(first: float, second: float) -> float:
+    """Give the float whose bytes are two of four bytes."""
+    return float(np.array([first, second], dtype=np.float32).view(np.float64)[0])
+
+
 def spoiled(**changes: Any) -> dict[str, Any]:
     monitor = AnomalyMonitor()
     monitor.check("calls", 1.0)
@@ -344,7 +389,7 @@ def spoiled(**changes: Any) -> dict[str, Any]:
     keys = [["calls", None, None], ["calls", "b", None]]
     hot, cold = monitor._rows.arrays()
     arrays: dict[str, Any] = {
-        "format": 2,
+        "format": 3,
         "settings": np.array(monitor._settings),
         "keys": keys,
         "hot": hot,
@@ -388,6 +433,18 @@ def spoiled(**changes: Any) -> dict[str, Any]:
         {"cold_cell": (SLOT, np.nan)},
         {"cold_cell": (SLOT + 1, -1.0)},
         {"cold_cell": (MISSING, 0.5)},
+        {"cold_cell": (RARITY + FIRST_ODD, 1.0)},
+        {"cold_cell": (RARITY + LAST_ODD, 2.0)},
+        {"cold_cell": (RARITY + LAST_ODD, 0.5)},
+        {"cold_cell": (RARITY + STRENGTH, -1.0)},
+        {"cold_cell": (RARITY + TIMED, 2.0)},
+        {
+            "cold_cell": (
+                RARITY + TAIL,
+                packed(np.nan, 0.0),
+            )
+        },
+        {"cold_cell": (RARITY + TAIL, packed(0.0, 1e9))},
     ],
 )
 def test_a_spoiled_file_is_refused(changes: dict[str, Any], tmp_path: Path) -> None:

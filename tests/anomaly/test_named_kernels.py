@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nextcall.anomaly import named_kernels, named_steps, quartiles
+from nextcall.anomaly import named_kernels, named_rarity, named_steps, quartiles, tails
 from nextcall.anomaly.monitor_rows import Rows, Settings
 from nextcall.anomaly.named_kernels import (
     ALARMS,
@@ -38,13 +38,14 @@ from nextcall.anomaly.named_steps import (
     risk_entry,
     risks,
     steps,
+    told_at,
 )
 from nextcall.compiling import floats_at
 
 RATE_OF_ALARMS = 1 / 600
 KERNELS = (
     "block_of", "windows", "note", "judge", "measure", "measure_pattern", "look_back", "step",
-    "insert", "quantile",
+    "insert", "quantile", "note_odd",
 )  # fmt: skip
 NO_TIMES = np.empty(0)
 
@@ -220,6 +221,9 @@ def test_compiled_and_plain_python_say_the_same(monkeypatch: pytest.MonkeyPatch)
     for name in KERNELS:
         monkeypatch.setattr(named_kernels, name, getattr(named_kernels, name).py_func)
     monkeypatch.setattr(named_steps, "step", named_kernels.step)
+    monkeypatch.setattr(named_rarity, "learn", tails.learn.py_func)
+    monkeypatch.setattr(named_rarity, "decades", tails.decades.py_func)
+    monkeypatch.setattr(tails, "pareto_decades", tails.pareto_decades.py_func)
     monkeypatch.setattr(quartiles, "ranked", quartiles.ranked.py_func)
     slow = State(3)
     found = steps.py_func(slow.places, key_of, values, times)
@@ -227,6 +231,10 @@ def test_compiled_and_plain_python_say_the_same(monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_array_equal(found[1], expected[1])
     for one, other in zip(slow.arrays(), fast.arrays(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9)
+    told = [told_at(int(place)) for place in fast.places]
+    monkeypatch.setattr(named_steps, "rarity_at", named_rarity.rarity_at.py_func)
+    for place, right in zip(slow.places, told, strict=True):
+        np.testing.assert_allclose(told_at.py_func(int(place)), right, rtol=1e-9)
     address = int(slow.places[0])
     assert risk_at.py_func(address, 1e9) > 0
     assert judged_at.py_func(address, nan, nan) == (0.0, named_kernels.ENOUGH)

@@ -1,6 +1,6 @@
 """Five named detectors and their consensus, for many keys in one object."""
 
-from math import isfinite
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +14,7 @@ from nextcall.anomaly.monitor_input import (
     KEY_COLUMNS,
     Key,
     check_key,
+    moment,
     number,
     read_points,
     seconds,
@@ -30,10 +31,13 @@ from nextcall.anomaly.named_kernels import (
     LEARNED,
     MISSING,
     POINTS,
+    RARITY,
     RESTING,
     RISK,
+    SLOT,
     WARM,
 )
+from nextcall.anomaly.named_rarity import newest_rarities
 from nextcall.anomaly.named_steps import risks, steps
 
 
@@ -231,13 +235,14 @@ class AnomalyMonitor:
         return risks(*self._read(frame))
 
     def summary(self) -> pd.DataFrame:
-        """Give a row a key: its names, counts and newest risk.
+        """Give a row a key: its names, counts, newest risk, how rare that is and since when.
 
         Returns
         -------
         pandas.DataFrame
             ``metric``, ``entity``, ``behavior``, ``points`` learned, ``missing``, ``late``,
-            ``alarms``, ``risk_score`` of the newest point, ``enough_data``.
+            ``alarms``, ``risk_score`` of the newest point, ``enough_data``, and of the newest that
+            was learned ``once_in``, ``odd_rows`` and ``odd_since``, as `Rarity` has them.
         """
         hot, cold = self._rows.arrays()
         names = pd.DataFrame(list(self._rows.addresses), columns=list(KEY_COLUMNS), dtype="string")
@@ -246,6 +251,10 @@ class AnomalyMonitor:
             names[name] = cold[:, column].astype(np.int64)
         names["risk_score"] = hot[:, RISK]
         names["enough_data"] = hot[:, POINTS] > WARM
+        told = newest_rarities(cold[:, RARITY:SLOT], hot[:, POINTS])
+        names["once_in"], names["odd_rows"] = told.once_in, told.odd_rows
+        since = [None if isnan(each) else moment(each) for each in told.since.tolist()]
+        names["odd_since"] = pd.Series(since, dtype="datetime64[us, UTC]")
         return names
 
     def save(self, path: Path) -> None:

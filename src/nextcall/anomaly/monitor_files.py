@@ -23,6 +23,7 @@ from nextcall.anomaly.named_kernels import (
     PATTERN_POINTS,
     POINTS,
     RANKS,
+    RARITY,
     RATE,
     REST,
     REST_LENGTH,
@@ -32,6 +33,7 @@ from nextcall.anomaly.named_kernels import (
     VALUES,
     VARIANCE,
 )
+from nextcall.anomaly.named_rarity import check_rarities
 from nextcall.anomaly.quartiles import RING
 from nextcall.anomaly.state_file import (
     check_array,
@@ -41,7 +43,7 @@ from nextcall.anomaly.state_file import (
     write_state,
 )
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _VISITS: Final = slice(SLOT + 1, SLOT + 2 * SLOTS, 2)
 _COUNTS: Final = [MISSING, LATE, ALARMS, PATTERN_POINTS]
 
@@ -113,6 +115,7 @@ def _check_numbers(hot: NDArray[Any], cold: NDArray[Any], n_keys: int) -> None:
     squares = (hot[:, [VARIANCE, CHANGE]], cold[:, PATTERN], cold[:, BLOCK_SQUARES:MISSING])
     if any((each < 0).any() for each in squares):
         raise ValueError("a variance of its state is below 0")
+    check_rarities(cold[:, RARITY:SLOT], hot[:, POINTS])
 
 
 def _check_order(values: NDArray[np.float64], ranks: NDArray[np.uint8]) -> None:

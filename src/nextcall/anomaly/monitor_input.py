@@ -99,6 +99,14 @@ def seconds(time: Any) -> float:
         raise TypeError(f"time must be seconds or a datetime, got {time!r}.") from None
 
 
+def moment(seconds: float) -> datetime | None:
+    """Give the time of seconds since 1970, in UTC; None beyond the years that a datetime knows."""
+    try:
+        return _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+
+
 def read_points(frame: pd.DataFrame) -> Points:
     """Read the columns ``metric``, ``value`` and, where there, ``entity``, ``behavior``, ``time``.
 

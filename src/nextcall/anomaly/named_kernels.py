@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from nextcall.anomaly.named_rarity import RARITY_WIDTH, note_odd
 from nextcall.anomaly.quartiles import LOOK_EVERY, RING, insert, quantile
 from nextcall.compiling import bytes_at, compiled, floats_at
 
@@ -57,8 +58,9 @@ MISSING, LATE, ALARMS, REST_LENGTH, PATTERN, PATTERN_POINTS, NEW_MEAN = range(
 MAGNITUDE: Final = NEW_MEAN + 1
 LOW: Final = MAGNITUDE + 5
 HIGH: Final = LOW + 5
-SLOT: Final = HIGH + 5
-COLD_WIDTH: Final = 448  # whole lines of cache
+RARITY: Final = HIGH + 5
+SLOT: Final = RARITY + RARITY_WIDTH
+COLD_WIDTH: Final = 472  # whole lines of cache
 
 Floats = NDArray[np.float64]
 Judged = tuple[float, int, float, float, float, float, float]
@@ -109,8 +111,9 @@ def note(cold: Floats, kind: int, beyond: float, limit: float, low: float, high:
 
 @compiled(into_callers=True)
 def judge(
-    hot: Floats, cold: Floats, z: float, iqr: float, spike: float, trend: float, behavior: float
-) -> tuple[float, int]:
+    hot: Floats, cold: Floats, when: float,
+    z: float, iqr: float, spike: float, trend: float, behavior: float,
+) -> tuple[float, int]:  # fmt: skip
     """Give risk and flags of the magnitudes, and move the boundary."""
     first, second = max(z, iqr), min(z, iqr)
     second = max(second, min(first, spike))
@@ -124,6 +127,9 @@ def judge(
         flags += (int(trend > 1) << TREND) + (int(behavior > 1) << BEHAVIOR)
     flags += (int(z > 1) << Z_SCORE) + (int(iqr > 1) << IQR) + (int(spike > 1) << SPIKE)
     both = first + second
+    if first > 1:
+        at = int(hot[COLD]) + 8 * RARITY
+        note_odd(at, both, max(hot[BOUND], 1.0), hot[POINTS], when)
     if hot[POINTS] <= WARM:
         hot[BOUND] = min(max(hot[BOUND], _MARGIN * both), _MOST_FIRST)
         return 0.0, flags
@@ -267,6 +273,6 @@ def step(hot: Floats, cold: Floats, value: float, when: float) -> Judged:
     hot[PREVIOUS] = value
     if points % LOOK_EVERY == 0:
         trend = look_back(hot, cold, points, least_sigma)
-    risk, flags = judge(hot, cold, z, iqr, spike, trend, behavior)
+    risk, flags = judge(hot, cold, when, z, iqr, spike, trend, behavior)
     hot[RISK] = risk
     return risk, flags, z, iqr, spike, trend, behavior

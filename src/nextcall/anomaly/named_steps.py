@@ -9,10 +9,23 @@ import numpy as np
 from numba import float64, int64
 from numpy.typing import NDArray
 
-from nextcall.anomaly.named_kernels import COLD, COLD_WIDTH, HOT_WIDTH, Floats, step
+from nextcall.anomaly.named_kernels import (
+    COLD,
+    COLD_WIDTH,
+    HOT_WIDTH,
+    NEW_MEAN,
+    POINTS,
+    PREVIOUS,
+    RARITY,
+    Floats,
+    step,
+)
+from nextcall.anomaly.named_rarity import TAIL, rarity_at
 from nextcall.compiling import compiled, entry_point, floats_at
 
 _BLOCK: Final = 1 << 18  # values: with six scores each 12 MB
+TOLD: Final = RARITY + TAIL - NEW_MEAN  # columns of a cold row that are told
+TOLD_WIDTH: Final = TOLD + 4
 
 
 @compiled()
@@ -111,6 +124,32 @@ def judged_at(address: int, value: float, when: float) -> tuple[float, int]:
     hot = floats_at(address, HOT_WIDTH)
     judged = step(hot, floats_at(int(hot[COLD]), COLD_WIDTH), value, when)
     return judged[0], judged[1]
+
+
+@compiled(hold_lock=True)
+def told_at(address: int) -> Floats:
+    """Give what is told of the newest point, where a detector passed its limit.
+
+    Returns
+    -------
+    array of shape (TOLD_WIDTH,)
+        The columns of the cold row from `NEW_MEAN` on, less the history; then `POINTS` and
+        `PREVIOUS` of the hot one, once in how many points, and the number of an alarm.
+    """
+    hot = floats_at(address, HOT_WIDTH)
+    cold = floats_at(int(hot[COLD]), COLD_WIDTH)
+    told = np.empty(TOLD_WIDTH)
+    for place in range(TOLD):
+        told[place] = cold[NEW_MEAN + place]
+    told[TOLD], told[TOLD + 1] = hot[POINTS], hot[PREVIOUS]
+    told[TOLD + 2], told[TOLD + 3] = rarity_at(int(hot[COLD]) + 8 * RARITY)
+    return told
+
+
+@cache
+def told_entry() -> Callable[[int], Floats]:
+    """Give `told_at` for an integer, which saves the look at its type."""
+    return entry_point(told_at, int64)
 
 
 @cache

@@ -185,13 +185,13 @@ def reach(history: Floats, wanted: float) -> float:
 
 
 @compiled()
-def learn(history: Floats, residual: float) -> None:
+def learn(history: Floats | NDArray[np.float32], residual: float) -> None:
     """Count a residual.
 
     Parameters
     ----------
     history : array of shape (TAIL_WIDTH,)
-        Changed in place; all zero before the first residual.
+        Changed in place; all zero before the first residual. Of four bytes or of eight.
     residual : float
         Up to `SMALLEST` it counts as zero.
     """
@@ -212,9 +212,9 @@ def learn(history: Floats, residual: float) -> None:
         history[POSITIVE] += 1.0
     history[ROWS] += 1.0
     if history[ROWS] >= MEMORY:
-        history[COUNTS:] *= 0.5
-        history[ROWS] *= 0.5
-        history[POSITIVE] *= 0.5
+        for place in range(TAIL_WIDTH):
+            if place != HIGHEST:
+                history[place] *= 0.5
 
 
 @compiled()
