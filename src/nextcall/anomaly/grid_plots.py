@@ -96,11 +96,12 @@ def plot_grid(
     left_out = len(parts) - len(shown)
     panel.set_title(
         f"{what}: {noisy} of {len(parts)} series have alarms"
-        + (f"; {left_out} less odd ones are not drawn" if left_out else ""),
+        + (f"; {left_out} less odd ones are not drawn" if left_out else "")
+        + "\neach in its own range of values, the oddest first",
         fontsize=12,
     )
     handles: list[Any] = [
-        Line2D([], [], color=VALUE, label="has alarms, their number behind its name"),
+        Line2D([], [], color=VALUE, label="has alarms: how many stands behind its name"),
         Line2D([], [], color=SAME, label="nothing is wrong"),
         Line2D([], [], ls="", marker="o", color=ALARMING, mew=0, label="alarm"),
     ]

@@ -71,7 +71,8 @@ def plot_scores(table: pd.DataFrame) -> Figure:
         panel.spines[:].set_visible(False)
     figure.colorbar(image, ax=panels, label="score (bold: best of the column)", shrink=0.8)
     figure.suptitle(
-        f"{order[0]} leads with {whole['score'].max():.1f} over all files (silence: 0, most: 100)",
+        f"{order[0]} leads with {whole['score'].max():.1f} over all files, "
+        f"profile: {_PROFILES[profiles[0]]} (silence: 0, most: 100)",
         fontsize=11.5,
     )
     return figure
@@ -118,7 +119,16 @@ def plot_overall(
         Line2D([], [], color=VALUE, marker="o", label="ours, 95 % interval"),
         Line2D([], [], color=ALARMING, marker="o", label="peer, run here"),
         Line2D([], [], ls="", marker="D", mfc="white", mec=QUIET, mew=1.4, label="published"),
-        Line2D([], [], ls="", marker="|", color="black", ms=11, mew=2, label="at 0.5, if above 0"),
+        Line2D(
+            [],
+            [],
+            ls="",
+            marker="|",
+            color="black",
+            ms=11,
+            mew=2,
+            label="at the threshold 0.5, if above 0",
+        ),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
     label(

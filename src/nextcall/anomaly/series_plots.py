@@ -90,7 +90,7 @@ def plot_series(
     )
     if windows:
         handles.append(Patch(color=WINDOW, label="known to be odd"))
-    handles.append(Line2D([], [], color=ALARMING, ls="--", label="risk of an alarm, 0.5"))
+    handles.append(Line2D([], [], color=ALARMING, ls="--", label="from this risk on an alarm, 0.5"))
     figure.legend(
         handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, fontsize=9
     )
