@@ -11,7 +11,6 @@ window of as many), where they are installed. CPU time (saving: wall); the media
 ratios that of each round's. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -27,6 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the libraries load
 
 import numpy as np
 import pandas as pd
+from json_output import give, parser_of
 
 from nextcall.anomaly.monitor import AnomalyMonitor
 from nextcall.anomaly.monitor_stream import Stream
@@ -133,12 +133,11 @@ def _one_by_one(
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--keys", type=int, default=5_000)
     parser.add_argument("--points", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peer-python", default=sys.executable)
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -197,11 +196,7 @@ def main() -> None:
         "save_and_load_milliseconds": statistics.median(kept),
         "load_average": os.getloadavg()[0],
     }
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 if __name__ == "__main__":

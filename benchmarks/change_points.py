@@ -15,15 +15,13 @@ default; ``*_best`` is the best of a small grid as Pelt's. Intervals: bootstrap 
 same draws for all. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
-import json
 import math
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
+from json_output import give, parser_of
 from numpy.typing import NDArray
 
 from nextcall.anomaly.change_detector import Method, find_changes
@@ -111,11 +109,10 @@ def _ways(values: NDArray[np.float64]) -> dict[str, list[int]]:
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--seeds", type=int, default=12)
     parser.add_argument("--first-seed", type=int, default=1_000)
     parser.add_argument("--margin", type=int, default=5)
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     rows: list[str] = []
     counts: dict[str, list[list[float]]] = {}
@@ -183,11 +180,7 @@ def main() -> None:
         },
         "f1_of_the_grid": {name: round(value, 4) for name, value in whole.items()},
     }  # fmt: skip
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ the latter alarm at the rate. Published detectors score in a process of their ow
 `nextcall.anomaly.fault_detection` has the rules. Prints a table, or writes JSON to ``--output``.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -24,6 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the libraries load
 
 import numpy as np
 import pandas as pd
+from json_output import give, parser_of
 from numpy.typing import NDArray
 
 from nextcall.anomaly import peer_scores
@@ -116,12 +116,11 @@ def _summary(name: str, rate: str, faults: pd.DataFrame, alarms: pd.DataFrame) -
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--series", type=int, default=2, help="of each law with faults")
     parser.add_argument("--clean-series", type=int, default=3, help="of each law without")
     parser.add_argument("--peer-python", default=sys.executable)
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
     study = draw_fault_study(
@@ -177,11 +176,7 @@ def main() -> None:
         "recall_of_random_alarms": chance,
         "detectors": rows,
     }
-    text = json.dumps(result, indent=1)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 if __name__ == "__main__":
