@@ -13,7 +13,14 @@ import pytest
 from numpy.typing import NDArray
 
 from nextcall.anomaly import peer_scores
-from nextcall.anomaly.peer_scores import PLAIN, PUBLISHED, installed, main, score_series
+from nextcall.anomaly.peer_scores import (
+    PLAIN,
+    PUBLISHED,
+    installed,
+    libspot_tails,
+    main,
+    score_series,
+)
 
 VALUES = np.random.default_rng(0).normal(10, 2, 500)
 
@@ -182,3 +189,12 @@ def test_the_file_is_a_script(
 
 def test_a_library_is_loaded_when_it_is_asked() -> None:
     assert peer_scores._take("json") is json
+
+
+def test_libspot_treats_both_tails_alike() -> None:
+    pytest.importorskip("libspot")
+    values = np.random.default_rng(2).standard_t(3, 2_000)
+    tails = libspot_tails(values, first=300, q=1e-3)
+    assert np.array_equal(libspot_tails(-values, first=300, q=1e-3), tails)
+    assert (tails[:300] == 1).all()
+    assert 0.01 < (tails[300:] < 1).mean() < 0.1

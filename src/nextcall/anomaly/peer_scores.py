@@ -13,6 +13,8 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +31,7 @@ _MAD_TO_SIGMA: Final = 1.4826  # 1 / Phi^-1(3/4)
 _FIT: Final = 2 * _DAY  # rows that PyOD's detectors learn from, anew every day
 _LAGS: Final = 3  # values in a row of theirs
 _SPOT_START: Final = 2_000  # rows that libspot begins with
+_SPOT_RISK: Final = 1e-4  # its own default
 _ADWIN_DELTAS: Final = tuple(10.0 ** (-power / 2) for power in range(1, 17))
 
 
@@ -85,21 +88,21 @@ def hour_of_week(values: Floats) -> Floats:
     return scores
 
 
-def _river_gaussian(window: int | None) -> Peer:
-    def score(values: Floats) -> Floats:
-        scorer = _take("river.anomaly").GaussianScorer(window_size=window, grace_period=100)
-        scores = np.zeros(len(values))
-        for row, value in enumerate(values.tolist()):
+def river_gaussian(values: Floats, *, window: int | None) -> Floats:
+    """River's GaussianScorer over all values before, or a window of them: 2 |Phi - 1/2|."""
+    scorer = _take("river.anomaly").GaussianScorer(window_size=window)
+    scores = np.zeros(len(values))
+    for row, value in enumerate(values.tolist()):
+        with suppress(TypeError):  # a flat window's variance may be below 0, its root complex
             scores[row] = scorer.score_one(None, value)
-            scorer.learn_one(None, value)
-        return scores
-
-    return score
+        scorer.learn_one(None, value)
+    return scores
 
 
-def _river_trees(values: Floats) -> Floats:
+def river_trees(values: Floats, *, seed: int = 0) -> Floats:
+    """River's HalfSpaceTrees, of values scaled by the range of those before."""
     model = _take("river.preprocessing").MinMaxScaler() | _take("river.anomaly").HalfSpaceTrees(
-        seed=0
+        seed=seed
     )
     scores = np.zeros(len(values))
     for row, value in enumerate(values.tolist()):
@@ -148,32 +151,46 @@ def _river_adwin(values: Floats) -> Floats:
     return scores
 
 
-def _libspot(*, drift: bool) -> Peer:
-    def score(values: Floats) -> Floats:
-        make = _take("libspot").Spot
-        start = min(_SPOT_START, len(values) // 2)
-        shown = values.astype(np.float64)
-        if drift:  # DSPOT: what is left of the mean of the ten values before
-            before = np.convolve(values, np.ones(10) / 10)[: len(values)]
-            shown = values - np.concatenate([values[:1], before[:-1]])
-        sides = []
-        for sign in (1.0, -1.0):
-            spot = make(q=1e-4, low=0, discard_anomalies=1, level=0.98, max_excess=500)
-            spot.fit((sign * shown[10:start]).tolist())
-            sides.append((sign, spot))
-        scores = np.zeros(len(values))
-        for row in range(start, len(values)):
-            chances = [1.0]
-            for sign, spot in sides:
-                value = sign * float(shown[row])
-                if value > spot.excess_threshold:
-                    chance = spot.probability(value)
-                    chances.append(0.0 if math.isnan(chance) else chance)  # beyond the tail's end
-                spot.step(value)
-            scores[row] = -math.log10(max(min(chances), 1e-300))
-        return scores
+def libspot_tails(values: Floats, *, first: int, q: float) -> Floats:
+    """Give libspot's probability of a value as far out, the smaller of its two tails.
 
-    return score
+    Parameters
+    ----------
+    values : array of shape (n_rows,)
+    first : int
+        Rows to begin with; they are not scored.
+    q : float
+        Probability below which it takes a value for an anomaly, and does not learn it.
+
+    Returns
+    -------
+    array of shape (n_rows,)
+        1 where a value is in no tail, and on a side whose start cannot be fitted.
+    """
+    tails = np.ones((2, len(values)))
+    for tail, sign in zip(tails, (1.0, -1.0), strict=True):
+        spot = _take("libspot").Spot(q=q)
+        shown = (sign * values).tolist()
+        try:
+            spot.fit(shown[:first])
+        except RuntimeError:  # refuses a flat start
+            continue
+        for row, value in enumerate(shown[first:], start=first):
+            if value > spot.excess_threshold:
+                tail[row] = np.nan_to_num(spot.probability(value), nan=0.0)  # beyond its end
+            spot.step(value)
+    return np.asarray(tails.min(axis=0), dtype=np.float64)
+
+
+def _libspot(values: Floats, *, drift: bool) -> Floats:
+    start = min(_SPOT_START, len(values) // 2)
+    shown = values.astype(np.float64)
+    if drift:  # DSPOT: what is left of the mean of the ten values before
+        before = np.convolve(values, np.ones(10) / 10)[: len(values)]
+        shown = values - np.concatenate([values[:1], before[:-1]])
+    tails = libspot_tails(shown[10:], first=start - 10, q=_SPOT_RISK)
+    decades = [-math.log10(max(tail, 1e-300)) for tail in tails.tolist()]
+    return np.array([0.0] * 10 + decades)
 
 
 def _pyod(module: str, name: str, options: Mapping[str, Any]) -> Peer:
@@ -200,14 +217,14 @@ PLAIN: Final[Mapping[str, Peer]] = {
 """Formulas that need no library."""
 
 PUBLISHED: Final[Mapping[str, Peer]] = {
-    "river GaussianScorer": _river_gaussian(None),
-    "river GaussianScorer(288)": _river_gaussian(288),
-    "river HalfSpaceTrees": _river_trees,
+    "river GaussianScorer": partial(river_gaussian, window=None),
+    "river GaussianScorer(288)": partial(river_gaussian, window=288),
+    "river HalfSpaceTrees": river_trees,
     "river SNARIMAX": _river_forecast,
     "river PageHinkley": _river_page_hinkley,
     "river ADWIN": _river_adwin,
-    "libspot": _libspot(drift=False),
-    "libspot, drift": _libspot(drift=True),
+    "libspot": partial(_libspot, drift=False),
+    "libspot, drift": partial(_libspot, drift=True),
     "PyOD ECOD": _pyod("ecod", "ECOD", {}),
     "PyOD IForest": _pyod("iforest", "IForest", {"random_state": 0, "n_estimators": 50}),
 }

@@ -1,18 +1,19 @@
 """Other libraries' detectors as a benchmark asks them, where they are installed.
 
-Each is used as its documentation says, at its defaults, one series at a time. What must be fitted
-first is fitted on the first 15 % of the rows, which the benchmark does not score.
+Each is used as its documentation says, at its defaults, one series at a time; those of river and
+libspot are set up in `nextcall.anomaly.peer_scores`. What must be fitted first is fitted on the
+first 15 % of the rows, which the benchmark does not score.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from nextcall.anomaly import peer_scores
 from nextcall.anomaly.scorers import DEFAULT_RATE, Floats, Scorer, Times
 
 _FIRST: Final = 0.15  # share of a series that may be fitted on
@@ -43,7 +44,7 @@ def peer_scorers(
     offered: list[tuple[str, str, bool, Callable[[Floats], Floats]]] = [
         ("GaussianScorer", "river", True, partial(_gaussian, rate=rate, window=None)),
         ("GaussianScorer, 288 rows", "river", True, partial(_gaussian, rate=rate, window=_DAY)),
-        ("HalfSpaceTrees", "river", False, partial(_half_space_trees, seed=seed)),
+        ("HalfSpaceTrees", "river", False, partial(peer_scores.river_trees, seed=seed)),
         ("Spot, both tails", "libspot", True, partial(_spot, rate=rate)),
         ("IsolationForest, 2 rows", "sklearn", True, partial(_isolation_forest, seed=seed)),
     ]
@@ -60,56 +61,18 @@ def _without_times(score: Callable[[Floats], Floats]) -> Callable[[Floats, Times
     return lambda values, _: score(values)
 
 
-def _library(name: str) -> Any:
-    return import_module(name)
-
-
 def _gaussian(values: Floats, *, rate: float, window: int | None) -> Floats:
-    scorer = _library("river.anomaly").GaussianScorer(window_size=window)
-    inside = np.zeros(len(values))  # 2 |Phi - 1/2|
-    for row, value in enumerate(values.tolist()):
-        with suppress(TypeError):  # a flat window's variance may be below 0, its root complex
-            inside[row] = scorer.score_one(None, value)
-        scorer.learn_one(None, value)
+    inside = peer_scores.river_gaussian(values, window=window)
     return np.asarray(rate / (rate + 1.0 - inside), dtype=np.float64)
 
 
-def _half_space_trees(values: Floats, *, seed: int) -> Floats:
-    scale = _library("river.preprocessing").MinMaxScaler()
-    trees = _library("river.anomaly").HalfSpaceTrees(seed=seed)
-    scores = np.empty(len(values))
-    for row, value in enumerate(values.tolist()):
-        scale.learn_one({"value": value})
-        scaled = scale.transform_one({"value": value})
-        scores[row] = trees.score_one(scaled)
-        trees.learn_one(scaled)
-    return scores
-
-
 def _spot(values: Floats, *, rate: float) -> Floats:
-    tails = [_spot_tail(values.tolist(), rate=rate, low=low) for low in (False, True)]
-    return np.asarray(rate / (rate + np.min(tails, axis=0)), dtype=np.float64)
-
-
-def _spot_tail(values: list[float], *, rate: float, low: bool) -> Floats:
-    """Give the probability of a value as far out; 1 within the edge, and where it cannot be fit."""
-    tail = np.ones(len(values))
-    first = max(2, int(_FIRST * len(values)))
-    spot = _library("libspot").Spot(q=rate, low=low)
-    try:
-        spot.fit(values[:first])
-    except RuntimeError:  # refuses a flat start
-        return tail
-    for row, value in enumerate(values[first:], start=first):
-        edge = spot.excess_threshold
-        if value < edge if low else value > edge:
-            tail[row] = np.nan_to_num(spot.probability(value), nan=0.0)  # beyond the law's end
-        spot.step(value)
-    return tail
+    tails = peer_scores.libspot_tails(values, first=max(2, int(_FIRST * len(values))), q=rate)
+    return np.asarray(rate / (rate + tails), dtype=np.float64)
 
 
 def _isolation_forest(values: Floats, *, seed: int) -> Floats:
     rows = np.column_stack([values, np.concatenate([values[:1], values[:-1]])])
     first = max(2, int(_FIRST * len(values)))
-    forest = _library("sklearn.ensemble").IsolationForest(random_state=seed).fit(rows[:first])
+    forest = import_module("sklearn.ensemble").IsolationForest(random_state=seed).fit(rows[:first])
     return np.asarray(-forest.score_samples(rows), dtype=np.float64)
