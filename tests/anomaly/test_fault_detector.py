@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from nextcall.anomaly import fault_forecast, fault_step
+from nextcall.anomaly import fault_clusters, fault_forecast, fault_step
 from nextcall.anomaly.fault_detector import FaultDetector
 from nextcall.synth.series import SeriesSettings, metric_series
 
@@ -73,7 +73,7 @@ def test_compiled_and_plain_steps_agree(monkeypatch: pytest.MonkeyPatch) -> None
     results = []
     for plain in (False, True):
         if plain:
-            for module in (fault_forecast, fault_step):
+            for module in (fault_clusters, fault_forecast, fault_step):
                 for name, kernel in vars(module).items():
                     if hasattr(kernel, "py_func"):
                         monkeypatch.setattr(module, name, kernel.py_func)
@@ -106,6 +106,16 @@ def test_noise_raises_alarms_at_the_rate(
     values = noise(np.random.default_rng(8), 120_000)
     alarms = (FaultDetector(rate=rate).score(values)["risk"] >= 0.5).sum()
     assert rate * len(values) / 2 <= alarms <= rate * len(values) * 2
+
+
+@pytest.mark.parametrize("rate", [1 / 600, 1 / 1440])
+def test_bursts_raise_alarms_at_the_rate(rate: float) -> None:
+    rng = np.random.default_rng(8)
+    rows = 1_000_000
+    on = np.repeat(rng.random(rows // 20) < 0.07, 20)  # one in 286 rows begins a burst
+    values = rng.normal(size=rows) + np.where(on, rng.exponential(10.0, rows), 0.0)
+    alarms = (FaultDetector(rate=rate).score(values)["risk"] >= 0.5).sum()
+    assert rate * rows / 2 <= alarms <= rate * rows * 2
 
 
 def test_a_season_is_learned_and_raises_no_more_alarms_than_noise() -> None:
@@ -166,6 +176,17 @@ def test_an_alarm_is_followed_by_a_rest() -> None:
     scores = [detector.update("", value) for value in [50.0] * 7]
     assert [score.risk >= 0.5 for score in scores] == [True, *[False] * 5, True]
     assert [score.resting for score in scores] == [False, *[True] * 5, False]
+
+
+def test_rests_double_while_a_fault_goes_on() -> None:
+    detector = FaultDetector(rest=5)
+    noise = np.random.default_rng(0)
+    detector.score(noise.normal(size=1_000))
+    alarms = np.flatnonzero(detector.score(np.full(60, 50.0))["risk"] >= 0.5)
+    assert alarms.tolist() == [0, 6, 17, 38]  # 5, 10 and 20 rows between
+    detector.score(noise.normal(size=200))
+    alarms = np.flatnonzero(detector.score(np.full(7, 50.0))["risk"] >= 0.5)
+    assert alarms.tolist() == [0, 6]
 
 
 def test_what_stays_becomes_the_new_normal() -> None:
@@ -278,7 +299,7 @@ def _spoil(path: Path, **changed: Any) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"format": 2}, "format must be 1"),
+        ({"format": 1}, "format must be 2"),
         ({"options": np.zeros(3)}, "options must have the shape"),
         ({"options": np.array([0.5, 10.0])}, "rate must be"),
         ({"options": np.array([0.01, -1.0])}, "rest must be"),

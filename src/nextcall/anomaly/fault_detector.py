@@ -40,9 +40,10 @@ class FaultDetector:
     after a week, the profile of the week. The difference is told in the standard deviation at that
     level, and by the law of the differences before it as a normal score. The row alone, sums of
     scores since any row before (shifts, trends) and of their squares (restless spans) give evidence
-    that is added up; `fault_step` says how. Where a fault is suspected, little is learned.
+    that is added up; `fault_step` says how. Where a fault is suspected, little is learned. Strange
+    stretches that come oftener than the rate, as bursts do, raise what it takes (`fault_clusters`).
 
-    Every row takes constant time and each key 3.6 kilobytes. The score of a row depends on it and
+    Every row takes constant time and each key 3.9 kilobytes. The score of a row depends on it and
     the rows before it alone.
 
     Parameters
@@ -50,7 +51,8 @@ class FaultDetector:
     rate : float
         Alarms per row that are wanted of a series with nothing wrong, in (0, 0.05].
     rest : int
-        Rows after an alarm without another, at least 0.
+        Rows after an alarm without another, at least 0; twice as many with each further alarm
+        while the fault goes on.
 
     Raises
     ------

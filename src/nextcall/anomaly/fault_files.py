@@ -7,10 +7,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from nextcall.anomaly.fault_clusters import ALARMED, KNOWN
 from nextcall.anomaly.fault_step import (
     ABOVE,
     ALARMS,
     BELOW,
+    CLUSTER,
     LATE,
     MISSING,
     ROWS_SEEN,
@@ -27,8 +29,9 @@ from nextcall.anomaly.state_file import (
 )
 from nextcall.anomaly.tails import TAIL_WIDTH, check_history
 
-_FORMAT: Final = 1
-_COUNTS: Final = [ROWS_SEEN, MISSING, LATE, ALARMS]
+_FORMAT: Final = 2  # 1 had no stretches
+_COUNTS: Final = [ROWS_SEEN, MISSING, LATE, ALARMS, CLUSTER + ALARMED]
+_HISTORIES: Final = (ABOVE, BELOW, CLUSTER + KNOWN)
 
 
 def save_faults(
@@ -55,7 +58,7 @@ def load_faults(
         check_array("states", states, np.float64, (len(keys), STATE_WIDTH))
         check_finite(states, time=TIME)
         check_counts(states[:, _COUNTS])
-        for first in (ABOVE, BELOW):
+        for first in _HISTORIES:
             check_history(states[:, first : first + TAIL_WIDTH])
     rate, rest = options.tolist()
     return (rate, rest), keys, states

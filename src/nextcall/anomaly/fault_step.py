@@ -4,7 +4,8 @@ Ten tests run side by side on normal scores z: the row alone, a shift up or down
 standard deviations since some row before (Shiryaev-Roberts: R = (1 + R) exp(d z - d^2 / 2)), and a
 spread of three times the variance. Each R is divided by the constant that makes it "once in R rows"
 where nothing is wrong; then they are added, for whatever raises one of them is news. The sum is
-held against the boundary, 1 / rate, which moves slowly so that the rate holds whatever the noise.
+held against the boundary, 1 / rate, which moves slowly so that the rate holds whatever the noise,
+and is raised where strange rows usually come in clusters (`fault_clusters`).
 
 References
 ----------
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from nextcall.anomaly.fault_clusters import CLUSTER_WIDTH, GAP, RAISED, learn_stretch, next_rest
 from nextcall.anomaly.fault_forecast import (
     FORECAST_WIDTH,
     expect,
@@ -78,7 +80,8 @@ SPREAD_SINCE: Final = SPREAD + 1
 ABOVE: Final = SPREAD_SINCE + 1
 BELOW: Final = ABOVE + TAIL_WIDTH
 FORECAST: Final = BELOW + TAIL_WIDTH
-STATE_WIDTH: Final = FORECAST + FORECAST_WIDTH
+CLUSTER: Final = FORECAST + FORECAST_WIDTH
+STATE_WIDTH: Final = CLUSTER + CLUSTER_WIDTH
 
 # Columns of a result.
 RESULT: Final = ("risk", "enough_data", "resting", "reason", "expected", "sigma", "once_in", "rows")
@@ -123,8 +126,8 @@ def normal_score(own: Floats, off: float) -> float:
 
 
 @compiled()
-def add_up(own: Floats, score: float, most: float) -> tuple[float, int, float]:
-    """Add a normal score to the sums; give evidence in rows, the reason and its rows.
+def add_up(own: Floats, score: float, most: float) -> tuple[float, float, int, float]:
+    """Add a normal score to the sums; give evidence in rows (all, of this alone), reason and rows.
 
     Parameters
     ----------
@@ -160,7 +163,7 @@ def add_up(own: Floats, score: float, most: float) -> tuple[float, int, float]:
     evidence += _SPREAD_WEIGHT * own[SPREAD]
     if _SPREAD_WEIGHT * own[SPREAD] > strongest:
         reason, since = 5, own[SPREAD_SINCE]
-    return evidence, reason, since
+    return evidence, alone, reason, since
 
 
 @compiled()
@@ -176,7 +179,7 @@ def judge(own: Floats, evidence: float, bound: float, rate: float, rest: float) 
         own[RISK] *= 0.5
     elif alarm:
         own[ALARMS] += 1
-        own[RESTING] = rest
+        own[RESTING] = next_rest(own[CLUSTER:], rest)
     own[ALONE] += 1
     if own[ALONE] > _APART / rate:
         own[EXPOSED] += 1
@@ -220,12 +223,12 @@ def step(own: Floats, value: float, when: float, rate: float, rest: float, resul
     rate : float
         Alarms per row that are wanted.
     rest : float
-        Rows after an alarm without another.
+        Rows after the first alarm of a stretch without another.
     result : array of shape (RESULT_WIDTH,)
         Overwritten.
     """
     rows = int(own[ROWS_SEEN])
-    forecast = own[FORECAST:]
+    forecast, cluster = own[FORECAST:CLUSTER], own[CLUSTER:]
     result[:] = 0.0
     result[1] = 1.0 if rows >= WARM else 0.0
     result[4] = result[5] = np.nan
@@ -245,10 +248,13 @@ def step(own: Floats, value: float, when: float, rate: float, rest: float, resul
     sigma, power = spread(forecast, expected)
     off = residual(forecast, value, expected, sigma, power) if rows >= _FIRST else 0.0
     score = normal_score(own, off)
-    usual = math.exp(_START + own[MOVED])
+    usual = math.exp(_START + own[MOVED] + cluster[RAISED])
     result[2] = 1.0 if own[RESTING] > 0 else 0.0
-    evidence, reason, since = add_up(own, score, usual / rate)
+    evidence, alone, reason, since = add_up(own, score, usual / rate)
     alarm = judge(own, evidence, usual / rate, rate, rest)
+    first = math.exp(_START) / rate
+    if rows >= WARM and learn_stretch(cluster, evidence, evidence - alone, alarm, first, rate):
+        own[RESTING] = min(own[RESTING], max(rest - GAP, 0.0))
     share = trust(own, evidence, rate)
     own[UNLEARNED] += 1
     lesson = not alarm
