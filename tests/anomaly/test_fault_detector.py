@@ -159,7 +159,7 @@ def test_an_explanation_says_what_was_expected_and_since_when() -> None:
     for value in rng.normal(100, 5, 3_000):
         assert detector.update("a", value).enough_data or len(detector) == 1
     spike = detector.update("a", 160.0)
-    assert spike.explanation.startswith("high: now 160, expected 99.7562 (")
+    assert spike.explanation.startswith("high: now 160, expected 99.7567 (")
     assert "once in" in spike.explanation
     assert spike.reason == "high"
     for value in rng.normal(100, 5, 300):
