@@ -12,6 +12,19 @@ Direction = Literal["higher", "lower"]
 _DIRECTIONS: Final = get_args(Direction)
 
 
+def check_direction(better: str) -> Direction:
+    """Give a direction back.
+
+    Raises
+    ------
+    ValueError
+        Where it is none.
+    """
+    if better not in _DIRECTIONS:
+        raise ValueError(f"better must be one of {_DIRECTIONS}, got {better!r}.")
+    return better  # type: ignore[return-value]  # mypy narrows no tuple of literals
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
     """What is asked of a metric besides its effect.
@@ -43,8 +56,7 @@ class Aim:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        if self.better not in _DIRECTIONS:
-            raise ValueError(f"better must be one of {_DIRECTIONS}, got {self.better!r}.")
+        check_direction(self.better)
         check_alternative(self.alternative)
         for name in ("margin", "equivalence"):
             value = getattr(self, name)
