@@ -1,0 +1,117 @@
+"""Quantities of the cases of the kinds ``ope`` and ``interleaving``, by name."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from nextcall.abtest.effect import check_alpha
+from nextcall.abtest.logged_actions import LoggedActions
+from nextcall.abtest.off_policy import evaluate_policy
+from nextcall.abtest.preference import delta_ab, sign_test
+
+_SWITCH: Final = 5.0
+"""Of the quantity ``switch_dr_lambda5``."""
+
+
+def ope_quantities(case: Mapping[str, object], folder: Path) -> dict[str, float | list[float]]:
+    """Evaluate a policy on the log in the case's file, by every method.
+
+    Parameters
+    ----------
+    case : mapping
+        ``file`` (columns action, reward, pscore, pi_e_0, ..., q_hat_0, ...) and ``n_actions``.
+    folder : Path
+        What a relative ``file`` is relative to.
+
+    Raises
+    ------
+    ValueError
+        Where the case or its file lacks something or holds what cannot be.
+    """
+    n_actions = _count(case, "n_actions")
+    rows = pd.read_csv(folder / str(_field(case, "file")))
+    chances = [f"pi_e_{action}" for action in range(n_actions)]
+    model = [f"q_hat_{action}" for action in range(n_actions)]
+    for column in ("action", "reward", "pscore", *chances, *model):
+        if column not in rows.columns:
+            raise ValueError(f"file must have a column {column}, got {list(rows.columns)}.")
+        if not np.isfinite(pd.to_numeric(rows[column], errors="coerce")).all():
+            raise ValueError(f"file must hold finite numbers in column {column}.")
+    logged = LoggedActions(
+        action=rows["action"].to_numpy(),
+        reward=rows["reward"].to_numpy(dtype=float),
+        propensity=rows["pscore"].to_numpy(dtype=float),
+        target=rows[chances].to_numpy(dtype=float),
+        predicted=rows[model].to_numpy(dtype=float),
+    )
+    ips = evaluate_policy(logged, method="ips")
+    dr = evaluate_policy(logged, method="dr")
+    return {
+        "ips": ips.value,
+        "snips": evaluate_policy(logged, method="snips").value,
+        "dm": evaluate_policy(logged, method="dm").value,
+        "dr": dr.value,
+        "sndr": evaluate_policy(logged, method="sndr").value,
+        "switch_dr_lambda5": evaluate_policy(logged, method="switch_dr", switch=_SWITCH).value,
+        "ess": ips.overlap.effective_size,
+        "ips_se": ips.se,
+        "dr_se": dr.se,
+    }
+
+
+def interleaving_quantities(
+    case: Mapping[str, object],
+    folder: Path,  # noqa: ARG001  # every kind takes it
+) -> dict[str, float | list[float]]:
+    """Test the wins of two rankers.
+
+    Parameters
+    ----------
+    case : mapping
+        ``wins_a``, ``wins_b``, ``ties``.
+    folder : Path
+        Not used.
+
+    Raises
+    ------
+    ValueError
+        Where the case lacks something or holds what cannot be.
+
+    Examples
+    --------
+    >>> case = {"wins_a": 40, "wins_b": 55, "ties": 105, "alpha": 0.05}
+    >>> found = interleaving_quantities(case, Path())
+    >>> {name: round(value, 4) for name, value in found.items()}
+    {'sign_p_value': 0.1505, 'delta_ab': 0.0375}
+    """
+    check_alpha(float(_number(case, "alpha")) if "alpha" in case else 0.05)
+    a, b, ties = (_count(case, name) for name in ("wins_a", "wins_b", "ties"))
+    return {"sign_p_value": sign_test(a, b), "delta_ab": delta_ab(a, b, ties)}
+
+
+QUANTITIES: Final[
+    Mapping[str, Callable[[Mapping[str, object], Path], dict[str, float | list[float]]]]
+] = {"ope": ope_quantities, "interleaving": interleaving_quantities}
+
+
+def _field(case: Mapping[str, object], name: str) -> object:
+    if name not in case:
+        raise ValueError(f"a case of this kind must have {name}, got {sorted(case)}.")
+    return case[name]
+
+
+def _number(case: Mapping[str, object], name: str) -> float:
+    value = _field(case, name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number, got {value!r}.")  # noqa: TRY004  # data
+    return value
+
+
+def _count(case: Mapping[str, object], name: str) -> int:
+    value = _number(case, name)
+    if not (value >= 0 and value == value // 1):
+        raise ValueError(f"{name} must be a whole number, at least 0, got {value}.")
+    return int(value)
