@@ -213,6 +213,54 @@ class Quantile:
         return (self.column,)
 
 
+@dataclass(frozen=True, slots=True)
+class RankQuality:
+    """The quality of two rankers on the same queries: a score of each for every query.
+
+    Parameters
+    ----------
+    control, treatment : str
+        Columns of scores, such as NDCG at 5, of one row a query.
+    cluster : str, optional
+        Column of what queries belong to (service, session) that are not independent.
+    by : str, optional
+        Column of slices to look into, for a mean can hide that some are worse off.
+    aim : Aim
+
+    Examples
+    --------
+    >>> RankQuality("ndcg_old", "ndcg_new", cluster="service").columns
+    ('ndcg_old', 'ndcg_new', 'service')
+    """
+
+    control: str
+    treatment: str
+    cluster: str | None = None
+    by: str | None = None
+    aim: Aim = Aim()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if self.control == self.treatment:
+            raise ValueError(f"treatment must be another column than control, {self.control!r}.")
+
+    @property
+    def name(self) -> str:
+        """Both columns'."""
+        return f"{self.treatment} - {self.control}"
+
+    @property
+    def scores(self) -> tuple[str, str]:
+        """Control's column and treatment's."""
+        return (self.control, self.treatment)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All that are read."""
+        more = (each for each in (self.cluster, self.by) if each is not None)
+        return tuple(dict.fromkeys((*self.scores, *more)))
+
+
 Metric = Mean | Proportion | Ratio | Quantile
 """What `analyze` takes; `RankQuality` compares two rankers on the same queries."""
 
