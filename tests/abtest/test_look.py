@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable
-from math import inf, nan, sqrt
+from math import inf, nan
 
 import numpy as np
 import pytest
 
 from nextcall.abtest.effect import Effect, effect_of
 from nextcall.abtest.group_sequential import spending_bounds
-from nextcall.abtest.horizon_sequences import horizon_effect
+from nextcall.abtest.horizon_sequences import horizon_bounds, horizon_effect
 from nextcall.abtest.look import LookPlan, Method, look
 
 
@@ -74,17 +74,17 @@ def test_a_group_sequential_test_runs_by_its_bounds_and_stops_with_its_estimate(
 
 
 @pytest.mark.parametrize("method", ["group-sequential", "always-valid", "fixed-horizon"])
-def test_all_looks_together_hold_alpha(method: Method) -> None:
+def test_a_look_shows_what_the_bounds_that_hold_alpha_show(method: Method) -> None:
     rng = np.random.default_rng(2)
-    plan, runs, shown = LookPlan(n=1000, method=method), 80, 0
-    sizes = [200, 400, 600, 800, 1000]
-    for _ in range(runs):
-        path = rng.standard_normal(5).cumsum() / np.sqrt(np.arange(1, 6))
-        for place, n in enumerate(sizes):
-            if look(plan, effect(float(path[place])), n, earlier=sizes[:place]).shown:
-                shown += 1
-                break
-    assert shown / runs < 0.05 + 3 * sqrt(0.05 * 0.95 / runs)
+    plan, sizes = LookPlan(n=1000, method=method), [200, 400, 600, 800, 1000]
+    bounds = horizon_bounds(plan.horizon, sizes)
+    if method == "group-sequential":
+        bounds = np.array(spending_bounds([0.2, 0.4, 0.6, 0.8, 1.0]).upper)
+    for place, n in enumerate(sizes):
+        for score in rng.normal(0, bounds[place], 8).tolist():
+            found = look(plan, effect(score), n, earlier=sizes[:place])
+            assert found.shown == (abs(score) >= bounds[place])
+            assert found.naive.pvalue <= found.effect.pvalue * (1 + 1e-9)
 
 
 def test_what_does_not_vary_is_not_shown() -> None:
