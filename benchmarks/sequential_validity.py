@@ -1,0 +1,349 @@
+"""Type I error and sample size of tests that are looked at more than once, beside gbstats'.
+
+    python benchmarks/sequential_validity.py --peer-python /venv/with/gbstats/bin/python
+
+Two arms of one law, so that whatever is shown is an error: looked at once, at 5, 10 and 20 even
+looks up to 1,000 units an arm, and after every pair of units (one in each arm) from 30 to 2,000 an
+arm; once more with four units of control to one of treatment. Then a true effect of 0.1 standard
+deviations: how large each method's test must be planned to show it with a given power, and at which
+size it stops on average. gbstats' confidence sequence (default tuning of 5,000) is computed here by
+its closed form; ``--peer-python`` checks that against the package on random arms. One core. Prints
+JSON, or writes it to ``--output``.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the libraries load
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import ndtri, stdtr
+
+from nextcall.abtest.bounded_sequences import BoundedMean
+from nextcall.abtest.confidence_sequences import asymptotic_sequence, mixture_rate
+from nextcall.abtest.effect import Arm, difference
+from nextcall.abtest.group_sequential import classical_bounds, spending_bounds
+from nextcall.abtest.horizon_sequences import Horizon, horizon_bounds, t_score
+from nextcall.abtest.spending import Spending
+
+Array = NDArray[np.float64]
+Draw = Callable[[np.random.Generator, tuple[int, int]], Array]
+
+_ALPHA = 0.05
+_TUNING = 5000.0  # gbstats' default
+_FIRST = 30  # units an arm at the first look
+_BLOCK = 200
+
+_LAWS: Mapping[str, Draw] = {
+    "normal": lambda rng, shape: rng.standard_normal(shape),
+    "lognormal": lambda rng, shape: rng.lognormal(size=shape),
+    "bernoulli_0.1": lambda rng, shape: (rng.random(shape) < 0.1).astype(np.float64),
+    "exponential": lambda rng, shape: rng.exponential(size=shape),
+}
+
+_PEER = """
+import json, sys
+from gbstats.frequentist.tests import SequentialConfig, SequentialTwoSidedTTest
+from gbstats.models.statistics import SampleMeanStatistic
+found = []
+for n, mean, variance, m, other, spread in json.load(sys.stdin):
+    arms = [SampleMeanStatistic(n=k, sum=k * a, sum_squares=(k - 1) * v + k * a * a)
+            for k, a, v in ((n, mean, variance), (m, other, spread))]
+    test = SequentialTwoSidedTTest(*arms, SequentialConfig(difference_type="absolute"))
+    result = test.compute_result()
+    found.append([*result.ci, result.p_value])
+print(json.dumps(found))
+"""
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--runs", type=int, default=20_000)
+    parser.add_argument("--power-runs", type=int, default=6_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--peer-python")
+    parser.add_argument("--output", type=Path)
+    args = parser.parse_args()
+    begin = time.perf_counter()
+    found: dict[str, object] = {
+        "runs": args.runs,
+        "type_one": {
+            law: type_one(draw, args.runs, np.random.default_rng(args.seed))
+            for law, draw in _LAWS.items()
+        },
+        "type_one_unequal": {
+            law: unequal(draw, args.runs // 2, np.random.default_rng(args.seed + 4))
+            for law, draw in _LAWS.items()
+        },
+        "power": power(args.power_runs, np.random.default_rng(args.seed + 1)),
+        "bounded_missed": bounded_missed(args.runs // 20, np.random.default_rng(args.seed + 2)),
+    }
+    if args.peer_python:
+        found["gbstats_closed_form"] = peer(args.peer_python, np.random.default_rng(args.seed + 3))
+    found["seconds"] = round(time.perf_counter() - begin, 1)
+    text = json.dumps(found, indent=1)
+    if args.output:
+        args.output.write_text(text + "\n")
+    else:
+        print(text)
+
+
+def type_one(draw: Draw, runs: int, rng: np.random.Generator) -> dict[str, float]:
+    """Give how often each method shows an effect where there is none."""
+    horizon, peer_rate = 2000, mixture_rate(_TUNING, _ALPHA, approximate=True)
+    every = np.arange(_FIRST, horizon + 1)
+    # Name: the sizes of an arm at which it is looked at, bounds, and whether a t-score counts as
+    # the z-score that is as rare.
+    tests: dict[str, tuple[NDArray[np.int64], Array, bool]] = {
+        "fixed_once": (np.array([1000]), np.array([-ndtri(_ALPHA / 2)]), True),
+        "always_valid_every_unit": (
+            every,
+            horizon_bounds(Horizon(last=2 * horizon, first=2 * _FIRST), 2 * every, alpha=_ALPHA),
+            True,
+        ),
+        "gbstats_every_unit": (every, mixture_bounds(every, peer_rate), False),
+        "mixture_every_unit": (
+            every,
+            mixture_bounds(every, mixture_rate(2 * horizon, _ALPHA)),
+            False,
+        ),
+    }
+    for looks in (5, 10, 20):
+        sizes = 1000 * np.arange(1, looks + 1) // looks
+        shares = (sizes / 1000).tolist()
+        plain = np.full(looks, -ndtri(_ALPHA / 2))
+        tests[f"naive_{looks}"] = (sizes, plain, True)
+        tests[f"always_valid_{looks}"] = (
+            sizes,
+            horizon_bounds(Horizon(last=2000), 2 * sizes, alpha=_ALPHA),
+            True,
+        )
+        tests[f"gbstats_{looks}"] = (sizes, mixture_bounds(sizes, peer_rate), False)
+        for name, planned in {
+            "obrien_fleming": classical_bounds(shares, alpha=_ALPHA),
+            "pocock": classical_bounds(shares, alpha=_ALPHA, exponent=0.5),
+            "spending_obrien_fleming": spending_bounds(shares, alpha=_ALPHA),
+            "spending_pocock": spending_bounds(shares, alpha=_ALPHA, spending=Spending("pocock")),
+        }.items():
+            tests[f"group_{name}_{looks}"] = (sizes, np.array(planned.upper), True)
+    shown = dict.fromkeys(tests, 0)
+    for begin in range(0, runs, _BLOCK):
+        scores, dof = t_scores(draw, rng, min(_BLOCK, runs - begin), horizon)
+        for name, (sizes, bounds, exact) in tests.items():
+            where = sizes - 1
+            shown[name] += int(beyond(scores[:, where], dof[:, where], bounds, exact=exact).sum())
+    return {name: count / runs for name, count in shown.items()}
+
+
+def mixture_bounds(sizes: Array | NDArray[np.int64], rate: float) -> Array:
+    """Give the z-scores that a normal mixture's confidence sequence excludes."""
+    ratio = 2 * sizes * rate
+    found: Array = np.sqrt((1 + ratio) / ratio * (np.log1p(ratio) - 2 * np.log(_ALPHA)))
+    return found
+
+
+def t_scores(
+    draw: Draw, rng: np.random.Generator, runs: int, size: int, *, effect: float = 0.0, of: int = 1
+) -> tuple[Array, Array]:
+    """Give Welch's t-score and degrees of freedom after every unit of treatment.
+
+    Control has `of` units for each.
+    """
+    estimates: list[Array] = []
+    errors: list[Array] = []  # squared
+    freedoms: list[Array] = []
+    for times, shift in ((of, 0.0), (1, effect)):
+        values = draw(rng, (runs, size * times)) + shift
+        count = np.arange(1.0, size + 1) * times
+        mean = values.cumsum(axis=1)[:, times - 1 :: times] / count
+        square = (values * values).cumsum(axis=1)[:, times - 1 :: times] / count - mean * mean
+        estimates.append(mean)
+        errors.append(np.maximum(square, 0.0) / np.maximum(count - 1, 1))
+        freedoms.append(np.maximum(count - 1, 1))
+    one, other = errors
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores = (estimates[1] - estimates[0]) / np.sqrt(one + other)
+        dof = (one + other) ** 2 / (one**2 / freedoms[0] + other**2 / freedoms[1])
+    return np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0), dof
+
+
+def unequal(draw: Draw, runs: int, rng: np.random.Generator) -> dict[str, float]:
+    """Give how often each shows an effect where there is none, one unit in five treated.
+
+    Looked at after every treated unit, from 30 to 1,000 of them.
+    """
+    every = np.arange(_FIRST, 1001)
+    n = 5 * every
+    plain = np.full(len(n), np.inf)
+    plain[-1] = -ndtri(_ALPHA / 2)
+    last, first = float(n[-1]), float(n[0])
+    rate = mixture_rate(_TUNING, _ALPHA, approximate=True)
+    tests = {
+        "fixed_once": (plain, True),
+        "always_valid_every_unit": (horizon_bounds(Horizon(last=last, first=first), n), True),
+        "always_valid_shape_1_every_unit": (
+            horizon_bounds(Horizon(last=last, first=first, shape=1.0), n),
+            True,
+        ),
+        "gbstats_every_unit": (mixture_bounds(n / 2, rate), False),
+    }
+    shown = dict.fromkeys(tests, 0)
+    for begin in range(0, runs, _BLOCK):
+        block = min(_BLOCK, runs - begin)
+        scores, dof = t_scores(draw, rng, block, len(every) + _FIRST - 1, of=4)
+        for name, (bounds, exact) in tests.items():
+            late = slice(_FIRST - 1, None)
+            shown[name] += int(beyond(scores[:, late], dof[:, late], bounds, exact=exact).sum())
+    return {name: count / runs for name, count in shown.items()}
+
+
+def beyond(scores: Array, dof: Array, bounds: Array, *, exact: bool) -> NDArray[np.bool_]:
+    """Tell which runs lie beyond a bound at a look (two-sided)."""
+    hits = np.abs(scores) >= bounds
+    if not exact:
+        return np.asarray(hits.any(axis=1))
+    runs, looks = np.nonzero(hits)  # the z-score that is as rare lies nearer to 0
+    rare = -ndtri(stdtr(dof[runs, looks], -np.abs(scores[runs, looks]))) >= bounds[looks]
+    found = np.zeros(len(scores), dtype=np.bool_)
+    found[runs[rare]] = True
+    return found
+
+
+def power(runs: int, rng: np.random.Generator) -> dict[str, object]:
+    """Give the sizes at which an effect of 0.1 standard deviations is shown."""
+    size, effect = 5000, 0.1
+    sizes = np.arange(_FIRST, size + 1)
+
+    def paths(effect: float) -> NDArray[np.float32]:
+        kept = np.empty((runs, len(sizes)), dtype=np.float32)
+        for begin in range(0, runs, _BLOCK):
+            block = min(_BLOCK, runs - begin)
+            scores, _ = t_scores(_LAWS["normal"], rng, block, size, effect=effect)
+            kept[begin : begin + block] = np.abs(scores[:, _FIRST - 1 :])
+        return kept
+
+    scores = paths(effect)
+    peer_bounds = mixture_bounds(sizes, mixture_rate(_TUNING, _ALPHA, approximate=True))
+    peer_stops = stops(scores, peer_bounds)
+
+    def horizon_stops(scores: NDArray[np.float32], last: int) -> Array:
+        plan = Horizon(last=2.0 * last, first=2.0 * _FIRST)
+        seen = sizes[sizes <= last]
+        bounds = horizon_bounds(plan, 2 * seen, alpha=_ALPHA)
+        bounds = np.array(
+            [t_score(b, 2 * n - 2) for b, n in zip(bounds, seen.tolist(), strict=True)]
+        )
+        return stops(scores[:, : len(seen)], bounds)
+
+    found: dict[str, object] = {"runs": runs, "effect": effect}
+    for goal in (0.8, 0.9):
+        peer_size = int(np.quantile(peer_stops, goal, method="inverted_cdf")) + _FIRST
+        last = round(
+            brentq(
+                lambda each, goal=goal: (
+                    np.isfinite(horizon_stops(scores, round(each))).mean() - goal
+                ),
+                1000,
+                4000,
+                xtol=4,
+            )
+        )
+        stopped = horizon_stops(scores, last)
+        ours = np.minimum(stopped + _FIRST, last)
+        theirs = np.minimum(peer_stops + _FIRST, peer_size)
+        found[f"power_{goal}"] = {
+            "always_valid": {
+                "planned": last,
+                "power": float(np.isfinite(stopped).mean()),
+                "mean_size": round(float(ours.mean()), 1),
+                "median_size": float(np.median(ours)),
+            },
+            "gbstats": {
+                "planned": peer_size,
+                "power": float((peer_stops + _FIRST <= peer_size).mean()),
+                "mean_size": round(float(theirs.mean()), 1),
+                "median_size": float(np.median(theirs)),
+            },
+            "smaller": round(1 - float(ours.mean() / theirs.mean()), 4),
+            "smaller_error": round(
+                float(np.std(ours - theirs * (ours.mean() / theirs.mean())) / theirs.mean())
+                / runs**0.5,
+                4,
+            ),
+        }
+        if goal == 0.8:  # the same two plans where the effect is another
+            found["planned_for_0.1"] = {
+                str(true): _other_effect(paths(true), last, peer_size, horizon_stops, peer_bounds)
+                for true in (0.0, 0.05, 0.2, 0.4)
+            }
+    return found
+
+
+def _other_effect(
+    scores: NDArray[np.float32],
+    last: int,
+    peer_size: int,
+    horizon_stops: Callable[[NDArray[np.float32], int], Array],
+    peer_bounds: Array,
+) -> dict[str, float]:
+    ours, theirs = horizon_stops(scores, last), stops(scores, peer_bounds) + _FIRST
+    return {
+        "always_valid_shown": float(np.isfinite(ours).mean()),
+        "always_valid_mean_size": round(float(np.minimum(ours + _FIRST, last).mean()), 1),
+        "gbstats_shown": float((theirs <= peer_size).mean()),
+        "gbstats_mean_size": round(float(np.minimum(theirs, peer_size).mean()), 1),
+    }
+
+
+def stops(scores: NDArray[np.float32], bounds: Array) -> Array:
+    """Give the first look beyond the bound, from 0; infinite where there is none."""
+    hits = scores >= bounds.astype(np.float32)
+    return np.where(hits.any(axis=1), hits.argmax(axis=1), np.inf)
+
+
+def bounded_missed(runs: int, rng: np.random.Generator) -> dict[str, float]:
+    """Give how often the empirical Bernstein interval misses a share of 0.1 at any of 2,000 values.
+
+    With the mean width of the interval at the end.
+    """
+    missed, width = 0, 0.0
+    for _ in range(runs):
+        seen = BoundedMean(0.0, 1.0, alpha=_ALPHA).update(rng.random(2000) < 0.1)
+        missed += not seen.lower_ <= 0.1 <= seen.upper_
+        width += (seen.upper_ - seen.lower_) / runs
+    return {"runs": runs, "missed": missed / runs, "mean_width": round(width, 4)}
+
+
+def peer(python: str, rng: np.random.Generator) -> dict[str, float]:
+    """Give how far the closed form lies from gbstats itself, on random arms."""
+    arms = [
+        [
+            int(rng.integers(30, 5000)), float(rng.normal(10, 1)), float(rng.uniform(0.5, 4)),
+            int(rng.integers(30, 5000)), float(rng.normal(10, 1)), float(rng.uniform(0.5, 4)),
+        ]
+        for _ in range(500)
+    ]  # fmt: skip
+    answer = subprocess.run(
+        [python, "-c", _PEER], input=json.dumps(arms), capture_output=True, text=True, check=True
+    )
+    rate, far = mixture_rate(_TUNING, _ALPHA, approximate=True), 0.0
+    for given, theirs in zip(arms, json.loads(answer.stdout), strict=True):
+        n, mean, variance, m, other, spread = given
+        control = Arm(n=n, estimate=mean, variance=variance)
+        treatment = Arm(n=m, estimate=other, variance=spread)
+        ours = asymptotic_sequence(difference(control, treatment), n + m, rate=rate, alpha=_ALPHA)
+        pairs = zip((ours.ci_lower, ours.ci_upper, ours.pvalue), theirs, strict=True)
+        far = max(far, *(abs(a - b) for a, b in pairs))
+    return {"arms": len(arms), "largest_difference": far}
+
+
+if __name__ == "__main__":
+    main()
