@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 _NODES: Final = 16  # of a panel one standard deviation wide: exact to rounding in the tails too
 _REACH: Final = 40  # standard deviations: a log-concave law leaves exp(-39) beyond them
 _SEEN: Final = 75.0  # a density below exp(-75) of its peak adds nothing to a quantile
-_LEAST: Final = 0.05  # a parameter below it puts a share of the law under the smallest float
+_EDGE: Final = 690.0  # a logit beyond which a share is no float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Beta:
     Parameters
     ----------
     a, b : float
-        At least 0.05; a posterior's are successes and failures, each plus the prior's.
+        Above 0; a posterior's are successes and failures, each plus the prior's.
 
     Raises
     ------
@@ -39,8 +39,8 @@ class Beta:
         """Refuse what cannot be."""
         for name in ("a", "b"):
             value = getattr(self, name)
-            if not _LEAST <= value < np.inf:
-                raise ValueError(f"{name} must be finite and at least {_LEAST}, got {value}.")
+            if not 0 < value < np.inf:
+                raise ValueError(f"{name} must be finite and above 0, got {value}.")
 
     @property
     def mean(self) -> float:
@@ -214,12 +214,23 @@ def _log_density(law: Beta, points: _Points) -> Floats:
 
 def _beyond(law: Beta, points: _Points, by: float) -> Floats:
     """Give the chance that a share of the law lies more than `by` above each point."""
-    return _tail(law, points, by, special.betaincc, special.betainc)
+    chances = _tail(law, points, by, special.betaincc, special.betainc)
+    return chances if by else _at_edges(chances, -points.logit, law.b, law.a)
 
 
 def _short(law: Beta, points: _Points, by: float) -> Floats:
     """Give the chance that a share of the law lies below `by` above each point."""
-    return _tail(law, points, by, special.betainc, special.betaincc)
+    chances = _tail(law, points, by, special.betainc, special.betaincc)
+    return chances if by else _at_edges(chances, points.logit, law.a, law.b)
+
+
+def _at_edges(chances: Floats, logit: Floats, near: float, far: float) -> Floats:
+    """Put in the chances at shares that are no floats, from a power law at either end."""
+    whole = special.betaln(near, far)
+    first, last = logit < -_EDGE, logit > _EDGE
+    chances[first] = np.exp(np.minimum(near * logit[first] - np.log(near) - whole, 0.0))
+    chances[last] = -np.expm1(np.minimum(-far * logit[last] - np.log(far) - whole, 0.0))
+    return chances
 
 
 def _tail(
