@@ -208,7 +208,7 @@ def _ratio_bound(control: Share, treatment: Share, z: float, end: float) -> floa
         variance = _ratio_variance(control, treatment, ratio)
         return -sign * off - z * sqrt(variance)
 
-    start = nextafter(start, end) if start else sign * _SMALLEST
+    start = nextafter(start, end) if start else sign * 1e-15  # the next float from a ratio of 1
     return exp(_root(beyond, min(max(start, -_FARTHEST), _FARTHEST), end))
 
 
