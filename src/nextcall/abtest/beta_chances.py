@@ -11,8 +11,9 @@ from scipy import optimize, special
 
 Floats = NDArray[np.float64]
 
-_NODES: Final = 16  # of a panel one standard deviation wide: exact to rounding in the tails too
+_NODES: Final = 16  # of a panel two standard deviations wide: exact to rounding
 _REACH: Final = 40  # standard deviations: a log-concave law leaves exp(-39) beyond them
+_TURNS: Final = np.arange(-_REACH, _REACH + 1.0)  # logits between which powers turn to others
 _SEEN: Final = 75.0  # a density below exp(-75) of its peak adds nothing to a quantile
 _EDGE: Final = 690.0  # a logit beyond which a share is no float
 
@@ -75,8 +76,8 @@ class _Points:
 def chance_above(law: Beta, other: Beta, *, by: float = 0.0) -> float:
     """Give the chance that a share of the one law exceeds one of the other by more than `by`.
 
-    To 11 digits at up to 10^9 units, small chances too (down to 1e-300), where no parameter is
-    below 1/2.
+    To 11 digits at up to 10^9 units, small chances too (down to 1e-300); with `by` other than 0 and
+    a parameter below 1, to 8.
 
     Parameters
     ----------
@@ -138,8 +139,8 @@ def difference_interval(law: Beta, other: Beta, *, alpha: float) -> tuple[float,
     middle = law.mean - other.mean
     reach = (np.sqrt(2 / alpha) + 1) * np.hypot(law.sd, other.sd)  # Cantelli: no quantile is beyond
     ends = max(middle - reach, -1.0), min(middle + reach, 1.0)
-    low = optimize.brentq(lambda by: above(by) - (1 - alpha / 2), *ends, xtol=1e-15)
-    high = optimize.brentq(lambda by: above(by) - alpha / 2, *ends, xtol=1e-15)
+    low = optimize.brentq(lambda by: above(by) - (1 - alpha / 2), *ends, xtol=1e-16, rtol=1e-11)
+    high = optimize.brentq(lambda by: above(by) - alpha / 2, *ends, xtol=1e-16, rtol=1e-11)
     return float(low), float(high)
 
 
@@ -162,9 +163,9 @@ def _points(law: Beta, other: Beta, *shifts: float) -> _Points:
 
     In the logit of a share a Beta law is log-concave and smooth, whatever its parameters.
     """
-    edges = [_bulk(law), np.arange(-_REACH, _REACH + 1.0)]
+    edges = [_bulk(law), _TURNS]
     for shift in shifts:
-        moved = special.expit(_bulk(other)) - shift
+        moved = special.expit(np.concatenate([_bulk(other), _TURNS])) - shift
         edges.append(special.logit(moved[(moved > 0) & (moved < 1)]) if shift else _bulk(other))
     borders = np.unique(np.concatenate(edges))
     places, weights = _rule()
@@ -183,7 +184,7 @@ def _rule() -> tuple[Floats, Floats]:
 def _bulk(law: Beta) -> Floats:
     middle = special.digamma(law.a) - special.digamma(law.b)
     spread = np.sqrt(special.polygamma(1, law.a) + special.polygamma(1, law.b))
-    return np.asarray(middle + spread * np.arange(-_REACH, _REACH + 1.0))
+    return np.asarray(middle + spread * np.arange(-_REACH, _REACH + 1.0, 2))
 
 
 def _density(law: Beta, points: _Points) -> Floats:
