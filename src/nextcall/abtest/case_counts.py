@@ -123,8 +123,10 @@ def bayes_normal_quantities(case: Mapping[str, object], folder: Path) -> Quantit
     prior = case.get("prior")
     believed = None
     if prior is not None:
-        mean, sd = _numbers(case, "prior")
-        believed = NormalPrior(mean=mean, sd=sd)
+        given = _numbers(case, "prior")
+        if len(given) != 2:
+            raise ValueError(f"prior must be a mean and a standard deviation, got {prior!r}.")
+        believed = NormalPrior(mean=given[0], sd=given[1])
     arms = [
         Arm(
             n=_whole(case, f"n_{side}", least=1),
