@@ -61,7 +61,7 @@ def test_pvalues_and_intervals_say_what_the_bounds_say(alternative: Alternative)
 @pytest.mark.parametrize("drift", [0.0, 2.5])
 def test_what_is_read_at_the_stop_is_freed_of_the_looks(drift: float) -> None:
     rng = np.random.default_rng(5)
-    runs, bounds = 200, classical_bounds(LOOKS, exponent=0.5)
+    runs, bounds = 100, classical_bounds(LOOKS, exponent=0.5)
     steps = np.diff([0.0, *LOOKS])
     pvalues, medians, covered = [], 0, 0
     for _ in range(runs):

@@ -67,7 +67,7 @@ def sequential_quantities(case: Mapping[str, object], folder: Path) -> Quantitie
     return found
 
 
-def group_sequential_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
+def group_sequential_bounds_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     """Give the upper bounds at the looks of a test, as z-scores.
 
     Parameters
@@ -99,7 +99,7 @@ QUANTITIES: Final[Mapping[str, Callable[[Mapping[str, object], Path], Quantities
     MappingProxyType(
         {
             "sequential": sequential_quantities,
-            "group_sequential_bounds": group_sequential_quantities,
+            "group_sequential_bounds": group_sequential_bounds_quantities,
         }
     )
 )
