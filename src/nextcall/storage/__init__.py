@@ -1,0 +1,1 @@
+"""What is kept in a database: one engine, transactions, migrations, commits of many at once."""
