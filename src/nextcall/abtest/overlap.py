@@ -11,6 +11,7 @@ from nextcall.abtest.moments import Moments
 
 _FEW: Final = 0.1  # of the rows' number: below it most rows say next to nothing
 _FAR: Final = 3.0  # standard errors: 0.3 % by chance
+_ROUNDING: Final = 1e-3  # of chances that were written to a file
 _HEAVY: Final = 0.05  # share of all weight on one row
 
 
@@ -32,6 +33,8 @@ class Overlap:
         Of the sum of weights, on the row with the greatest.
     changed_share : float
         Of the rows whose weight was cut or set to 0.
+    of_chances : bool
+        Whether weights are ratios of chances, so that their mean should be 1.
     """
 
     n: int
@@ -41,6 +44,7 @@ class Overlap:
     mean_weight_se: float
     max_share: float
     changed_share: float
+    of_chances: bool = True
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -49,7 +53,7 @@ class Overlap:
         off = abs(self.mean_weight - 1)
         if self.max_weight == 0:
             return ("The log holds no action that the policy would take.",)
-        if off > _FAR * self.mean_weight_se and off > 1e-6:
+        if self.of_chances and off > max(_FAR * self.mean_weight_se, _ROUNDING):
             found.append(
                 f"The mean weight is {self.mean_weight:.3g} and should be 1 "
                 f"(standard error {self.mean_weight_se:.2g}): the propensities are not those the "
@@ -67,7 +71,7 @@ class Overlap:
         return tuple(found)
 
 
-def overlap(weights: ArrayLike, *, changed: int = 0) -> Overlap:
+def overlap(weights: ArrayLike, *, changed: int = 0, of_chances: bool = True) -> Overlap:
     """Describe the weights of a log's rows.
 
     Parameters
@@ -77,6 +81,8 @@ def overlap(weights: ArrayLike, *, changed: int = 0) -> Overlap:
         at least 0, finite.
     changed : int
         Rows whose weight was cut or set to 0 afterwards.
+    of_chances : bool
+        Whether weights are ratios of chances, so that their mean should be 1.
 
     Raises
     ------
@@ -110,4 +116,5 @@ def overlap(weights: ArrayLike, *, changed: int = 0) -> Overlap:
         mean_weight_se=greatest * sqrt(float(moments.covariance()[0, 0]) / n) if n > 1 else nan,
         max_share=1 / total if total > 0 else nan,
         changed_share=changed / n,
+        of_chances=of_chances,
     )
