@@ -54,6 +54,14 @@ def test_a_column_that_is_not_of_finite_numbers_is_named(
         QUANTITIES["ope"](case, tmp_path)
 
 
+@pytest.mark.parametrize("value", [0.0, -0.1, 1.1])
+def test_a_propensity_that_is_no_chance_is_refused_by_its_column(
+    tmp_path: Path, value: float
+) -> None:
+    with pytest.raises(ValueError, match="above 0, up to 1, in column pscore"):
+        QUANTITIES["ope"](write(tmp_path, pscore=[value, 0.5]), tmp_path)
+
+
 def test_a_case_that_lacks_something_is_refused(tmp_path: Path) -> None:
     case = write(tmp_path)
     with pytest.raises(ValueError, match="must have file"):

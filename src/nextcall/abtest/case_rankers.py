@@ -40,6 +40,8 @@ def ope_quantities(case: Mapping[str, object], folder: Path) -> dict[str, float 
             raise ValueError(f"file must have a column {column}, got {list(rows.columns)}.")
         if not np.isfinite(pd.to_numeric(rows[column], errors="coerce")).all():
             raise ValueError(f"file must hold finite numbers in column {column}.")
+    if not rows["pscore"].between(0, 1, inclusive="right").all():
+        raise ValueError("file must hold chances above 0, up to 1, in column pscore.")
     logged = LoggedActions(
         action=rows["action"].to_numpy(),
         reward=rows["reward"].to_numpy(dtype=float),

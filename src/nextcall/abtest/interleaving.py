@@ -85,7 +85,7 @@ def team_draft(
     --------
     >>> shown = team_draft([["a", "b", "c"], ["b", "d"]], k=3, rng=np.random.default_rng(4))
     >>> shown.items, shown.teams.tolist()
-    (('b', 'a', 'c'), [1, 0, 0])
+    (('b', 'a', 'd'), [1, 0, 1])
     """
     _check(rankings, k)
     length = min(k, len({item for ranking in rankings for item in ranking}))
@@ -93,8 +93,9 @@ def team_draft(
     teams: list[int] = []
     taken: set[Item] = set()
     at = [0] * len(rankings)
-    while len(items) < length:
-        for team in rng.permutation(len(rankings)).tolist():
+    # Each round adds an item or more; the order of turns is drawn for all of them at once.
+    for order in rng.random((length, len(rankings))).argsort(axis=1).tolist():
+        for team in order:
             ranking = rankings[team]
             while at[team] < len(ranking) and ranking[at[team]] in taken:
                 at[team] += 1

@@ -155,9 +155,14 @@ def _tops(items: Sequence[Item], rankings: Sequence[Sequence[Item]]) -> list[lis
     """
     rows: list[list[int]] = []
     taken: set[Item] = set()
+    at = [0] * len(rankings)
     for item in items:
-        left = [[each for each in ranking if each not in taken][:1] for ranking in rankings]
-        rows.append([int(each[0] == item) if each else -1 for each in left])
+        row = []
+        for ranker, ranking in enumerate(rankings):
+            while at[ranker] < len(ranking) and ranking[at[ranker]] in taken:
+                at[ranker] += 1
+            row.append(int(ranking[at[ranker]] == item) if at[ranker] < len(ranking) else -1)
+        rows.append(row)
         taken.add(item)
     return rows
 

@@ -117,8 +117,8 @@ def bootstrap_interval(
         return -inf, inf
     draws = np.concatenate(
         [
-            _ratio(rows[rng.integers(len(rows), size=(size, len(rows)))].sum(axis=1))
-            for size in _portions(resamples, 2 * len(rows))
+            _ratio(_drawn_sums(rows, rng.integers(len(rows), size=(size, len(rows)))))
+            for size in _portions(resamples, len(rows))
         ]
     )
     estimate = float(totals[0] / totals[1])
@@ -138,6 +138,19 @@ def bootstrap_interval(
 def _ratio(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     ratios: NDArray[np.float64] = sums[:, 0] / sums[:, 1]
     return ratios
+
+
+def _drawn_sums(rows: NDArray[np.float64], places: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Sum the columns of the rows at each line of places."""
+    alike = (rows[:, 1] == rows[0, 1]).all()  # the common case: one query a row
+    return np.column_stack(
+        [
+            rows[:, 0].take(places).sum(axis=1),
+            np.full(len(places), len(rows) * rows[0, 1])
+            if alike
+            else rows[:, 1].take(places).sum(axis=1),
+        ]
+    )
 
 
 def _all_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
