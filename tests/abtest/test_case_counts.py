@@ -56,6 +56,7 @@ def test_quantities_are_the_reference_s(kind: str, case: Mapping[str, Any]) -> N
         ("proportion", {"x_c": 5, "n_c": 10, "x_t": 10, "n_t": 10_000, "alpha": 0.05}),
         ("proportion", {"x_c": 10**6, "n_c": 10**7, "x_t": 0, "n_t": 10**7, "alpha": 0.05}),
         ("proportion", {"x_c": 10**8, "n_c": 10**9, "x_t": 10**8 + 9, "n_t": 10**9, "alpha": 0.05}),
+        ("proportion", {"x_c": 10**14, "n_c": 10**15, "x_t": 10**14, "n_t": 10**15, "alpha": 0.05}),
         ("srm", {"observed": [10**9, 10**6], "weights": [0.999, 0.001]}),
         ("srm", {"observed": [0, 0], "weights": [0.5, 0.5]}),
         ("bayes_beta", {**PROPORTION, "x_c": 0, "x_t": 0, "prior_a": 0.5, "prior_b": 0.5}),

@@ -44,6 +44,7 @@ def test_small_cells_get_an_exact_test() -> None:
     rare = Share(successes=1, n=10**6), Share(successes=8, n=10**6)
     assert compare_proportions(*rare).test == "fisher"
     assert compare_proportions(*rare, test="score").test == "score"
+    assert compare_proportions(rare[0], Share(successes=2, n=10**10)).test == "score"
     assert compare_proportions(control, control, test="exact").difference.pvalue == 1.0
     common = Share(successes=40, n=90), Share(successes=50, n=90)
     assert compare_proportions(*common, test="exact").test == "boschloo"

@@ -72,8 +72,17 @@ def test_yates_agrees_with_scipy(control: Share, treatment: Share) -> None:
         assert isnan(yates_pvalue(control, treatment))
 
 
+def test_fisher_holds_at_the_most_units_it_takes() -> None:
+    n = 10**9
+    control, treatment = Share(successes=n // 10, n=n), Share(successes=n // 10 + 31_623, n=n)
+    found = exact_pvalue(control, treatment, method="fisher")
+    assert found == pytest.approx(yates_pvalue(control, treatment), rel=1e-5)
+
+
 def test_what_is_no_option_is_refused() -> None:
     share = Share(successes=1, n=2)
+    with pytest.raises(ValueError, match="exact tests take at most 2000000000 units, got 2000000"):
+        exact_pvalue(share, Share(successes=1, n=2 * 10**9), method="fisher")
     with pytest.raises(ValueError, match="method must be one of"):
         exact_pvalue(share, share, method="z")  # type: ignore[arg-type]  # is what is tested
     with pytest.raises(ValueError, match="alternative must be one of"):

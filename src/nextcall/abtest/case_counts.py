@@ -17,7 +17,7 @@ from nextcall.abtest.share_effects import (
     newcombe_difference,
     share_difference,
 )
-from nextcall.abtest.share_tests import exact_pvalue, yates_pvalue
+from nextcall.abtest.share_tests import MOST_UNITS, exact_pvalue, yates_pvalue
 from nextcall.abtest.shares import Share, ShareMethod, share_interval
 from nextcall.abtest.srm import sample_ratio
 
@@ -79,10 +79,11 @@ def proportion_quantities(case: Mapping[str, object], folder: Path) -> Quantitie
         **_range("ratio_log-adjusted", log_ratio(control, treatment, adjusted=True, alpha=alpha)),
         **_range("ratio_score", score_ratio(control, treatment, alpha=alpha)),
         "yates_p_value": yates_pvalue(control, treatment),
-        "fisher_p_value": exact_pvalue(control, treatment, method="fisher"),
         "tt_unpooled_rel_effect_size_ci_lower": log_low - 1,
         "tt_unpooled_rel_effect_size_ci_upper": log_high - 1,
     }
+    if control.n + treatment.n <= MOST_UNITS:
+        found["fisher_p_value"] = exact_pvalue(control, treatment, method="fisher")
     for name, method in _ARM_METHODS.items():
         for side, share in (("c", control), ("t", treatment)):
             interval = share_interval(share, method=method, alpha=alpha)

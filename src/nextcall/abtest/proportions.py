@@ -9,7 +9,7 @@ from scipy import special
 from nextcall.abtest.effect import Alternative, Effect, check_alternative
 from nextcall.abtest.score_intervals import score_difference, score_ratio, score_statistic
 from nextcall.abtest.share_effects import ratio_se
-from nextcall.abtest.share_tests import exact_pvalue
+from nextcall.abtest.share_tests import MOST_UNITS, exact_pvalue
 from nextcall.abtest.shares import Share, exact_difference, share_interval
 
 ProportionTest = Literal["score", "boschloo", "fisher"]
@@ -66,14 +66,14 @@ def compare_proportions(
     ----------
     test : {"auto", "score", "exact"}
         ``"exact"`` is Boschloo's up to 10,000 pairs of units (100 in each arm), Fisher's beyond;
-        ``"auto"`` takes it where cells are small.
+        ``"auto"`` takes it where cells are small, up to 2,000,000,000 units.
     alternative : {"two-sided", "greater", "less"}
         Of treatment over control.
 
     Raises
     ------
     ValueError
-        Where an option is out of its range.
+        Where an option is out of its range, or an exact test is asked of too many units.
 
     Examples
     --------
@@ -128,6 +128,8 @@ def _chosen(control: Share, treatment: Share, test: str) -> ProportionTest:
     )
     fewest = min(control.n, treatment.n) * min(successes, failures) / (control.n + treatment.n)
     if test == "score" or (test == "auto" and fewest >= _SMALL):
+        return "score"
+    if test == "auto" and control.n + treatment.n > MOST_UNITS:
         return "score"
     return "boschloo" if control.n * treatment.n <= _TABLES else "fisher"
 

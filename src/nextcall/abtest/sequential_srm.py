@@ -12,7 +12,7 @@ from scipy import special
 from nextcall.abtest.srm import VariantCount, aligned_counts, planned_shares, variant_counts
 
 _CONCENTRATION: Final = 1_000.0
-"""Units that the prior is worth: soonest for shares off by 0.02."""
+"""Units that the prior is worth: tuned to shares off by some hundredths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Tests of two shares for small counts: Fisher, its mid-p, Barnard, Boschloo, Yates."""
 
 from math import sqrt
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from scipy import special, stats
@@ -11,6 +11,9 @@ from nextcall.abtest.shares import Share
 
 ExactMethod = Literal["fisher", "mid-p", "barnard", "boschloo"]
 """Which exact test."""
+
+MOST_UNITS: Final = 2_000_000_000
+"""Of both arms, for an exact test: scipy's hypergeometric law loses its digits beyond."""
 
 
 def exact_pvalue(
@@ -39,7 +42,7 @@ def exact_pvalue(
     Raises
     ------
     ValueError
-        Where an option is none of its choices.
+        Where an option is none of its choices, or there are more than 2,000,000,000 units.
 
     References
     ----------
@@ -55,6 +58,8 @@ def exact_pvalue(
     if method not in get_args(ExactMethod):
         raise ValueError(f"method must be one of {get_args(ExactMethod)}, got {method!r}.")
     successes, total = control.successes + treatment.successes, control.n + treatment.n
+    if total > MOST_UNITS:
+        raise ValueError(f"exact tests take at most {MOST_UNITS} units, got {total}.")
     if successes in {0, total}:
         return 1.0
     table = np.array(
@@ -66,7 +71,8 @@ def exact_pvalue(
     elif method == "boschloo":
         found = stats.boschloo_exact(table, alternative=alternative)
     else:
-        found = stats.fisher_exact(table, alternative=alternative)
+        with np.errstate(over="ignore"):  # of an odds ratio that nobody reads
+            found = stats.fisher_exact(table, alternative=alternative)
     pvalue = min(float(found.pvalue), 1.0)
     if method == "mid-p":
         own = stats.hypergeom.pmf(treatment.successes, total, successes, treatment.n)
