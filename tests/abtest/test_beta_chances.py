@@ -86,6 +86,21 @@ def test_chances_under_the_smallest_float_are_counted() -> None:
     assert chance_above(*turned) == pytest.approx(0.500348581465654, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "more", "chance"),
+    [
+        (10**8, 9 * 10**8, 20_000, 0.9101317849173611),
+        (10**9, 10**9, 40_000, 0.7364522730170894),
+        (1000, 10**9, 100, 0.9854829760879009),
+    ],
+)
+def test_chances_at_a_thousand_million_units(a: int, b: int, more: int, chance: float) -> None:
+    # Cook's (2005) recurrence in the first parameter, from 1/2, in 40 digits by mpmath 1.3.
+    law, other = Beta(a=a + more, b=b), Beta(a=a, b=b)
+    assert chance_above(law, other) == pytest.approx(chance, rel=1e-11)
+    assert chance_above(other, law) == pytest.approx(1 - chance, rel=1e-10)
+
+
 def test_millions_of_units_approach_the_normal_law() -> None:
     n, z = 10**12, 3.0
     share = 0.1
