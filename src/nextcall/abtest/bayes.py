@@ -235,8 +235,7 @@ def _after(prior: Beta, share: Share) -> Beta:
 
 
 def _beta_rope(law: Beta, other: Beta, rope: Range) -> float:
-    low, high = rope
-    return chance_between(law, other, low=max(low, -1.0), high=min(high, 1.0))
+    return chance_between(law, other, low=max(rope[0], -1.0), high=min(rope[1], 1.0))
 
 
 def _scaled(prior: NormalPrior | None, factor: float) -> tuple[float, float] | None:
