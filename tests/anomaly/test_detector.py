@@ -251,10 +251,11 @@ def test_missing_rows_are_counted_and_change_nothing_else() -> None:
     )
     assert detector.rows(1) == other.rows(1) > 0
     assert detector.missing("nobody") == detector.rows("nobody") == 0
-    blank = StreamDetector().update("new", float("nan"))
-    assert blank.risk == 0.0
-    assert not blank.enough_data
-    assert blank.channel == ""
+    for gap in (float("nan"), None):
+        blank = StreamDetector().update("new", gap)
+        assert blank.risk == 0.0
+        assert not blank.enough_data
+        assert blank.channel == ""
 
 
 def test_bad_values_are_refused_before_anything_is_learned() -> None:
@@ -263,6 +264,11 @@ def test_bad_values_are_refused_before_anything_is_learned() -> None:
         detector.update("a", float("inf"))
     with pytest.raises(ValueError, match="got an infinity at 1"):
         detector.score([1.0, -np.inf])
+    text: Any = "5"
+    with pytest.raises(TypeError, match="value must be a number, got '5'"):
+        detector.update("a", text)
+    with pytest.raises(TypeError, match=r"values must be numbers, got .*'5'.* at 0"):
+        detector.score([text])
     with pytest.raises(ValueError, match="one dimension, got 2"):
         detector.score([[1.0]])
     with pytest.raises(ValueError, match="as many as values, 2, got 1"):

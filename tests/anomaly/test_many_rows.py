@@ -1,8 +1,10 @@
 """Checks of many rows: what is not told row by row is refused."""
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nextcall.anomaly.many_rows import (
@@ -26,6 +28,25 @@ def test_values_come_as_one_run_of_floats() -> None:
 def test_another_number_of_dimensions_is_named(values: Any) -> None:
     with pytest.raises(ValueError, match=f"one dimension, got {np.ndim(values)}"):
         one_dimension(values)
+
+
+def test_what_is_no_number_is_named_and_none_is_missing() -> None:
+    gaps: tuple[Any, ...] = (
+        [None, Decimal("2.5"), 10**400],
+        pd.Series([None, 2.5, np.inf], dtype="Float64"),
+        np.array([pd.NA, 2.5, np.inf], dtype=object),
+    )
+    for values in gaps:
+        np.testing.assert_array_equal(one_dimension(values), [np.nan, 2.5, np.inf])
+    for odd in ("2.5", b"2", 1j, [1.0], np.datetime64("2026-01-01")):
+        wrong = np.empty(2, dtype=object)
+        wrong[:] = [1.0, odd]
+        with pytest.raises(TypeError, match=r"values must be numbers, got .* at 1"):
+            one_dimension(wrong)
+    columns: tuple[Any, ...] = (["2.5", "3"], [1.0, "2"], pd.Series(["2.5"], dtype="string"))
+    for texts in columns:
+        with pytest.raises(TypeError, match=r"values must be numbers, got .* at 0"):
+            one_dimension(texts)
 
 
 def test_an_infinity_is_named_and_nan_is_not() -> None:

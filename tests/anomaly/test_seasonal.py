@@ -230,14 +230,15 @@ def test_missing_late_and_immense_points() -> None:
     detector.score(values, times)
     state = detector._rows.states.copy()
     later = times[-1] + 3600
-    odd: list[tuple[float, Any]] = [
-        (np.nan, later), (np.inf, later), (5.0, None), (5.0, times[-1]), (5.0, times[0]),
+    odd: list[tuple[float | None, Any]] = [
+        (np.nan, later), (np.inf, later), (None, later), (5.0, None), (5.0, times[-1]),
+        (5.0, times[0]),
     ]  # fmt: skip
     for value, time in odd:
         result = detector.check("", value, time)
         assert (result.score, result.learned, result.enough_data) == (0, False, False)
-    assert detector.summary().iloc[0].tolist() == ["", 24 * 14, 3, 2]
-    state[0, [1, 2]] = 3, 2
+    assert detector.summary().iloc[0].tolist() == ["", 24 * 14, 4, 2]
+    state[0, [1, 2]] = 4, 2
     np.testing.assert_array_equal(detector._rows.states, state)
     assert 20 < detector.update("", 1e308, later) <= 1e6
     assert detector.update("", values[1], later + 3600) < 4
@@ -270,6 +271,11 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="slots must be at least 2, got 1"):
         Season(period=60, slots=1)
     detector = SeasonalDetector()
+    text: Any = "5"
+    with pytest.raises(TypeError, match="value must be a number, got '5'"):
+        detector.update("", text, 0.0)
+    with pytest.raises(TypeError, match=r"values must be numbers, got .*'5'.* at 0"):
+        detector.score([text], [0.0])
     with pytest.raises(ValueError, match="values must have one dimension, got 2"):
         detector.score([[1.0]], [0.0])
     with pytest.raises(ValueError, match="times must be as many as values, 1, got 2"):

@@ -14,6 +14,7 @@ from nextcall.anomaly import saved
 from nextcall.anomaly.channels import ACTUAL, EXPECTED, HIGH, LOW, SAID_WIDTH
 from nextcall.anomaly.keyed_rows import KeyedRows
 from nextcall.anomaly.many_rows import finite_or_nan, keys_of
+from nextcall.anomaly.monitor_input import number
 from nextcall.anomaly.step import (
     ALARM_FROM,
     ALSO,
@@ -179,26 +180,28 @@ class StreamDetector:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def update(self, key: Hashable, value: float) -> Score:
+    def update(self, key: Hashable, value: float | None) -> Score:
         """Score the next row of a key and learn from it.
 
         Parameters
         ----------
         key : hashable
             Whose row it is; one that was not seen starts from nothing.
-        value : float
-            NaN is a missing row: risk 0, counted, nothing learned.
+        value : float or None
+            None and NaN are a missing row: risk 0, counted, nothing learned.
 
         Raises
         ------
+        TypeError
+            Where the value is no number.
         ValueError
-            Where the value is infinite.
+            Where it is infinite.
         """
-        if math.isinf(value):
+        if math.isinf(given := number(value)):
             raise ValueError(f"value must be finite or NaN, got {value} for key {key!r}.")
         place = self._rows.place(key)
         result = self._result
-        score_row(self._rows.states, place, value, self._rate, self._said, result)
+        score_row(self._rows.states, place, given, self._rate, self._said, result)
         told = result.tolist()
         return Score(
             risk=told[RISK],
@@ -221,7 +224,7 @@ class StreamDetector:
         Parameters
         ----------
         values : array-like of shape (n_rows,)
-            Numbers; NaN is a missing row.
+            Numbers; None and NaN are missing rows.
         keys : iterable of hashable, optional
             Key of each row; without it all rows are of the key ``""``.
 

@@ -6,15 +6,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nextcall.anomaly.monitor_input import number
 from nextcall.anomaly.wall_clock import instants_and_walls
 
 
 def one_dimension(values: ArrayLike) -> NDArray[np.float64]:
-    """Give values as an array; refuse one that has not one dimension."""
-    numbers = np.asarray(values, dtype=np.float64)
-    if numbers.ndim != 1:
-        raise ValueError(f"values must have one dimension, got {numbers.ndim}.")
-    return np.ascontiguousarray(numbers)
+    """Give values as an array, each as `number` reads it.
+
+    Raises
+    ------
+    TypeError
+        Where one is text or no number at all; the message says which.
+    ValueError
+        Where they have not one dimension.
+    """
+    given = np.asarray(values)
+    if given.ndim != 1:
+        raise ValueError(f"values must have one dimension, got {given.ndim}.")
+    if given.dtype.kind in "biuf":
+        return np.ascontiguousarray(given, dtype=np.float64)
+    numbers = np.empty(len(given))
+    for place, value in enumerate(given):
+        try:
+            numbers[place] = number(value)
+        except TypeError:
+            raise TypeError(f"values must be numbers, got {value!r} at {place}.") from None
+    return numbers
 
 
 def finite_or_nan(values: ArrayLike) -> NDArray[np.float64]:

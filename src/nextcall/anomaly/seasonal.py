@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nextcall.anomaly.keyed_rows import KeyedRows
 from nextcall.anomaly.many_rows import check_as_many, keys_of, one_dimension
+from nextcall.anomaly.monitor_input import number
 from nextcall.anomaly.seasonal_files import SavedSeasons, load_seasons, save_seasons
 from nextcall.anomaly.seasonal_kernels import (
     FIELDS,
@@ -127,16 +128,16 @@ class SeasonalDetector:
         """Bytes of state of one key; room for up to twice as many keys is set aside."""
         return self._rows.bytes_per_key
 
-    def update(self, key: Hashable, value: float, time: object) -> float:
+    def update(self, key: Hashable, value: float | None, time: object) -> float:
         """Give the score of the next value of a key, and learn it.
 
         Parameters
         ----------
         key : hashable
             Whose value it is; one that was not seen starts from nothing.
-        value : float
-            NaN and infinities are counted as missing: score 0, not learned. Beyond 1e150 it counts
-            as 1e150.
+        value : float or None
+            None, NaN and infinities are counted as missing: score 0, not learned. Beyond 1e150 it
+            counts as 1e150.
         time : datetime or float
             Aware, whose zone's wall clock counts; or seconds since 1970 in UTC. A value without a
             time is missing, one not later than the newest of its key late: both are counted, score
@@ -145,10 +146,11 @@ class SeasonalDetector:
         Raises
         ------
         TypeError
-            Where the time is no time.
+            Where the value is no number or the time no time.
         ValueError
             Where the time is a datetime without a time zone.
         """
+        given = number(value)
         instant, wall = instant_and_wall(time)
         day = USUAL
         if self._days and day_number(wall) in self._days:
@@ -161,12 +163,12 @@ class SeasonalDetector:
             visits[row],
             self._rhythm,
             self._settings,
-            (float(value), instant, wall, day),
+            (given, instant, wall, day),
             self._places,
             self._result,
         )
 
-    def check(self, key: Hashable, value: float, time: object) -> SeasonalResult:
+    def check(self, key: Hashable, value: float | None, time: object) -> SeasonalResult:
         """Score the next value of a key as `update` does, and say what was expected."""
         self.update(key, value, time)
         score, actual, expected, scale, skew, learned = self._result.tolist()
@@ -196,7 +198,7 @@ class SeasonalDetector:
         Raises
         ------
         TypeError
-            Where a time is no time.
+            Where a value is no number or a time no time.
         ValueError
             Where a time has no zone, `values` has not one dimension or the lengths differ; nothing
             is learned then.
