@@ -270,5 +270,5 @@ def test_a_spoiled_file_is_refused(tmp_path: Path, spoil: Any, message: str) -> 
     with pytest.raises(ValueError, match=message):
         EntityPatterns.load(path)
     path.write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="no state of entities"):
+    with pytest.raises(ValueError, match="no state of entities: it is no npz file"):
         EntityPatterns.load(path)

@@ -18,6 +18,7 @@ from nextcall.anomaly.entity_record import (
     SQUARES,
     EntityRecord,
 )
+from nextcall.anomaly.state_file import check_beginning
 from nextcall.files import atomic_path
 
 _FORMAT: Final = 2
@@ -55,10 +56,12 @@ def save_entities(
 def load_entities(path: Path) -> tuple[float, float, str, dict[str, EntityRecord]]:
     """Read rate, span, zone and entities; as `EntityPatterns.load`."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            version, options, text = (arrays[name] for name in ("format", "options", "names"))
-            zone = arrays["zone"].tobytes().decode()
-            parts = {part: arrays[part] for part in _PARTS}
+        with path.open("rb") as file:
+            check_beginning(file)
+            with np.load(file, allow_pickle=False) as arrays:
+                version, options, text = (arrays[name] for name in ("format", "options", "names"))
+                zone = arrays["zone"].tobytes().decode()
+                parts = {part: arrays[part] for part in _PARTS}
         if version.shape or version != _FORMAT:
             raise ValueError(f"its format must be {_FORMAT}, got {version}")  # noqa: TRY301  # told with the path below
         if options.shape != (2,) or options.dtype != np.float64:

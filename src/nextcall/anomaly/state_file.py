@@ -4,13 +4,15 @@ import json
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Final
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from nextcall.files import atomic_path
+
+_BEGINNINGS: Final = (b"PK", b"\x93N")  # of an archive and of an array
 
 
 def plain_key(key: Hashable) -> Hashable:
@@ -109,8 +111,16 @@ def check_counts(counts: NDArray[Any]) -> None:
         raise ValueError("a count of its states is not one")
 
 
+def check_beginning(file: BinaryIO) -> None:
+    """Refuse what numpy would take for a pickle, and advise to load unsafely."""
+    if file.read(2) not in _BEGINNINGS:
+        raise ValueError("it is no npz file")
+    file.seek(0)
+
+
 def _content(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]:
     with path.open("rb") as file:
+        check_beginning(file)
         arrays = np.load(file, allow_pickle=False)
         if isinstance(arrays, np.ndarray):
             raise ValueError("it holds one array")  # noqa: TRY004  # the file is wrong, not the call
