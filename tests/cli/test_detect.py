@@ -127,6 +127,26 @@ def test_standard_input_to_standard_output() -> None:
     )
 
 
+def test_standard_input_is_read_as_a_file_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = '\ufeffvalue,note\r\n1,"é\r\nè"\r\n2,\r\n'.encode()
+    source, target = tmp_path / "a.csv", tmp_path / "b.csv"
+    source.write_bytes(content)
+    _run("--input", source, "--output", target)
+    expected = target.read_bytes()
+    stdout = io.BytesIO()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="ascii"))
+        patch.setattr(sys, "stdout", io.TextIOWrapper(stdout, encoding="ascii"))
+        assert tables.score_file(Path("-"), Path("-")) == (2, 0)
+        sys.stdout.flush()
+        assert stdout.getvalue() == expected
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"PAR1\x15\x04 PAR1")))
+        with pytest.raises(ValueError, match="standard input: must be CSV, it is Parquet"):
+            tables.score_file(Path("-"), Path("-"))
+
+
 def test_a_folder_in_a_folder_out(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     (folder / "kind").mkdir(parents=True)

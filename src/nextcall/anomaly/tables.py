@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -133,15 +134,24 @@ def _blocks_of(source: Path, kind: str) -> int | None:
 def _opened(source: Path, target: Path) -> Iterator[tuple[TextIO, TextIO]]:
     if source == STANDARD:
         with _written(target) as output:
-            yield sys.stdin, output
+            yield _standard_input(), output
         return
     with source.open(newline="", encoding="utf-8-sig") as rows, _written(target) as output:
         yield rows, output
 
 
+def _standard_input() -> TextIO:
+    """Read it as a file is: UTF-8, a mark of byte order left out, ends of lines as they are."""
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8-sig", newline="")
+    return sys.stdin
+
+
 @contextmanager
 def _written(target: Path) -> Iterator[TextIO]:
     if target == STANDARD:
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", newline="")
         yield sys.stdout
         return
     with (
@@ -160,6 +170,8 @@ def _copy_csv(source: Path, target: Path, scorer: BlockScorer) -> Iterator[int]:
             columns = next(rows, [])
             if not columns:
                 raise scorer.error("must have a header, it is empty.")
+            if columns[0].startswith("PAR1"):
+                raise scorer.error("must be CSV, it is Parquet.")
             scorer.check_columns(columns)
             writer.writerow([*columns, SCORE, EXPLANATION])
             for block in _blocks(rows, columns, scorer):
