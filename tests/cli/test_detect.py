@@ -161,6 +161,24 @@ def test_a_folder_in_a_folder_out(source: Path, tmp_path: Path) -> None:
     assert len(pd.read_parquet(target / "b.parquet")) == 300
 
 
+def test_a_bad_file_of_a_folder_is_named_and_costs_no_other(source: Path, tmp_path: Path) -> None:
+    folder, target = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    source.rename(folder / "b.csv")
+    (folder / "a.csv").write_text("value\nwarm\n")
+    (folder / "c.parquet").write_text("none")
+    with pytest.raises(ValueError, match="2 of the files could not be scored") as error:
+        _run("--input", folder, "--output", target)
+    lines = str(error.value).splitlines()
+    assert [line.split(":")[0] for line in lines[1:-1]] == [str(folder / "a.csv")]
+    assert lines[-1].startswith(f"{folder / 'c.parquet'}: must be a Parquet file")
+    assert [path.name for path in target.iterdir()] == ["b.csv"]
+    assert len(pd.read_csv(target / "b.csv")) == 3000
+    with pytest.raises(ValueError, match="3 of the files") as error:
+        _run("--input", folder, "--output", target, "--rate", 2)
+    assert str(error.value).count("rate must be") == 1
+
+
 def test_a_mark_of_byte_order_and_blank_lines_are_no_rows(tmp_path: Path) -> None:
     source, target = tmp_path / "a.csv", tmp_path / "b.csv"
     source.write_bytes(b"\xef\xbb\xbfvalue,unit\r\n1,C\r\n\r\n2,C\r\n\r\n")

@@ -18,7 +18,8 @@ def detect(
     ],
     value: Annotated[str, typer.Option(help="Column of the numbers.")] = "value",
     timestamp: Annotated[
-        str | None, typer.Option(help="Column of times in ISO 8601, none before that above it.")
+        str | None,
+        typer.Option(help="Column of times in ISO 8601; those of a key must not run backwards."),
     ] = None,
     key: Annotated[
         str | None, typer.Option(help="Column that tells series apart; else all rows are one.")
@@ -33,7 +34,10 @@ def detect(
         ),
     ] = "stream",
 ) -> None:
-    """Score how odd each row of a series is, and explain alarms."""
+    """Score how odd each row of a series is, and explain alarms.
+
+    A file of a folder that cannot be scored is named at the end; the others are written.
+    """
     from nextcall.anomaly.tables import files_to_score, score_file
     from nextcall.progress import silent
 
@@ -44,17 +48,27 @@ def detect(
     else:
         pairs, blocks = iter([(source, target)]), progress
     rows = alarms = 0
+    refused = []
     for one, out in pairs:
-        counted = score_file(
-            one,
-            out,
-            value=value,
-            timestamp=timestamp,
-            key=key,
-            rate=rate,
-            detector=detector,
-            progress=blocks,
-        )
+        try:
+            counted = score_file(
+                one,
+                out,
+                value=value,
+                timestamp=timestamp,
+                key=key,
+                rate=rate,
+                detector=detector,
+                progress=blocks,
+            )
+        except ValueError as error:
+            if source == one:
+                raise
+            refused.append(str(error))
+            continue
         rows += counted[0]
         alarms += counted[1]
     note(f"Wrote {rows:,} rows, {alarms:,} alarms, to {target}.")
+    if refused:
+        listed = "\n".join(dict.fromkeys(refused))
+        raise ValueError(f"{len(refused)} of the files could not be scored:\n{listed}")
