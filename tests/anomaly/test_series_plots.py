@@ -81,3 +81,15 @@ def test_rows_without_times_are_numbered(
     scored = score_noise().assign(time=np.arange(900))
     told = draw(series_plots.plot_series(scored, what="cpu")).get_supxlabel()
     assert "row 400" in told
+
+
+def test_the_largest_numbers_are_drawn(
+    draw: Callable[[Figure], Any],
+    marks: Callable[[Any, str], list[tuple[Any, float]]],
+    score_noise: Callable[..., Any],
+) -> None:
+    scored = score_noise().assign(risk=0.0, low=-np.inf, high=1.0)
+    scored.loc[[300, 301], "risk"] = 0.9
+    scored.loc[[300, 301], "value"] = 1e308, -1e308
+    upper, _ = draw(series_plots.plot_series(scored, what="cpu")).axes
+    assert [y for _, y in marks(upper, "o")] == [1e150, -1e150]

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ from nextcall.anomaly.plot_parts import (
     label,
 )
 
+_LARGEST: Final = 1e150  # an axis between twice as far apart numbers is more than floats hold
+
 
 def plot_series(
     scored: pd.DataFrame,
@@ -36,7 +38,8 @@ def plot_series(
     ----------
     scored : DataFrame
         One row a time: ``time`` (datetimes or numbers), ``value``, ``risk``, ``explanation``, and
-        ``low`` and ``high`` where a detector has a band of what it expects (nan where not).
+        ``low`` and ``high`` where a detector has a band of what it expects (nan where not). Numbers
+        beyond 1e150 are drawn there.
     what : str
         Heading: which series it is.
     windows : sequence of pairs
@@ -46,6 +49,8 @@ def plot_series(
     """
     if isinstance(scored["time"].dtype, pd.DatetimeTZDtype):
         scored = scored.assign(time=scored["time"].dt.tz_convert(None))
+    drawn = [name for name in ("value", "low", "high") if name in scored]
+    scored = scored.assign(**scored[drawn].clip(-_LARGEST, _LARGEST))
     alarms = scored[scored["risk"] >= ALARM]
     told = alarms.nlargest(most, "risk").sort_index()
     notes = [
