@@ -142,7 +142,9 @@ def test_standard_input_is_read_as_a_file_is(
         assert tables.score_file(Path("-"), Path("-")) == (2, 0)
         sys.stdout.flush()
         assert stdout.getvalue() == expected
-        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"PAR1\x15\x04 PAR1")))
+        _series(50).to_parquet(tmp_path / "a.parquet")
+        content = (tmp_path / "a.parquet").read_bytes()
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
         with pytest.raises(ValueError, match="standard input: must be CSV, it is Parquet"):
             tables.score_file(Path("-"), Path("-"))
 

@@ -170,8 +170,6 @@ def _copy_csv(source: Path, target: Path, scorer: BlockScorer) -> Iterator[int]:
             columns = next(rows, [])
             if not columns:
                 raise scorer.error("must have a header, it is empty.")
-            if columns[0].startswith("PAR1"):
-                raise scorer.error("must be CSV, it is Parquet.")
             scorer.check_columns(columns)
             writer.writerow([*columns, SCORE, EXPLANATION])
             for block in _blocks(rows, columns, scorer):
@@ -182,6 +180,8 @@ def _copy_csv(source: Path, target: Path, scorer: BlockScorer) -> Iterator[int]:
         except csv.Error as error:
             raise scorer.error(f"line {rows.line_num}: {error}.") from error
         except UnicodeDecodeError as error:
+            if error.object.startswith(b"PAR1"):
+                raise scorer.error("must be CSV, it is Parquet.") from error
             raise scorer.error(f"must be UTF-8, but {error}.") from error
 
 
