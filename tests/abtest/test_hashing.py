@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 
 from nextcall.abtest.hashing import BUCKETS, BucketHash
@@ -190,6 +191,11 @@ def test_a_million_units_are_spread_evenly(form: str) -> None:
     assert 0.0005 < stats.chisquare(counts).pvalue < 0.9995
 
 
+@pytest.fixture(scope="module")
+def million() -> NDArray[np.int16]:
+    return SPREAD.buckets(np.arange(1_000_000))
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -201,9 +207,10 @@ def test_a_million_units_are_spread_evenly(form: str) -> None:
     ],
     ids=str,
 )
-def test_tests_are_independent_of_one_another(other: BucketHash) -> None:
+def test_tests_are_independent_of_one_another(
+    other: BucketHash, million: NDArray[np.int16]
+) -> None:
     """A contingency table of 50 x 50 groups of 1,000,000 units."""
-    units = np.arange(1_000_000)
-    rows, columns = SPREAD.buckets(units) // 200, other.buckets(units) // 200
+    rows, columns = million // 200, other.buckets(np.arange(1_000_000)) // 200
     table = np.bincount(rows.astype(int) * 50 + columns, minlength=2_500).reshape(50, 50)
     assert 0.0005 < stats.chi2_contingency(table).pvalue < 0.9995
