@@ -122,6 +122,8 @@ def test_clipping_is_told() -> None:
     assert "cut at 1.5: the value is biased" in found.warnings[-1]
     switched = evaluate_policy(log, method="switch_dr", switch=1.5)
     assert switched.overlap.changed_share == pytest.approx((w > 1.5).mean())
+    assert "lean on the model alone" in switched.warnings[-1]
+    assert evaluate_policy(log, method="switch_dr", switch=9.0).warnings == ()
 
 
 def test_bounded_values_have_an_interval_that_holds_with_few_rows() -> None:

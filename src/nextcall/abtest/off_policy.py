@@ -266,10 +266,15 @@ def _warnings(
     found = [] if method == "dm" else list(diagnosis.warnings)
     if method == "dm":
         found.append("The interval holds the chance of the rows alone, not the model's own error.")
-    if clip is not None and diagnosis.changed_share > 0:
+    if clip is not None and method != "switch_dr" and diagnosis.changed_share > 0:
         found.append(
             f"{diagnosis.changed_share:.1%} of the weights were cut at {clip:g}: the value is "
             "biased."
+        )
+    if method == "switch_dr" and diagnosis.changed_share > 0:
+        found.append(
+            f"{diagnosis.changed_share:.1%} of the rows lean on the model alone, whose error the "
+            "interval does not hold."
         )
     if isnan(se) or se == 0:
         found.append("There is no error to be had: one unit, or all alike.")
