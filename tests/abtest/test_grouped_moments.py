@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nextcall.abtest import grouped_moments
-from nextcall.abtest.grouped_moments import group_moments
+from nextcall.abtest.grouped_moments import group_moments, with_cubes
 from nextcall.abtest.moments import Moments
 
 
@@ -26,6 +26,11 @@ def check(columns: list[NDArray[np.float64]], groups: NDArray[np.int64], n_group
         scale = np.sqrt(np.outer(np.diag(expected.products), np.diag(expected.products)))
         off = np.abs(found.moments[group].products - expected.products)
         assert (off <= 1e-9 * scale).all()
+        cubed = with_cubes(found, columns, groups).moments[group]
+        if len(groups) <= 200_000 and expected.n > 2:
+            assert cubed.skewness == pytest.approx(expected.skewness, abs=1e-5)
+        else:
+            assert np.isnan(cubed.skewness) or expected.n <= 2
 
 
 @settings(max_examples=30, deadline=None)
@@ -48,7 +53,7 @@ def test_groups_get_what_their_rows_say(
 
 
 def test_a_mean_that_wanders_costs_no_digits() -> None:
-    n = 3 * grouped_moments._PART + 5
+    n = 4 * grouped_moments._PART + 5
     drift = np.linspace(0, 1e6, n)
     rng = np.random.default_rng(0)
     check([drift + rng.normal(size=n), rng.normal(size=n) + 1e8], rng.integers(0, 2, n), 2)

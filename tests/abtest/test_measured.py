@@ -58,6 +58,7 @@ def test_plain_means_are_those_of_the_rows(*, gaps: bool) -> None:
     one, other = (whole.loc[whole["variant"] == name, "revenue"] for name in "AB")
     result = difference(*found.arms(METRICS[0], ["A", "B"]))
     assert result.pvalue == pytest.approx(stats.ttest_ind(other, one, equal_var=False).pvalue)
+    assert found.skewness(METRICS[0], "A") == pytest.approx(stats.skew(one))
     lost = rows.loc[rows["variant"] == "A", "revenue"].isna().sum()
     assert found.missing[METRICS[0]]["A"] == lost
     assert found.missing[METRICS[2]]["A"] == 0
@@ -73,6 +74,8 @@ def test_parts_add_up_to_the_whole(cut: int, *, gaps: bool) -> None:
     whole, parts = measured(rows), measured(rows[:cut]) + measured(rows[cut:])
     assert parts.n_rows == {**dict.fromkeys(parts.n_rows, 0), **whole.n_rows}
     for metric in METRICS:
+        skewness = whole.skewness(metric, "B")
+        assert parts.skewness(metric, "B") == pytest.approx(skewness, nan_ok=True)
         assert dict(parts.missing[metric]) == dict(whole.missing[metric])
         found, expected = (each.adjusted(metric, ["A", "B", "C"]) for each in (parts, whole))
         assert found.theta == pytest.approx(expected.theta)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from nextcall.abtest.moments import Moments
 
@@ -34,6 +35,8 @@ def test_parts_merge_into_the_whole(cuts: list[int], seed: int) -> None:
         merged = merged + Moments.of(values[begin:end])
     whole = Moments.of(values)
     assert merged.n == whole.n
+    centred = values[:, 0] - values[:, 0].mean()
+    assert merged.skewness == pytest.approx(stats.skew(centred), abs=1e-5)
     np.testing.assert_allclose(merged.mean, whole.mean, rtol=1e-15)
     np.testing.assert_allclose(merged.products, whole.products, rtol=1e-6)
 
@@ -59,6 +62,15 @@ def test_one_row_and_none_have_no_covariance() -> None:
     assert none.n == 0
     assert np.isnan(none.covariance()).all()
     assert (none + none).n == 0
+    assert np.isnan(none.skewness)
+    assert np.isnan(Moments.of([3.0, 3.0]).skewness)
+
+
+def test_the_skewness_goes_with_the_first_column() -> None:
+    found = Moments.of(rows(40))
+    assert found.columns([0]).skewness == found.skewness
+    assert np.isnan(found.columns([1]).skewness)
+    assert Moments.of(np.empty((3, 0))).cubes == 0.0
 
 
 def test_what_is_not_finite_or_no_table_is_refused() -> None:

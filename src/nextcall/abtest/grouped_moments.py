@@ -1,7 +1,7 @@
 """Moments of many groups of rows in one pass over columns, at the speed of the memory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from nextcall.compiling import compiled, floats_at
 Column = NDArray[np.number[Any]] | NDArray[np.bool_]
 
 _PART: Final = 1 << 16  # rows that share a shift, and are converted at once where they must be
+_CUBED: Final = 200_000  # rows of which cubes are taken
 _BLOCK: Final = 512  # rows whose columns stay in the first cache
 
 
@@ -81,6 +82,34 @@ def group_moments(
         ),
         missing=tuple(missing.tolist()),
     )
+
+
+def with_cubes(
+    grouped: Grouped, columns: Sequence[Column], groups: NDArray[np.integer[Any]]
+) -> Grouped:
+    """Add the cubes of the first column, where there are at most 200,000 rows.
+
+    They are for telling whether units are enough for the skewness; of more rows they nearly are.
+
+    Parameters
+    ----------
+    columns : sequence of arrays of shape (n_rows,)
+        Those by which rows with a missing value are told; the first is cubed.
+    groups : array of shape (n_rows,)
+    """
+    if len(groups) > _CUBED:
+        return grouped
+    whole = groups >= 0
+    for column in columns:
+        whole &= ~np.isnan(column.astype(np.float64))
+    codes = groups[whole]
+    means = np.array([each.mean[0] for each in grouped.moments])
+    off = columns[0][whole].astype(np.float64) - means[codes]
+    cubes = np.bincount(codes, off**3, minlength=len(means)).tolist()
+    moments = tuple(
+        replace(each, cubes=cube) for each, cube in zip(grouped.moments, cubes, strict=True)
+    )
+    return Grouped(moments=moments, missing=grouped.missing)
 
 
 def _missing(

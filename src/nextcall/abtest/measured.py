@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.abtest.effect import Arm
-from nextcall.abtest.grouped_moments import Column, Grouped, group_moments
+from nextcall.abtest.grouped_moments import Column, Grouped, group_moments, with_cubes
 from nextcall.abtest.means import Adjusted, adjusted_means, adjusted_ratios
 from nextcall.abtest.metrics import Mean, Proportion, Ratio
 from nextcall.abtest.moments import Moments
@@ -64,6 +64,10 @@ class Measured:
             },
             clustered=self.clustered,
         )
+
+    def skewness(self, metric: Summed, variant: str) -> float:
+        """Give that of the metric's first column over units; ``nan`` where it is not known."""
+        return self.grouped[metric][variant].skewness
 
     def adjusted(self, metric: Summed, variants: Sequence[str]) -> Adjusted:
         """Give the arms of variants, with what covariates explain taken out."""
@@ -129,11 +133,12 @@ def _by_row(rows: Rows, metrics: Sequence[Summed], columns: Mapping[str, Column]
     for metric in metrics:
         if any(together.missing):
             own = [columns[name] for name in metric.columns]
-            found.append(group_moments(own, rows.codes, n))
+            found.append(with_cubes(group_moments(own, rows.codes, n), own, rows.codes))
         else:
             places = [names.index(name) for name in metric.columns]
             moments = tuple(each.columns(places) for each in together.moments)
-            found.append(Grouped(moments=moments, missing=(0,) * n))
+            plain = Grouped(moments=moments, missing=(0,) * n)
+            found.append(with_cubes(plain, [columns[metric.columns[0]]], rows.codes))
     return found
 
 
@@ -157,7 +162,7 @@ def _by_unit(
             sums.append(counts)
             names.append("rows of a unit")
     codes = np.where(counts > 0, variant_of, -1)
-    found = group_moments(sums, codes, len(rows.variants), names=names)
+    found = with_cubes(group_moments(sums, codes, len(rows.variants), names=names), sums[:1], codes)
     missing = np.bincount(rows.codes[~whole], minlength=len(rows.variants))
     return Grouped(moments=found.moments, missing=tuple(missing.tolist()))
 

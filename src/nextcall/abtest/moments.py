@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan, sqrt
 from typing import Self
 
 import numpy as np
@@ -23,10 +24,13 @@ class Moments:
         Zeros where there are no rows.
     products : array of shape (n_columns, n_columns)
         Sums over rows of products of deviations; divided by n - 1 they are covariances.
+    cubes : float
+        Sum over rows of the first column's deviations to the third; ``nan`` where it is not known.
 
     References
     ----------
-    Chan, Golub & LeVeque (1983), The American Statistician 37(3): the merge.
+    Chan, Golub & LeVeque (1983), The American Statistician 37(3): the merge; Pebay (2008), Sandia
+    report 2008-6212: that of cubes.
 
     Examples
     --------
@@ -39,11 +43,13 @@ class Moments:
     n: int
     mean: NDArray[np.float64]
     products: NDArray[np.float64]
+    cubes: float = nan
 
     @classmethod
     def empty(cls, n_columns: int) -> Self:
         """Begin with no rows."""
-        return cls(n=0, mean=np.zeros(n_columns), products=np.zeros((n_columns, n_columns)))
+        products = np.zeros((n_columns, n_columns))
+        return cls(n=0, mean=np.zeros(n_columns), products=products, cubes=0.0)
 
     @classmethod
     def of(cls, values: ArrayLike) -> Self:
@@ -72,9 +78,9 @@ class Moments:
         mean = rows.mean(axis=0)
         off = rows - mean
         rest = off.mean(axis=0)  # what rounding left of the mean
-        return cls(
-            n=len(rows), mean=mean + rest, products=off.T @ off - len(rows) * np.outer(rest, rest)
-        )
+        products = off.T @ off - len(rows) * np.outer(rest, rest)
+        cubes = float(((off[:, 0] - rest[0]) ** 3).sum()) if rows.shape[1] else 0.0
+        return cls(n=len(rows), mean=mean + rest, products=products, cubes=cubes)
 
     def __add__(self, other: Self) -> Self:
         """Merge with the moments of other rows, of the same columns."""
@@ -90,13 +96,17 @@ class Moments:
             products=self.products
             + other.products
             + np.outer(step, step) * (self.n * (other.n / n)),
+            cubes=self.cubes + other.cubes + self._between_cubes(other),
         )
 
     def columns(self, places: Sequence[int]) -> Self:
         """Keep some columns, in this order."""
         chosen = list(places)
         return type(self)(
-            n=self.n, mean=self.mean[chosen], products=self.products[np.ix_(chosen, chosen)]
+            n=self.n,
+            mean=self.mean[chosen],
+            products=self.products[np.ix_(chosen, chosen)],
+            cubes=self.cubes if chosen[:1] == [0] else nan,
         )
 
     def combined(self, weights: ArrayLike, *, shift: ArrayLike = 0.0) -> Self:
@@ -125,3 +135,15 @@ class Moments:
         if self.n < 2:
             return np.full_like(self.products, np.nan)
         return self.products / (self.n - 1)
+
+    @property
+    def skewness(self) -> float:
+        """That of the first column; ``nan`` where it is not known or nothing varies."""
+        square = float(self.products[0, 0]) if self.n else 0.0
+        return self.cubes * sqrt(self.n) / square**1.5 if square > 0 else nan
+
+    def _between_cubes(self, other: Self) -> float:
+        """Give what the distance of both means adds to the cubes."""
+        step, share = float(other.mean[0] - self.mean[0]), other.n / (self.n + other.n)
+        squares = (1 - share) * float(other.products[0, 0]) - share * float(self.products[0, 0])
+        return step**3 * self.n * share * (1 - 2 * share) + 3 * step * squares

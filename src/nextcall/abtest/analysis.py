@@ -1,0 +1,284 @@
+"""From the rows of a test to what they say: comparisons, sample ratio, verdict."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from math import isnan
+from operator import add
+from typing import Any
+
+import pandas as pd
+
+from nextcall.abtest.comparison import Comparison, compare
+from nextcall.abtest.effect import check_alpha
+from nextcall.abtest.look import LookPlan
+from nextcall.abtest.measured import Measured, Summed, measure
+from nextcall.abtest.multiplicity import Adjustment, adjusted_pvalues
+from nextcall.abtest.rows import read_rows
+from nextcall.abtest.sequential_srm import SequentialSampleRatio
+from nextcall.abtest.srm import SampleRatio, sample_ratio
+from nextcall.abtest.tables import measure_table
+from nextcall.abtest.verdict import Verdict, conclude
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What a test says so far.
+
+    Parameters
+    ----------
+    comparisons : tuple of Comparison
+        Of each metric and treatment, the primary metric's first.
+    units : mapping of str to int
+        Of each variant, control first.
+    srm : SampleRatio
+        Whether units went to the variants as planned.
+    srm_pvalue : float
+        The same, valid at this look.
+    verdict : Verdict
+    alpha : float
+    """
+
+    comparisons: tuple[Comparison, ...]
+    units: Mapping[str, int]
+    srm: SampleRatio
+    srm_pvalue: float
+    verdict: Verdict
+    alpha: float
+
+    def adjusted(self, method: Adjustment) -> "Analysis":
+        """Give the same with p-values adjusted in another way; guardrails stay as they are."""
+        judged = _adjusted(self.comparisons, self.alpha, method)
+        verdict = conclude(judged, self.srm, self.srm_pvalue, alpha=self.alpha)
+        return replace(self, comparisons=judged, verdict=verdict)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give a row a comparison."""
+        return pd.DataFrame(
+            [
+                {
+                    "metric": each.metric,
+                    "control": each.control,
+                    "treatment": each.treatment,
+                    "n_control": each.n_control,
+                    "n_treatment": each.n_treatment,
+                    "control_estimate": each.control_estimate,
+                    "treatment_estimate": each.treatment_estimate,
+                    "difference": each.difference.value,
+                    "ci_lower": each.difference.ci_lower,
+                    "ci_upper": each.difference.ci_upper,
+                    "relative": each.relative.value,
+                    "relative_ci_lower": each.relative.ci_lower,
+                    "relative_ci_upper": each.relative.ci_upper,
+                    "pvalue": each.pvalue,
+                    "adjusted_pvalue": each.adjusted_pvalue,
+                    "outcome": each.outcome,
+                    "method": each.look.method,
+                    "variance_reduction": each.variance_reduction,
+                    "warnings": "; ".join(each.warnings),
+                }
+                for each in self.comparisons
+            ]
+        )
+
+    def _repr_html_(self) -> str:
+        """Show the verdict and the table in a notebook."""
+        table = self.to_frame().to_html(index=False, float_format="{:.4g}".format)
+        return f"<p><b>{self.verdict.decision}</b>: {self.verdict.sentence}</p>{table}"
+
+
+def analyze(
+    data: Any,
+    *,
+    control: str,
+    metrics: Sequence[Summed],
+    variant: str = "variant",
+    unit: str | None = None,
+    shares: Mapping[str, float] | None = None,
+    plan: LookPlan | float = 0.05,
+    earlier: Sequence[float] = (),
+) -> Analysis:
+    """Analyse a test from its rows.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame, pyarrow.Table or ibis.Table
+        Of an Ibis table the engine makes the moments, and nothing else leaves it.
+    control : str
+        Name of the control.
+    metrics : sequence of metric
+        The first is the primary one: it makes the verdict.
+    variant, unit : str
+        Columns. A unit (user) may have several rows: means are then over rows, with the unit as
+        the cluster. Without `unit` each row is a unit.
+    shares : mapping of str to float, optional
+        Planned for each variant; equal where not given.
+    plan : LookPlan or float
+        How the test is read; its size is that of control and one treatment. A number is the level
+        of significance of a test whose planned units are there and that nobody looked at before.
+    earlier : sequence of float
+        Units of control and one treatment at earlier looks.
+
+    Raises
+    ------
+    TypeError
+        Where the data is of none of these kinds.
+    ValueError
+        Where a column is missing or holds no numbers, a variant or unit is unknown, a unit is in
+        two variants, control is not among the variants, or there is no treatment.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nextcall.abtest.metrics import Mean
+    >>> rng = np.random.default_rng(0)
+    >>> spent, variant = rng.normal(10, 2, 1000), np.repeat(["A", "B"], 500)
+    >>> rows = pd.DataFrame({"variant": variant, "spent": spent})
+    >>> rows.loc[rows["variant"] == "B", "spent"] += 1
+    >>> found = analyze(rows, control="A", metrics=[Mean("spent")])
+    >>> found.verdict.decision, found.verdict.variant
+    ('winner', 'B')
+    """
+    metrics = _checked(metrics)
+    return analyze_measured(
+        _measured(data, metrics, variant, unit),
+        control=control,
+        metrics=metrics,
+        shares=shares,
+        plan=plan,
+        earlier=earlier,
+    )
+
+
+def analyze_stream(
+    batches: Iterable[Any],
+    *,
+    control: str,
+    metrics: Sequence[Summed],
+    variant: str = "variant",
+    unit: str | None = None,
+    shares: Mapping[str, float] | None = None,
+    plan: LookPlan | float = 0.05,
+    earlier: Sequence[float] = (),
+) -> Analysis:
+    """Analyse a test whose rows come in batches; none is kept.
+
+    Parameters
+    ----------
+    batches : iterable of pandas.DataFrame, pyarrow.Table or ibis.Table
+        All rows of a unit in one of them.
+
+    Raises
+    ------
+    ValueError
+        Where there is no batch, and as `analyze`.
+    """
+    metrics = _checked(metrics)
+    parts = (_measured(batch, metrics, variant, unit) for batch in batches)
+    first = next(iter(parts), None)
+    if first is None:
+        raise ValueError("batches must hold at least one, got none.")
+    return analyze_measured(
+        reduce(add, parts, first),
+        control=control,
+        metrics=metrics,
+        shares=shares,
+        plan=plan,
+        earlier=earlier,
+    )
+
+
+def analyze_measured(
+    measured: Measured,
+    *,
+    control: str,
+    metrics: Sequence[Summed],
+    shares: Mapping[str, float] | None = None,
+    plan: LookPlan | float = 0.05,
+    earlier: Sequence[float] = (),
+) -> Analysis:
+    """Analyse what was measured; options as in `analyze`."""
+    variants = _variants(measured, control, shares)
+    units = {name: measured.n_units.get(name, 0) for name in variants}
+    if not isinstance(plan, LookPlan):
+        pairs = [units[control] + units[name] for name in variants[1:]]
+        plan = LookPlan(n=max(1, *pairs), method="fixed-horizon", alpha=check_alpha(plan))
+        plan = replace(plan, n=max(min(pairs), 1))
+    weights = {name: shares[name] for name in variants} if shares else dict.fromkeys(variants, 1.0)
+    srm = sample_ratio(units, weights)
+    srm_pvalue = srm.pvalue
+    if plan.method != "fixed-horizon" or earlier or units[control] + units[variants[1]] < plan.n:
+        srm_pvalue = SequentialSampleRatio.start(weights).observe(units).pvalue
+    found = [
+        each
+        for metric in metrics
+        for each in compare(measured, metric, variants, plan=plan, earlier=earlier)
+    ]
+    judged = _adjusted(found, plan.alpha, "holm")
+    return Analysis(
+        comparisons=judged,
+        units=units,
+        srm=srm,
+        srm_pvalue=srm_pvalue,
+        verdict=conclude(judged, srm, srm_pvalue, alpha=plan.alpha),
+        alpha=plan.alpha,
+    )
+
+
+def _checked(metrics: Sequence[Summed]) -> Sequence[Summed]:
+    if not metrics:
+        raise ValueError("metrics must hold at least one, got none.")
+    if metrics[0].aim.guardrail:
+        raise ValueError(f"the first metric is the primary one; {metrics[0].name} is a guardrail.")
+    names = [metric.name for metric in metrics]
+    if len(set(names)) < len(names):
+        raise ValueError(f"metrics must have names of their own, got {names}.")
+    return tuple(metrics)
+
+
+def _measured(data: Any, metrics: Sequence[Summed], variant: str, unit: str | None) -> Measured:
+    if type(data).__module__.partition(".")[0] == "ibis":
+        return measure_table(data, metrics, variant=variant, unit=unit)
+    columns = [name for metric in metrics for name in metric.columns]
+    return measure(read_rows(data, variant=variant, columns=columns, unit=unit), metrics)
+
+
+def _variants(
+    measured: Measured, control: str, shares: Mapping[str, float] | None
+) -> tuple[str, ...]:
+    """Name control, then the treatments: those that were planned, or that there are."""
+    there = [name for name, n in measured.n_rows.items() if n > 0]
+    if control not in there:
+        raise ValueError(f"control must be among the variants, {sorted(there)}, got {control!r}.")
+    names = sorted({*there, *(shares or {})} - {control})
+    if not names:
+        raise ValueError(f"there must be a treatment beside control, got {control!r} alone.")
+    if shares is not None and set(shares) != {control, *names}:
+        raise ValueError(
+            f"shares must name each variant, {[control, *names]}, got {sorted(shares)}."
+        )
+    absent = [name for name in names if name not in there]
+    if absent:
+        raise ValueError(f"each planned variant must have rows; {absent} have none.")
+    return (control, *names)
+
+
+def _adjusted(
+    comparisons: Sequence[Comparison], alpha: float, method: Adjustment
+) -> tuple[Comparison, ...]:
+    """Adjust over the treatments of the primary metric, and over all that is secondary.
+
+    Harm to a guardrail is told at its own level: to be told too seldom would be the worse error.
+    """
+    families: dict[str, list[int]] = {}
+    for place, each in enumerate(comparisons):
+        primary = each.metric == comparisons[0].metric
+        family = "guardrail" if each.aim.guardrail else "primary" if primary else "secondary"
+        if family != "guardrail" and not isnan(each.pvalue):
+            families.setdefault(family, []).append(place)
+    judged = list(comparisons)
+    for places in families.values():
+        pvalues = adjusted_pvalues([comparisons[place].pvalue for place in places], method=method)
+        for place, pvalue in zip(places, pvalues.tolist(), strict=True):
+            judged[place] = comparisons[place].judged(pvalue, alpha)
+    return tuple(judged)

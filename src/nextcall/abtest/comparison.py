@@ -1,0 +1,221 @@
+"""One treatment against control on one metric: what may be said of it at this look."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import isnan
+from typing import Final, Literal
+
+from nextcall.abtest.effect import Alternative, Arm, Effect, difference, relative_difference
+from nextcall.abtest.look import Look, LookPlan, look
+from nextcall.abtest.measured import Measured, Summed
+from nextcall.abtest.metrics import Aim, Proportion
+from nextcall.abtest.proportions import compare_proportions
+from nextcall.abtest.shares import Share
+
+Outcome = Literal["better", "worse", "not worse", "equal", "no difference", "undecided", "unknown"]
+"""What is shown of a treatment; ``unknown`` where no test can be made."""
+
+_FEW_CLUSTERS: Final = 40  # units with several rows below which their error is told too small
+_SKEWED: Final = 355.0  # units for each squared skewness (Kohavi et al. 2014, KDD, section 5.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Treatment against control on one metric.
+
+    Parameters
+    ----------
+    metric, control, treatment : str
+    n_control, n_treatment : int
+        Units with a value.
+    control_estimate, treatment_estimate : float
+        In the unit of the metric, with what covariates explain taken out.
+    difference, relative : Effect
+        In the unit of the metric, and as a share of control; they hold at this look.
+    look : Look
+        By which method, and why; of the effect that answers the aim.
+    pvalue : float
+        Of the null hypothesis of the aim, valid at this look.
+    adjusted_pvalue : float
+        With how many questions were asked taken into account.
+    outcome : Outcome
+    aim : Aim
+    variance_reduction : float
+        Share of the variance that covariates take out.
+    missing : tuple of int
+        Rows without a value, of control and treatment.
+    warnings : tuple of str
+        What to have in mind.
+    """
+
+    metric: str
+    control: str
+    treatment: str
+    n_control: int
+    n_treatment: int
+    control_estimate: float
+    treatment_estimate: float
+    difference: Effect
+    relative: Effect
+    look: Look
+    pvalue: float
+    adjusted_pvalue: float
+    outcome: Outcome
+    aim: Aim
+    variance_reduction: float
+    missing: tuple[int, int]
+    warnings: tuple[str, ...]
+
+    def judged(self, adjusted_pvalue: float, alpha: float) -> "Comparison":
+        """Give the same with another adjusted p-value, and the outcome that follows."""
+        shown = self.look.shown and adjusted_pvalue <= alpha
+        return replace(self, adjusted_pvalue=adjusted_pvalue, outcome=_outcome(self, shown=shown))
+
+
+def compare(
+    measured: Measured,
+    metric: Summed,
+    variants: Sequence[str],
+    *,
+    plan: LookPlan,
+    earlier: Sequence[float] = (),
+) -> list[Comparison]:
+    """Compare each treatment with control on a metric.
+
+    Parameters
+    ----------
+    variants : sequence of str
+        Control, then treatments.
+    plan : LookPlan
+        How the test is read; its size is that of control and one treatment.
+    earlier : sequence of float
+        Units of control and one treatment at earlier looks.
+    """
+    adjusted = measured.adjusted(metric, variants)
+    control, *treatments = adjusted.arms
+    found = []
+    for name, treatment in zip(variants[1:], treatments, strict=True):
+        pair = (variants[0], name)
+        absolute, relative = _effects(measured, metric, (control, treatment), plan.alpha)
+        n = max(sum(measured.n_units[each] for each in pair), 1)
+        before = [each for each in earlier if each <= n]
+        reading = _Reading(plan=plan, n=n, earlier=before)
+        held = [reading.of(each, "two-sided", 0.0) for each in (absolute, relative)]
+        asked, pvalue = reading.asked(metric.aim, absolute, relative)
+        missing = tuple(measured.missing[metric][each] for each in pair)
+        comparison = Comparison(
+            metric=metric.name,
+            control=pair[0],
+            treatment=name,
+            n_control=int(control.n),
+            n_treatment=int(treatment.n),
+            control_estimate=control.estimate,
+            treatment_estimate=treatment.estimate,
+            difference=held[0].effect,
+            relative=held[1].effect,
+            look=asked,
+            pvalue=pvalue,
+            adjusted_pvalue=pvalue,
+            outcome="undecided",
+            aim=metric.aim,
+            variance_reduction=adjusted.variance_reduction,
+            missing=(missing[0], missing[1]),
+            warnings=_warnings(measured, metric, pair, (control, treatment)),
+        )
+        found.append(comparison.judged(pvalue, plan.alpha))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """A look at a test."""
+
+    plan: LookPlan
+    n: float
+    earlier: Sequence[float]
+
+    def of(self, effect: Effect, alternative: Alternative, null: float) -> Look:
+        """Read an effect; a test with one look keeps the interval that it came with."""
+        plan = replace(self.plan, alternative=alternative)
+        found = look(plan, replace(effect, null=null), self.n, earlier=self.earlier)
+        if found.method == "fixed-horizon" and alternative == "two-sided" and null == effect.null:
+            shown = effect.pvalue <= plan.alpha
+            return replace(found, effect=effect, naive=effect, shown=shown)
+        return found
+
+    def asked(self, aim: Aim, absolute: Effect, relative: Effect) -> tuple[Look, float]:
+        """Read what the aim asks for; give its p-value too."""
+        if aim.equivalence is not None:
+            above = self.of(relative, "greater", -aim.equivalence)
+            below = self.of(relative, "less", aim.equivalence)
+            worst = max(above, below, key=lambda each: _known(each.effect.pvalue))
+            return replace(worst, shown=above.shown and below.shown), worst.effect.pvalue
+        if aim.margin is not None:
+            higher = aim.better == "higher"
+            side: Alternative = "greater" if higher else "less"
+            found = self.of(relative, side, -aim.margin if higher else aim.margin)
+        else:
+            found = self.of(absolute, aim.alternative, 0.0)
+        return found, found.effect.pvalue
+
+
+def _effects(
+    measured: Measured, metric: Summed, arms: tuple[Arm, Arm], alpha: float
+) -> tuple[Effect, Effect]:
+    """Give difference and relative difference as a test with one look has them."""
+    if isinstance(metric, Proportion) and not measured.clustered and min(arm.n for arm in arms) > 0:
+        shares = [Share(successes=round(arm.estimate * arm.n), n=int(arm.n)) for arm in arms]
+        found = compare_proportions(*shares, alpha=alpha)
+        return found.difference, found.relative
+    return difference(*arms, alpha=alpha), relative_difference(*arms, alpha=alpha)
+
+
+def _outcome(comparison: Comparison, *, shown: bool) -> Outcome:
+    aim, effect = comparison.aim, comparison.look.effect
+    if isnan(comparison.pvalue):
+        return "unknown"
+    if not shown:
+        asks_for_less = aim.margin is not None or aim.equivalence is not None
+        return "no difference" if comparison.look.ended and not asks_for_less else "undecided"
+    if aim.equivalence is not None:
+        return "equal"
+    if aim.margin is not None:
+        return "not worse"
+    return "better" if (effect.value > effect.null) == (aim.better == "higher") else "worse"
+
+
+def _warnings(
+    measured: Measured, metric: Summed, pair: tuple[str, str], arms: tuple[Arm, Arm]
+) -> tuple[str, ...]:
+    found = []
+    for name, arm in zip(pair, arms, strict=True):
+        if arm.n < 2:
+            found.append(f"{name} has {arm.n:g} units with a value: no test can be made")
+        elif not isinstance(metric, Proportion):
+            skewness = measured.skewness(metric, name)
+            if arm.n < _SKEWED * skewness**2:
+                found.append(
+                    f"{name} is skewed ({skewness:.1f}): its {arm.n:g} units are fewer than the "
+                    f"{_SKEWED * skewness**2:.0f} at which intervals hold"
+                )
+        if measured.clustered and 2 <= arm.n < _FEW_CLUSTERS:
+            found.append(
+                f"{name} has {arm.n:g} units with several rows: below {_FEW_CLUSTERS}, errors are "
+                "told too small"
+            )
+    if all(arm.variance == 0 for arm in arms):
+        found.append("no unit differs from another within its variant: no test can be made")
+    rows = [measured.n_rows[name] for name in pair]
+    lost = [measured.missing[metric][name] for name in pair]
+    if any(lost) and all(rows) and _lost_unevenly(rows, lost):
+        found.append("values are missing more often in one variant than in the other")
+    return tuple(found)
+
+
+def _lost_unevenly(rows: Sequence[int], lost: Sequence[int]) -> bool:
+    shares = [Share(successes=gone, n=n) for gone, n in zip(lost, rows, strict=True)]
+    return compare_proportions(*shares, test="score").difference.pvalue < 0.001
+
+
+def _known(pvalue: float) -> float:
+    return 2.0 if isnan(pvalue) else pvalue

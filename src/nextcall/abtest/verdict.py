@@ -1,0 +1,128 @@
+"""What a test says in the end, in one sentence, with the numbers that led there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isinf, isnan
+from typing import Final, Literal
+
+from nextcall.abtest.comparison import Comparison
+from nextcall.abtest.srm import SampleRatio
+
+Decision = Literal["winner", "loser", "no difference", "keep running", "invalid"]
+"""What to do with a test."""
+
+MISMATCH: Final = 0.001
+"""P-value of the sample ratio below which no winner is named."""
+
+_GOOD: Final = {"better", "not worse", "equal"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a test says.
+
+    Parameters
+    ----------
+    decision : Decision
+        ``winner``: a treatment is shown to be what the primary metric's aim asks, and no guardrail
+        is harmed; ``loser``: all treatments are shown to be worse, or harm a guardrail.
+    variant : str or None
+        The winner: of several that are shown to be better, the one with the largest estimate.
+    sentence : str
+        For whoever decides.
+    """
+
+    decision: Decision
+    variant: str | None
+    sentence: str
+
+    @property
+    def valid(self) -> bool:
+        """Whether a winner may be named."""
+        return self.decision != "invalid"
+
+
+def conclude(
+    comparisons: Sequence[Comparison], srm: SampleRatio, srm_pvalue: float, *, alpha: float
+) -> Verdict:
+    """Draw the conclusion of the comparisons.
+
+    Parameters
+    ----------
+    comparisons : sequence of Comparison
+        The first is of the primary metric.
+    srm_pvalue : float
+        Of the planned shares, valid at this look.
+    """
+    if srm_pvalue < MISMATCH:
+        worst = srm.worst
+        return Verdict(
+            decision="invalid",
+            variant=None,
+            sentence=(
+                f"No winner can be named: {worst.variant} has {worst.observed:,} units where "
+                f"{worst.expected:,.0f} were planned ({worst.relative:+.1%}, p {_p(srm_pvalue)}); "
+                "find out why before reading on."
+            ),
+        )
+    primary = [each for each in comparisons if each.metric == comparisons[0].metric]
+    if all(each.outcome == "unknown" for each in primary):
+        reason = "; ".join(dict.fromkeys(text for each in primary for text in each.warnings))
+        sentence = f"Nothing can be said of {primary[0].metric}: {reason or 'no test can be made'}."
+        return Verdict(decision="invalid", variant=None, sentence=sentence)
+    harmed = {
+        each.treatment: each
+        for each in comparisons
+        if each.aim.guardrail and each.outcome == "worse"
+    }
+    good = [each for each in primary if each.outcome in _GOOD and each.treatment not in harmed]
+    if good:
+        sign = 1 if primary[0].aim.better == "higher" else -1
+        best = max(good, key=lambda each: sign * each.treatment_estimate)
+        others = len(good) - 1
+        tail = f" {others} more treatments are shown too." if others else ""
+        return Verdict(
+            decision="winner", variant=best.treatment, sentence=_told(best, alpha) + tail
+        )
+    if all(each.outcome == "worse" or each.treatment in harmed for each in primary):
+        told = harmed.get(primary[0].treatment, primary[0])
+        return Verdict(decision="loser", variant=None, sentence=_told(told, alpha))
+    closest = min(primary, key=lambda each: 2.0 if isnan(each.pvalue) else each.pvalue)
+    ended = all(each.look.ended or each.outcome in {"worse", "unknown"} for each in primary)
+    if ended:
+        return Verdict(decision="no difference", variant=None, sentence=_told(closest, alpha))
+    sentence = f"Keep running: {_told(closest, alpha)[0].lower()}{_told(closest, alpha)[1:]}"
+    return Verdict(decision="keep running", variant=None, sentence=sentence)
+
+
+def _told(each: Comparison, alpha: float) -> str:
+    effect = each.relative
+    words = {
+        "better": f"{each.treatment} is better than {each.control} on {each.metric}",
+        "worse": f"{each.treatment} is worse than {each.control} on {each.metric}",
+        "not worse": f"{each.treatment} is not worse than {each.control} on {each.metric} by as "
+        f"much as {each.aim.margin or 0:.3g} of it",
+        "equal": f"{each.treatment} and {each.control} are equal on {each.metric} within "
+        f"{each.aim.equivalence or 0:.3g} of it",
+        "no difference": f"No difference of {each.treatment} from {each.control} on {each.metric} "
+        "is shown",
+        "undecided": f"Nothing is shown yet of {each.treatment} against {each.control} on "
+        f"{each.metric}",
+        "unknown": f"Nothing can be said of {each.treatment} on {each.metric}",
+    }[each.outcome]
+    if isnan(effect.value) or (isinf(effect.ci_lower) and isinf(effect.ci_upper)):
+        numbers = f"{_range(each.difference.value, each.difference, '+.4g')} units of the metric"
+    else:
+        numbers = _range(effect.value, effect, "+.1%")
+    return f"{words}: {numbers} (interval of {1 - alpha:.4g}, p {_p(each.adjusted_pvalue)})."
+
+
+def _range(value: float, effect: object, form: str) -> str:
+    low, high = getattr(effect, "ci_lower"), getattr(effect, "ci_upper")  # noqa: B009
+    return f"{value:{form}}, from {low:{form}} to {high:{form}}"
+
+
+def _p(pvalue: float) -> str:
+    if isnan(pvalue):
+        return "unknown"
+    return f"{pvalue:.3f}" if pvalue >= 0.001 else f"{pvalue:.1e}"
