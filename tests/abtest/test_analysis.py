@@ -17,7 +17,6 @@ from nextcall.abtest.look import LookPlan
 from nextcall.abtest.measured import Summed
 from nextcall.abtest.metrics import Aim, Mean, Proportion, Ratio
 
-
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The 'future.infer_string' option:DeprecationWarning"  # DuckDB asks pandas for it
 )

@@ -77,6 +77,12 @@ def test_an_infinite_value_is_refused_with_its_place() -> None:
         group_moments(columns, groups, 1)
     with pytest.raises(ValueError, match="cost must be finite"):
         group_moments(columns, groups, 1, names=["gain", "cost"])
+    with pytest.raises(ValueError, match="cost must have finite squares"):
+        group_moments(
+            [np.zeros(2), np.array([1e200, 3e200])], groups[:2], 1, names=["gain", "cost"]
+        )
+    with pytest.raises(ValueError, match="column 0 must have finite squares"):
+        group_moments([np.array([1e200, 3e200])], groups[:2], 1)
     left_out = np.where(np.arange(10) == 7, -1, 0)
     assert group_moments([values], left_out, 1).moments[0].n == 9
 

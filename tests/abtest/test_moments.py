@@ -76,5 +76,7 @@ def test_the_skewness_goes_with_the_first_column() -> None:
 def test_what_is_not_finite_or_no_table_is_refused() -> None:
     with pytest.raises(ValueError, match="values must be finite, got nan in row 1, column 0"):
         Moments.of([1.0, np.nan])
+    with pytest.raises(ValueError, match=r"values must have finite squares, got 1e\+200"):
+        Moments.of([1e200, 3.0])
     with pytest.raises(ValueError, match="one or two dimensions, got 3"):
         Moments.of(np.zeros((1, 1, 1)))

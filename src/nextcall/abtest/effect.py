@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf, isfinite, isnan, nan, sqrt
+from math import hypot, inf, isfinite, isnan, nan, sqrt
 from typing import Final, Literal, get_args
 
 from scipy import stats
@@ -25,11 +25,14 @@ class Arm:
         In the unit of the metric.
     variance : float
         Of a unit's part in the estimate: the estimate's standard error is sqrt(variance / n).
+    rest : float
+        What the estimate is off by, being rounded.
     """
 
     n: float
     estimate: float
     variance: float
+    rest: float = 0.0
 
     @property
     def se(self) -> float:
@@ -202,7 +205,7 @@ def difference(
     if se == 0:
         dof = control.n + treatment.n - 2
     return effect_of(
-        treatment.estimate - control.estimate,
+        _off(control, treatment),
         se,
         dof=inf if normal else dof,
         alpha=alpha,
@@ -243,16 +246,20 @@ def relative_difference(
     one = Arm(
         n=control.n,
         estimate=1.0,
-        variance=control.variance * (ratio / control.estimate) ** 2,
+        variance=control.variance * (ratio / control.estimate) * (ratio / control.estimate),
     )
-    other = Arm(n=treatment.n, estimate=ratio, variance=treatment.variance / control.estimate**2)
+    other = Arm(
+        n=treatment.n,
+        estimate=ratio,
+        variance=treatment.variance / control.estimate / control.estimate,
+    )
     dof = degrees_of_freedom(control, treatment)  # of the difference, as the peers have it
     known = control.n >= 2 and treatment.n >= 2
     se = sqrt(one.variance / one.n + other.variance / other.n) if known else nan
     if se == 0:
         dof = control.n + treatment.n - 2
     return effect_of(
-        ratio - 1,
+        _off(control, treatment) / control.estimate,
         se,
         dof=inf if normal else dof,
         alpha=alpha,
@@ -290,13 +297,17 @@ def fieller(
     if isnan(dof):
         return -inf, inf
     quantile = float((stats.norm if dof == inf else stats.t(dof)).isf(alpha / 2))
-    one, other = (
-        quantile**2 * control.variance / control.n,
-        quantile**2 * treatment.variance / treatment.n,
-    )
-    bottom = control.estimate**2 - one
-    if bottom <= 0:
+    if control.estimate == 0:
         return -inf, inf
-    middle = control.estimate * treatment.estimate
-    root = sqrt(max(middle**2 - bottom * (treatment.estimate**2 - other), 0.0))
-    return (middle - root) / bottom - 1, (middle + root) / bottom - 1
+    one = quantile * control.se / control.estimate
+    other = quantile * treatment.se / control.estimate
+    if one * one >= 1:
+        return -inf, inf
+    step, rest = _off(control, treatment) / control.estimate, 1 - one * one
+    reach = hypot(other * sqrt(rest), one * (1 + step))
+    return (step + one * one - reach) / rest, (step + one * one + reach) / rest
+
+
+def _off(control: Arm, treatment: Arm) -> float:
+    """Give treatment minus control, with all digits."""
+    return (treatment.estimate - control.estimate) + (treatment.rest - control.rest)

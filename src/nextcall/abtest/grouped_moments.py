@@ -54,7 +54,7 @@ def group_moments(
     Raises
     ------
     ValueError
-        Where a value is infinite; it names the row and the column.
+        Where a value or its square is infinite; it names the column.
 
     Examples
     --------
@@ -75,10 +75,14 @@ def group_moments(
             gone = _missing(part, codes, begin, names)
             missing += np.bincount(codes[gone & (codes >= 0)], minlength=n_groups)
             add_rows(places, np.where(gone, -1, codes), counts, means, rests, products)
+    wrong = np.argwhere(~np.isfinite(products))
+    if len(wrong):
+        name = names[wrong[0][1]] if names else f"column {wrong[0][1]}"
+        raise ValueError(f"{name} must have finite squares: values must be below 1e150.")
     return Grouped(
         moments=tuple(
-            Moments(n=int(n), mean=mean, products=product)
-            for n, mean, product in zip(counts, means, products, strict=True)
+            Moments(n=int(n), mean=mean, products=product, rest=rest)
+            for n, mean, product, rest in zip(counts, means, products, rests, strict=True)
         ),
         missing=tuple(missing.tolist()),
     )

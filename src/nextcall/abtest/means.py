@@ -36,6 +36,7 @@ def mean_arm(moments: Moments, column: int = 0) -> Arm:
         n=moments.n,
         estimate=float(moments.mean[column]) if moments.n else nan,
         variance=float(moments.covariance()[column, column]),
+        rest=float(np.broadcast_to(moments.rest, moments.mean.shape)[column]),
     )
 
 
@@ -65,9 +66,18 @@ def adjusted_means(arms: Sequence[Moments]) -> Adjusted:
     together = _sum(arms)
     theta = _slopes(together.products)
     weights = np.concatenate([[1.0], -theta])
-    centre = float(theta @ together.mean[1:])
+    middle = mean_arm(together)
+    found = []
+    for arm in arms:
+        step = float(weights @ arm.off(together)) + middle.rest
+        estimate = middle.estimate + step
+        variance = float(arm.combined(weights).covariance()[0, 0])
+        rest = step - (estimate - middle.estimate)
+        found.append(
+            Arm(n=arm.n, estimate=estimate if arm.n else nan, variance=variance, rest=rest)
+        )
     return Adjusted(
-        arms=tuple(mean_arm(arm.combined(weights, shift=centre)) for arm in arms),
+        arms=tuple(found),
         theta=tuple(theta.tolist()),
         variance_reduction=_reduction([arm.products for arm in arms], weights),
     )

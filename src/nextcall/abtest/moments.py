@@ -24,6 +24,8 @@ class Moments:
         Zeros where there are no rows.
     products : array of shape (n_columns, n_columns)
         Sums over rows of products of deviations; divided by n - 1 they are covariances.
+    rest : array of shape (n_columns,) or float
+        What the means are off by, being rounded: at 1e8 a float is known to 1e-8 only.
     cubes : float
         Sum over rows of the first column's deviations to the third; ``nan`` where it is not known.
 
@@ -43,6 +45,7 @@ class Moments:
     n: int
     mean: NDArray[np.float64]
     products: NDArray[np.float64]
+    rest: NDArray[np.float64] | float = 0.0
     cubes: float = nan
 
     @classmethod
@@ -62,7 +65,7 @@ class Moments:
         Raises
         ------
         ValueError
-            Where a value is not finite or the shape is another.
+            Where a value is not finite, or its square is not, or the shape is another.
         """
         rows = np.asarray(values, dtype=np.float64)
         rows = rows[:, None] if rows.ndim == 1 else rows
@@ -77,10 +80,13 @@ class Moments:
             return cls.empty(rows.shape[1])
         mean = rows.mean(axis=0)
         off = rows - mean
-        rest = off.mean(axis=0)  # what rounding left of the mean
-        products = off.T @ off - len(rows) * np.outer(rest, rest)
-        cubes = float(((off[:, 0] - rest[0]) ** 3).sum()) if rows.shape[1] else 0.0
-        return cls(n=len(rows), mean=mean + rest, products=products, cubes=cubes)
+        rest = off.mean(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            products = off.T @ off - len(rows) * np.outer(rest, rest)
+            cubes = float(((off[:, 0] - rest[0]) ** 3).sum()) if rows.shape[1] else 0.0
+        if not np.isfinite(products).all():
+            raise ValueError(f"values must have finite squares, got {np.abs(rows).max():.4g}.")
+        return cls(n=len(rows), mean=mean, products=products, rest=rest, cubes=cubes)
 
     def __add__(self, other: Self) -> Self:
         """Merge with the moments of other rows, of the same columns."""
@@ -89,15 +95,26 @@ class Moments:
             return self
         if self.n == 0:
             return other
-        step = other.mean - self.mean
+        step = other.off(self)
+        mean = self.mean + (step * (other.n / n) + self.rest)
         return type(self)(
             n=n,
-            mean=self.mean + step * (other.n / n),
+            mean=mean,
+            rest=step * (other.n / n) + self.rest - (mean - self.mean),
             products=self.products
             + other.products
             + np.outer(step, step) * (self.n * (other.n / n)),
             cubes=self.cubes + other.cubes + self._between_cubes(other),
         )
+
+    def off(self, other: Self) -> NDArray[np.float64]:
+        """Give how far the means are from those of other rows, with all their digits.
+
+        Returns
+        -------
+        array of shape (n_columns,)
+        """
+        return (self.mean - other.mean) + np.subtract(self.rest, other.rest)
 
     def columns(self, places: Sequence[int]) -> Self:
         """Keep some columns, in this order."""
@@ -106,6 +123,7 @@ class Moments:
             n=self.n,
             mean=self.mean[chosen],
             products=self.products[np.ix_(chosen, chosen)],
+            rest=np.broadcast_to(self.rest, self.mean.shape)[chosen],
             cubes=self.cubes if chosen[:1] == [0] else nan,
         )
 
@@ -121,7 +139,7 @@ class Moments:
         matrix = np.atleast_2d(np.asarray(weights, dtype=np.float64))
         return type(self)(
             n=self.n,
-            mean=matrix @ self.mean + np.asarray(shift, dtype=np.float64),
+            mean=matrix @ (self.mean + self.rest) + np.asarray(shift, dtype=np.float64),
             products=matrix @ self.products @ matrix.T,
         )
 
@@ -144,6 +162,6 @@ class Moments:
 
     def _between_cubes(self, other: Self) -> float:
         """Give what the distance of both means adds to the cubes."""
-        step, share = float(other.mean[0] - self.mean[0]), other.n / (self.n + other.n)
+        step, share = float(other.off(self)[0]), other.n / (self.n + other.n)
         squares = (1 - share) * float(other.products[0, 0]) - share * float(self.products[0, 0])
         return step**3 * self.n * share * (1 - 2 * share) + 3 * step * squares

@@ -1,0 +1,63 @@
+"""A case to check a tool against: its numbers in, every quantity that is computed of them out."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from nextcall.abtest import case_counts, case_means, case_rankers, case_sequential
+from nextcall.abtest.case_fields import Quantities
+
+_KINDS: Final[Mapping[str, Callable[[Mapping[str, object], Path], Quantities]]] = MappingProxyType(
+    {
+        **case_counts.QUANTITIES,
+        **case_means.QUANTITIES,
+        **case_rankers.QUANTITIES,
+        **case_sequential.QUANTITIES,
+    }
+)
+
+
+def kinds() -> tuple[str, ...]:
+    """Give the kinds of cases that are known.
+
+    Examples
+    --------
+    >>> "mean" in kinds()
+    True
+    """
+    return tuple(sorted(_KINDS))
+
+
+def quantities(case: Mapping[str, object], folder: Path) -> Quantities:
+    """Compute every quantity of a case.
+
+    Parameters
+    ----------
+    case : mapping
+        ``kind`` and what that kind needs: numbers, or ``file``, a CSV file.
+    folder : Path
+        What a relative ``file`` is relative to.
+
+    Returns
+    -------
+    mapping of str to float or list of float
+        ``nan`` where a quantity cannot be known.
+
+    Raises
+    ------
+    ValueError
+        Where the kind is none, or a field is missing or cannot be.
+    OSError
+        Where the file cannot be read.
+
+    Examples
+    --------
+    >>> case = {"kind": "srm", "observed": [4990, 5010], "weights": [0.5, 0.5]}
+    >>> round(quantities(case, Path())["p_value"], 4)
+    0.8415
+    """
+    kind = case.get("kind")
+    if kind not in _KINDS:
+        raise ValueError(f"kind must be one of {kinds()}, got {kind!r}.")
+    return _KINDS[str(kind)](case, folder)
