@@ -23,10 +23,10 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "nextcall"
 
 # The rooms of docs/architecture.md; the second line is for rooms that may come.
-ROOMS = {"anomaly", "catalog", "cli", "embedding", "ranking", "runs", "serve", "sessions", "synth"}
-ROOMS |= {"training"}
-ROOMS_TO_COME = {"abtest", "access", "assistant", "cache", "guard", "llm", "memory"}
-ROOMS_TO_COME |= {"monitor", "resilience", "storage", "telemetry", "trials", "widgets"}
+ROOMS = {"abtest", "anomaly", "catalog", "cli", "embedding", "ranking", "runs", "serve"}
+ROOMS |= {"sessions", "storage", "synth", "training"}
+ROOMS_TO_COME = {"access", "assistant", "cache", "guard", "llm", "memory"}
+ROOMS_TO_COME |= {"monitor", "resilience", "telemetry", "trials", "widgets"}
 GROUND_FLOOR = {"compiling", "files", "locations", "progress"}
 
 TEN_PACKAGES = (
