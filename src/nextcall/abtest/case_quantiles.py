@@ -1,0 +1,118 @@
+"""Answers to shared cases of quantiles and clusters, by the names other tools' answers have."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from nextcall.abtest.clusters import Clusters, clustered_difference
+from nextcall.abtest.effect import difference, relative_difference
+from nextcall.abtest.means import mean_arm
+from nextcall.abtest.moments import Moments
+from nextcall.abtest.quantiles import quantile_arm, quantile_interval, resampled_difference
+from nextcall.abtest.rows import Rows, read_rows
+
+Quantities = dict[str, float | list[float]]
+
+_ARMS: Final = ("control", "treatment")
+
+
+def quantile_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
+    """Answer a case of kind ``quantile``: `q`, `file` with columns variant and y, `alpha`.
+
+    Analytic intervals are by the spacing of order statistics, as the case asks; ``boot_`` ones are
+    the exact limit of resampling.
+
+    Raises
+    ------
+    ValueError
+        Where the file or an option cannot be.
+    """
+    rows = _read(case, folder, unit=None)
+    share, alpha = float(str(case["q"])), float(str(case.get("alpha", 0.05)))
+    values = np.asarray(rows.columns["y"], dtype=np.float64)
+    arms = [values[rows.codes == rows.variants.index(name)] for name in _ARMS]
+    found = [
+        quantile_arm(arm, share, method="spacing", alpha=alpha, name=f"y of {name}").arm
+        for arm, name in zip(arms, _ARMS, strict=True)
+    ]
+    absolute = difference(*found, alpha=alpha)
+    relative = relative_difference(*found, alpha=alpha)
+    control, treatment = arms
+    percentile = resampled_difference(control, treatment, share, alpha=alpha)
+    basic = resampled_difference(control, treatment, share, interval="basic", alpha=alpha)
+    known: Quantities = {
+        "control": found[0].estimate,
+        "treatment": found[1].estimate,
+        "abs_effect": absolute.value,
+        "abs_ci_low": absolute.ci_lower,
+        "abs_ci_high": absolute.ci_upper,
+        "abs_p_value": absolute.pvalue,
+        "abs_se": absolute.se,
+        "rel_delta_effect": relative.value,
+        "rel_delta_ci_low": relative.ci_lower,
+        "rel_delta_ci_high": relative.ci_upper,
+        "rel_delta_p_value": relative.pvalue,
+        "rel_delta_se": relative.se,
+        "boot_basic_ci_low": basic.ci_lower,
+        "boot_basic_ci_high": basic.ci_upper,
+        "boot_pct_ci_low": percentile.ci_lower,
+        "boot_pct_ci_high": percentile.ci_upper,
+        "boot_se": percentile.se,
+    }
+    for arm, letter in zip(arms, "ct", strict=True):
+        low, high = quantile_interval(arm, share, alpha=alpha)
+        known |= {f"arm_os_{letter}_low": low, f"arm_os_{letter}_high": high}
+    return known
+
+
+def cluster_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
+    """Answer a case of kind ``cluster``: `file` with columns cluster, variant and y, `alpha`.
+
+    Raises
+    ------
+    ValueError
+        Where the file or an option cannot be.
+    """
+    alpha = float(str(case.get("alpha", 0.05)))
+    rows = _read(case, folder, unit="cluster")
+    values = np.asarray(rows.columns["y"], dtype=np.float64)
+    treated = rows.codes == rows.variants.index("treatment")
+    units = np.arange(len(values)) if rows.units is None else rows.units
+    clusters = Clusters.of(values, treated, units)
+    cr1 = clustered_difference(clusters, method="cr1", alpha=alpha)
+    cr2 = clustered_difference(clusters, alpha=alpha)
+    naive = [mean_arm(Moments.of(values[treated == arm])) for arm in (False, True)]
+    return {
+        "abs_effect": cr1.value,
+        "cr1_se": cr1.se,
+        "cr1_p_t": cr1.pvalue,
+        "cr1_p_z": clustered_difference(clusters, method="cr1", normal=True).pvalue,
+        "cr1_ci_low": cr1.ci_lower,
+        "cr1_ci_high": cr1.ci_upper,
+        "df": cr1.dof,
+        "delta_se": clustered_difference(clusters, method="delta").se,
+        "naive_se": difference(*naive, pooled=True).se,
+        "cr2_se": cr2.se,
+        "cr2_df": cr2.dof,
+        "cr2_p_t": cr2.pvalue,
+        "cr2_ci_low": cr2.ci_lower,
+        "cr2_ci_high": cr2.ci_upper,
+    }
+
+
+def _read(case: Mapping[str, object], folder: Path, *, unit: str | None) -> Rows:
+    """Read the case's file, which has both arms."""
+    path = folder / str(case["file"])
+    rows = read_rows(pd.read_csv(path), variant="variant", columns=["y"], unit=unit)
+    if sorted(rows.variants) != sorted(_ARMS):
+        raise ValueError(f"{path}: variant must be one of {_ARMS}, got {list(rows.variants)}.")
+    return rows
+
+
+QUANTITIES: Final[Mapping[str, Callable[[Mapping[str, object], Path], Quantities]]] = (
+    MappingProxyType({"quantile": quantile_quantities, "cluster": cluster_quantities})
+)

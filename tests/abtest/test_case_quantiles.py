@@ -1,0 +1,58 @@
+"""The shared cases of quantiles and clusters, and cases that files make hard."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from nextcall.abtest.case_quantiles import QUANTITIES, cluster_quantities, quantile_quantities
+from nextcall.locations import shared_dir
+
+
+def shared_cases(kind: str) -> list[Mapping[str, Any]]:
+    """Read the cases of a kind; skip where they are not there."""
+    path = shared_dir() / "data" / "abtest" / f"{kind}.json"
+    if not path.is_file():
+        pytest.skip(f"the shared cases of other tools are not at {path}")
+    cases: list[Mapping[str, Any]] = json.loads(path.read_text())
+    return cases
+
+
+@pytest.mark.parametrize("kind", QUANTITIES)
+def test_what_other_tools_agree_on_is_what_we_give(kind: str) -> None:
+    for case in shared_cases(kind):
+        found = QUANTITIES[kind](case["input"], shared_dir() / "data" / "abtest")
+        for name, reference in case["reference"].items():
+            if reference["status"] == "agree":
+                close = reference["tolerance_rel"]
+                assert found[name] == pytest.approx(reference["value"], rel=close, abs=1e-9), name
+            if reference["status"] == "agree_mc":  # 5,000 and 10,000 resamples
+                values = [value for _, value in reference["values"]]
+                room = 0.05 * found["boot_se"]  # type: ignore[operator]
+                assert min(values) - room < found[name] < max(values) + room, name
+            if reference["status"] == "single_peer" and reference["peers"] == ["gbstats-main"]:
+                assert found[name] == pytest.approx(reference["value"], rel=1e-6), name
+
+
+def test_each_row_may_be_a_cluster(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "cluster": list("abcdef"),
+            "variant": ["control"] * 3 + ["treatment"] * 3,
+            "y": [1.0, 2.0, 4.0, 3.0, 3.5, 7.0],
+        }
+    )
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    found = cluster_quantities({"file": "rows.csv"}, tmp_path)
+    assert found["cr2_se"] == pytest.approx(found["naive_se"])
+    assert found["df"] == 5
+
+
+def test_a_file_without_both_arms_is_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"variant": ["control"] * 3, "y": [1.0, 2.0, 4.0]})
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    with pytest.raises(ValueError, match="variant must be one of"):
+        quantile_quantities({"file": "rows.csv", "q": 0.5}, tmp_path)
