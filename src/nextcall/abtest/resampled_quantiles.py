@@ -50,7 +50,7 @@ class ResampledQuantile:
         n = len(values)
         place = (n - 1) * share
         low = floor(place)
-        first, second, chances = _neighbours(n, low + 1, paired=place > low)
+        first, second, chances = neighbour_chances(n, low + 1, paired=place > low)
         begin, end = int(first.min()) - 1, int(second.max())
         window = np.partition(values, sorted({begin, end - 1}))[begin:end]
         window.sort()
@@ -72,10 +72,10 @@ class ResampledQuantile:
         return sums[np.searchsorted(self.values, bounds, side="right")]
 
 
-def _neighbours(
+def neighbour_chances(
     n: int, rank: int, *, paired: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-    """Give places (from 1) of the order statistics `rank` and the next, with their chances.
+    """Give places (from 1) of a resample's order statistic `rank` and its next, with chances.
 
     The first is at place i if at least `rank` of n draws are at most i, and fewer at most i - 1;
     with the next at j > i, exactly `rank` draws are at most i, one of them i, and all others at
