@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from nextcall.abtest.effect import Arm, Effect, check_alpha, degrees_of_freedom, difference
+from nextcall.abtest.multiplicity import adjusted_pvalues
 from nextcall.abtest.random_effects import between_variance, shrunken
 
 SegmentAdjustment = Literal["holm", "bh"]
@@ -108,8 +109,7 @@ def compare_segments(
     References
     ----------
     Cochran (1954), Biometrics 10(1). Welch (1951), Biometrika 38(3-4). Higgins & Thompson (2002),
-    Statistics in Medicine 21(11): I^2. Holm (1979), Scandinavian Journal of Statistics 6(2).
-    Benjamini & Hochberg (1995), JRSS B 57(1).
+    Statistics in Medicine 21(11): I^2.
 
     Examples
     --------
@@ -134,7 +134,8 @@ def compare_segments(
     common, q, pvalue = _common(values, errors, degrees, alpha)
     tau2 = between_variance(values, errors)
     drawn = shrunken(values, errors, alpha=alpha)
-    adjusted = _adjusted([effects[name].pvalue for name in told], adjustment)
+    pvalues = [effects[name].pvalue for name in told]
+    adjusted = adjusted_pvalues(pvalues, method=adjustment).tolist()
     segments = {
         name: Segment(
             effect=effect,
@@ -192,21 +193,6 @@ def _common(
     spread = float(((1 - weights / total) ** 2 / degrees).sum())
     f = q / (k - 1) / (1 + 2 * (k - 2) / (k**2 - 1) * spread)
     return common, q, float(stats.f.sf(f, k - 1, (k**2 - 1) / (3 * spread)))
-
-
-def _adjusted(pvalues: list[float], adjustment: SegmentAdjustment) -> list[float]:
-    given = np.array(pvalues)
-    order = np.argsort(given)
-    places = np.arange(len(given))
-    if adjustment == "holm":
-        rising = np.maximum.accumulate(given[order] * (len(given) - places))
-    else:
-        scaled = given[order] * (len(given) / (places + 1))
-        rising = np.minimum.accumulate(scaled[::-1])[::-1]
-    adjusted = np.empty_like(given)
-    adjusted[order] = np.minimum(rising, 1.0)
-    found: list[float] = adjusted.tolist()
-    return found
 
 
 def _reversed(
