@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from nextcall.abtest.effect import difference, relative_difference
-from nextcall.abtest.quantiles import quantile_arm, quantile_interval, resampled_difference
+from nextcall.abtest.quantiles import quantile_arm, quantile_interval
+from nextcall.abtest.resampled_quantiles import resampled_difference
 
 
 @given(

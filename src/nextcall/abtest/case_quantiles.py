@@ -12,7 +12,8 @@ from nextcall.abtest.clusters import Clusters, clustered_difference
 from nextcall.abtest.effect import difference, relative_difference
 from nextcall.abtest.means import mean_arm
 from nextcall.abtest.moments import Moments
-from nextcall.abtest.quantiles import quantile_arm, quantile_interval, resampled_difference
+from nextcall.abtest.quantiles import quantile_arm, quantile_interval
+from nextcall.abtest.resampled_quantiles import resampled_difference
 from nextcall.abtest.rows import Rows, read_rows
 
 Quantities = dict[str, float | list[float]]

@@ -1,6 +1,5 @@
 """Quantiles of arms with their errors, of single rows or of several rows a unit."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, nan, sqrt
 from typing import Any, Final, Literal, get_args
@@ -9,23 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from nextcall.abtest.effect import Alternative, Arm, Effect, check_alpha, check_alternative
+from nextcall.abtest.effect import Arm, check_alpha
 from nextcall.abtest.means import ratio_arm
 from nextcall.abtest.moments import Moments
-from nextcall.abtest.resampled_quantiles import (
-    ResampledQuantile,
-    chance_of_difference,
-    difference_quantile,
-)
+from nextcall.abtest.resampled_quantiles import ResampledQuantile, checked_rows
 
 QuantileMethod = Literal["resampled", "spacing"]
 """Where the error of a quantile comes from."""
 
-ResampledInterval = Literal["percentile", "basic"]
-"""How an interval is read off a bootstrap distribution."""
-
 _METHODS: Final = get_args(QuantileMethod)
-_INTERVALS: Final = get_args(ResampledInterval)
 _BEYOND: Final = 5  # rows beyond the quantile below which a 95 % interval covers less than 0.94
 
 
@@ -102,7 +93,7 @@ def quantile_arm(
     >>> found.arm.estimate, round(found.arm.se, 2), found.warnings
     (50.0, 4.98, ())
     """
-    rows = _checked(values, share, name)
+    rows = checked_rows(values, share, name=name)
     check_alpha(alpha)
     if method not in _METHODS:
         raise ValueError(f"method must be one of {_METHODS}, got {method!r}.")
@@ -154,7 +145,7 @@ def quantile_interval(
     >>> quantile_interval(np.arange(101.0), 0.5)
     (40.0, 60.0)
     """
-    rows = _checked(values, share, name)
+    rows = checked_rows(values, share, name=name)
     n, tail = len(rows), check_alpha(alpha) / 2
     low = int(stats.binom.ppf(tail, n, share)) - 1
     high = int(stats.binom.isf(tail, n, share))
@@ -162,108 +153,6 @@ def quantile_interval(
         return -inf, inf
     parts = np.partition(rows, sorted({max(low, 0), min(high, n - 1)}))
     return float(parts[low]) if low >= 0 else -inf, float(parts[high]) if high < n else inf
-
-
-def resampled_difference(
-    control: ArrayLike,
-    treatment: ArrayLike,
-    share: float,
-    *,
-    interval: ResampledInterval = "percentile",
-    alpha: float = 0.05,
-    alternative: Alternative = "two-sided",
-    null: float = 0.0,
-) -> Effect:
-    """Give the difference of quantiles with the interval of the bootstrap, without resampling.
-
-    What other tools reach by thousands of resamples, this gives as the limit of infinitely many.
-    Rows must be units of their own.
-
-    Parameters
-    ----------
-    interval : {"percentile", "basic"}
-        Quantiles of the resampled differences, or these mirrored around the difference. Basic
-        intervals of quantiles cover too little (0.77 to 0.93 in place of 0.95 at 100 rows).
-
-    Returns
-    -------
-    Effect
-        Its p-value is the level at which the interval just holds the null; not told apart from 0
-        below some 1e-14. ``nan`` with an unbounded interval below two rows in an arm.
-
-    Raises
-    ------
-    ValueError
-        Where a value is not finite, or an argument out of its range.
-
-    Examples
-    --------
-    >>> found = resampled_difference(np.arange(100.0), np.arange(100.0) + 20, 0.5)
-    >>> found.value, round(found.ci_lower, 6), round(found.ci_upper, 6)
-    (20.0, 6.5, 33.5)
-    """
-    arms = [
-        _checked(values, share, name)
-        for values, name in ((control, "control"), (treatment, "treatment"))
-    ]
-    if interval not in _INTERVALS:
-        raise ValueError(f"interval must be one of {_INTERVALS}, got {interval!r}.")
-    alpha, alternative = check_alpha(alpha), check_alternative(alternative)
-    if min(len(rows) for rows in arms) < 2:
-        return Effect(
-            value=_difference(arms, share),
-            se=nan,
-            dof=inf,
-            ci_lower=-inf,
-            ci_upper=inf,
-            pvalue=nan,
-            null=null,
-        )
-    value = _difference(arms, share)
-    one, other = (ResampledQuantile.of(rows, share) for rows in arms)
-    tail = alpha / 2 if alternative == "two-sided" else alpha
-    low, high = (difference_quantile(one, other, chance) for chance in (tail, 1 - tail))
-    # A bound is reached where as much lies beyond the null: mirrored, beyond its mirror image.
-    edge = null if interval == "percentile" else 2 * value - null
-    at_most = chance_of_difference(one, other, edge)
-    at_least = chance_of_difference(_mirrored(one), _mirrored(other), -edge)
-    if interval == "basic":
-        low, high, at_most, at_least = 2 * value - high, 2 * value - low, at_least, at_most
-    pvalues = {
-        "two-sided": 2 * min(at_most, at_least),
-        "greater": at_most,
-        "less": at_least,
-    }
-    return Effect(
-        value=value,
-        se=sqrt(one.se**2 + other.se**2),
-        dof=inf,
-        ci_lower=-inf if alternative == "less" else low,
-        ci_upper=inf if alternative == "greater" else high,
-        pvalue=min(1.0, pvalues[alternative]),
-        null=null,
-    )
-
-
-def _checked(values: ArrayLike, share: float, name: str) -> NDArray[np.float64]:
-    if not 0 < share < 1:
-        raise ValueError(f"share must lie between 0 and 1, got {share}.")
-    rows = np.asarray(values, dtype=np.float64)
-    if rows.ndim != 1:
-        raise ValueError(f"{name} must have one dimension, got {rows.ndim}.")
-    wrong = np.flatnonzero(~np.isfinite(rows))
-    if len(wrong):
-        raise ValueError(f"{name} must be finite, got {rows[wrong[0]]} in row {wrong[0]}.")
-    return rows
-
-
-def _difference(arms: Sequence[NDArray[np.float64]], share: float) -> float:
-    control, treatment = (float(np.quantile(rows, share)) if len(rows) else nan for rows in arms)
-    return treatment - control
-
-
-def _mirrored(law: ResampledQuantile) -> ResampledQuantile:
-    return ResampledQuantile(values=-law.values[::-1], chances=law.chances[::-1])
 
 
 def _design_effect(below: NDArray[np.bool_], units: NDArray[np.integer[Any]]) -> tuple[int, float]:

@@ -1,15 +1,22 @@
 """What resampling would say of a quantile, exactly and without drawing anything."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, sqrt
-from typing import Final, Self
+from math import floor, inf, nan, sqrt
+from typing import Final, Literal, Self, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
+
+from nextcall.abtest.effect import Alternative, Effect, check_alpha, check_alternative
 
 Floats = NDArray[np.float64]
 
+ResampledInterval = Literal["percentile", "basic"]
+"""How an interval is read off a bootstrap distribution."""
+
+_INTERVALS: Final = get_args(ResampledInterval)
 _LEAST: Final = 1e-14  # chance below which an order statistic is left out
 _HALVINGS: Final = 45
 _GAP: Final = 40  # places apart of two neighbours in a resample; farther has a chance below e^-40
@@ -129,3 +136,112 @@ def difference_quantile(
         else:
             low = middle
     return high
+
+
+def resampled_difference(
+    control: ArrayLike,
+    treatment: ArrayLike,
+    share: float,
+    *,
+    interval: ResampledInterval = "percentile",
+    alpha: float = 0.05,
+    alternative: Alternative = "two-sided",
+    null: float = 0.0,
+) -> Effect:
+    """Give the difference of quantiles with the interval of the bootstrap, without resampling.
+
+    What other tools reach by thousands of resamples, this gives as the limit of infinitely many.
+    Rows must be units of their own.
+
+    Parameters
+    ----------
+    interval : {"percentile", "basic"}
+        Quantiles of the resampled differences, or these mirrored around the difference. Basic
+        intervals of quantiles cover too little (0.77 to 0.93 in place of 0.95 at 100 rows).
+
+    Returns
+    -------
+    Effect
+        Its p-value is the level at which the interval just holds the null; not told apart from 0
+        below some 1e-14. ``nan`` with an unbounded interval below two rows in an arm.
+
+    Raises
+    ------
+    ValueError
+        Where a value is not finite, or an argument out of its range.
+
+    Examples
+    --------
+    >>> found = resampled_difference(np.arange(100.0), np.arange(100.0) + 20, 0.5)
+    >>> found.value, round(found.ci_lower, 6), round(found.ci_upper, 6)
+    (20.0, 6.5, 33.5)
+    """
+    arms = [
+        checked_rows(values, share, name=name)
+        for values, name in ((control, "control"), (treatment, "treatment"))
+    ]
+    if interval not in _INTERVALS:
+        raise ValueError(f"interval must be one of {_INTERVALS}, got {interval!r}.")
+    alpha, alternative = check_alpha(alpha), check_alternative(alternative)
+    if min(len(rows) for rows in arms) < 2:
+        return Effect(
+            value=_difference(arms, share),
+            se=nan,
+            dof=inf,
+            ci_lower=-inf,
+            ci_upper=inf,
+            pvalue=nan,
+            null=null,
+        )
+    value = _difference(arms, share)
+    one, other = (ResampledQuantile.of(rows, share) for rows in arms)
+    tail = alpha / 2 if alternative == "two-sided" else alpha
+    low, high = (difference_quantile(one, other, chance) for chance in (tail, 1 - tail))
+    # A bound is reached where as much lies beyond the null: mirrored, beyond its mirror image.
+    edge = null if interval == "percentile" else 2 * value - null
+    at_most = chance_of_difference(one, other, edge)
+    at_least = chance_of_difference(_mirrored(one), _mirrored(other), -edge)
+    if interval == "basic":
+        low, high, at_most, at_least = 2 * value - high, 2 * value - low, at_least, at_most
+    pvalues = {
+        "two-sided": 2 * min(at_most, at_least),
+        "greater": at_most,
+        "less": at_least,
+    }
+    return Effect(
+        value=value,
+        se=sqrt(one.se**2 + other.se**2),
+        dof=inf,
+        ci_lower=-inf if alternative == "less" else low,
+        ci_upper=inf if alternative == "greater" else high,
+        pvalue=min(1.0, pvalues[alternative]),
+        null=null,
+    )
+
+
+def checked_rows(values: ArrayLike, share: float, *, name: str) -> Floats:
+    """Give the rows of an arm back, as numbers.
+
+    Raises
+    ------
+    ValueError
+        Where one is not finite, they have two dimensions, or `share` is out of its range.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must lie between 0 and 1, got {share}.")
+    rows = np.asarray(values, dtype=np.float64)
+    if rows.ndim != 1:
+        raise ValueError(f"{name} must have one dimension, got {rows.ndim}.")
+    wrong = np.flatnonzero(~np.isfinite(rows))
+    if len(wrong):
+        raise ValueError(f"{name} must be finite, got {rows[wrong[0]]} in row {wrong[0]}.")
+    return rows
+
+
+def _difference(arms: Sequence[Floats], share: float) -> float:
+    control, treatment = (float(np.quantile(rows, share)) if len(rows) else nan for rows in arms)
+    return treatment - control
+
+
+def _mirrored(law: ResampledQuantile) -> ResampledQuantile:
+    return ResampledQuantile(values=-law.values[::-1], chances=law.chances[::-1])
