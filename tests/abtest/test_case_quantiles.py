@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,24 @@ def test_each_row_may_be_a_cluster(tmp_path: Path) -> None:
     assert found["df"] == 5
 
 
-def test_a_file_without_both_arms_is_refused(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"variant": ["control"] * 3, "y": [1.0, 2.0, 4.0]})
+def test_a_cluster_may_be_in_both_arms(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"cluster": [1, 1, 2, 2, 3, 3], "variant": ["control", "treatment"] * 3, "y": range(6)}
+    )
     frame.to_csv(tmp_path / "rows.csv", index=False)
-    with pytest.raises(ValueError, match="variant must be one of"):
-        quantile_quantities({"file": "rows.csv", "q": 0.5}, tmp_path)
+    found = cluster_quantities({"file": "rows.csv", "alpha": 0.1}, tmp_path)
+    assert found["abs_effect"] == 1.0
+    assert found["cr2_se"] == 0.0
+    assert isnan(found["delta_se"])  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_is_refused_by_its_name(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"variant": ["control", "treatment"], "y": [1.0, 2.0]})
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    with pytest.raises(ValueError, match="q must lie between 0 and 1, got 1"):
+        quantile_quantities({"file": "rows.csv", "q": 1.0}, tmp_path)
+    with pytest.raises(ValueError, match="must have a column 'cluster'"):
+        cluster_quantities({"file": "rows.csv"}, tmp_path)
+    found = quantile_quantities({"file": "rows.csv", "q": 0.5}, tmp_path)
+    assert found["abs_effect"] == 1.0
+    assert isnan(found["abs_se"])  # type: ignore[arg-type]

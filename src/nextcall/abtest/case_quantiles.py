@@ -1,24 +1,20 @@
 """Answers to shared cases of quantiles and clusters, by the names other tools' answers have."""
 
 from collections.abc import Callable, Mapping
+from math import nan
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
+from nextcall.abtest.case_fields import Quantities, arms_of_file, level, number
 from nextcall.abtest.clusters import Clusters, clustered_difference
 from nextcall.abtest.effect import difference, relative_difference
 from nextcall.abtest.means import mean_arm
 from nextcall.abtest.moments import Moments
 from nextcall.abtest.quantiles import quantile_arm, quantile_interval
 from nextcall.abtest.resampled_quantiles import resampled_difference
-from nextcall.abtest.rows import Rows, read_rows
-
-Quantities = dict[str, float | list[float]]
-
-_ARMS: Final = ("control", "treatment")
 
 
 def quantile_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
@@ -32,14 +28,11 @@ def quantile_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     ValueError
         Where the file or an option cannot be.
     """
-    rows = _read(case, folder, unit=None)
-    share, alpha = float(str(case["q"])), float(str(case.get("alpha", 0.05)))
-    values = np.asarray(rows.columns["y"], dtype=np.float64)
-    arms = [values[rows.codes == rows.variants.index(name)] for name in _ARMS]
-    found = [
-        quantile_arm(arm, share, method="spacing", alpha=alpha, name=f"y of {name}").arm
-        for arm, name in zip(arms, _ARMS, strict=True)
-    ]
+    alpha, share = level(case), number(case, "q")
+    if not 0 < share < 1:
+        raise ValueError(f"q must lie between 0 and 1, got {share}.")
+    arms = [rows[:, 0] for rows in arms_of_file(case, folder, ["y"])]
+    found = [quantile_arm(arm, share, method="spacing", alpha=alpha).arm for arm in arms]
     absolute = difference(*found, alpha=alpha)
     relative = relative_difference(*found, alpha=alpha)
     control, treatment = arms
@@ -78,15 +71,11 @@ def cluster_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     ValueError
         Where the file or an option cannot be.
     """
-    alpha = float(str(case.get("alpha", 0.05)))
-    rows = _read(case, folder, unit="cluster")
-    values = np.asarray(rows.columns["y"], dtype=np.float64)
-    treated = rows.codes == rows.variants.index("treatment")
-    units = np.arange(len(values)) if rows.units is None else rows.units
-    clusters = Clusters.of(values, treated, units)
+    alpha, clusters = level(case), _clusters(case, folder)
+    crossed = bool(clusters.rows.all(axis=1).any())
     cr1 = clustered_difference(clusters, method="cr1", alpha=alpha)
     cr2 = clustered_difference(clusters, alpha=alpha)
-    naive = [mean_arm(Moments.of(values[treated == arm])) for arm in (False, True)]
+    naive = [mean_arm(Moments.of(rows)) for rows in arms_of_file(case, folder, ["y"])]
     return {
         "abs_effect": cr1.value,
         "cr1_se": cr1.se,
@@ -95,7 +84,7 @@ def cluster_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
         "cr1_ci_low": cr1.ci_lower,
         "cr1_ci_high": cr1.ci_upper,
         "df": cr1.dof,
-        "delta_se": clustered_difference(clusters, method="delta").se,
+        "delta_se": nan if crossed else clustered_difference(clusters, method="delta").se,
         "naive_se": difference(*naive, pooled=True).se,
         "cr2_se": cr2.se,
         "cr2_df": cr2.dof,
@@ -105,13 +94,13 @@ def cluster_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     }
 
 
-def _read(case: Mapping[str, object], folder: Path, *, unit: str | None) -> Rows:
-    """Read the case's file, which has both arms."""
-    path = folder / str(case["file"])
-    rows = read_rows(pd.read_csv(path), variant="variant", columns=["y"], unit=unit)
-    if sorted(rows.variants) != sorted(_ARMS):
-        raise ValueError(f"{path}: variant must be one of {_ARMS}, got {list(rows.variants)}.")
-    return rows
+def _clusters(case: Mapping[str, object], folder: Path) -> Clusters:
+    arms_of_file(case, folder, ["y"])  # refuses what cannot be
+    frame = pd.read_csv(folder / str(case["file"]))
+    if "cluster" not in frame or frame["cluster"].hasnans:
+        raise ValueError(f"{case['file']} must have a column 'cluster', known for each row.")
+    codes, _ = pd.factorize(frame["cluster"])
+    return Clusters.of(frame["y"], (frame["variant"] == "treatment").to_numpy(), codes)
 
 
 QUANTITIES: Final[Mapping[str, Callable[[Mapping[str, object], Path], Quantities]]] = (
