@@ -1,0 +1,135 @@
+"""Quantities of cases of power and of non-inferiority, under the names that they have."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from math import ceil, isfinite
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from nextcall.abtest.effect import Alternative, Arm, difference
+from nextcall.abtest.planned_tests import MeanTest, PlannedTest, ShareTest
+from nextcall.abtest.power import solve
+
+Quantities = dict[str, float | list[float]]
+
+_N_OF_MDE: Final = 5000.0  # units of control of the quantities *_mde_at_n5000
+_N_OF_POWER: Final = 1000.0
+_WAYS: Final[Mapping[str, Alternative]] = MappingProxyType(
+    {"higher_better": "greater", "lower_better": "less"}
+)
+
+
+def power_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
+    """Give sample sizes, powers and smallest effects.
+
+    Parameters
+    ----------
+    case : mapping
+        ``metric`` ("mean" or "proportion"), ``mde_abs``, ``alpha``, ``power``, ``ratio``
+        (treatment's units for each of control), and ``sd`` of a mean or ``p`` of a proportion.
+    folder : Path
+        Not read: the case has no file.
+
+    Raises
+    ------
+    ValueError
+        Where a field is missing, not finite or out of its range.
+    """
+    del folder
+    metric = case.get("metric")
+    effect, alpha = _number(case, "mde_abs"), _number(case, "alpha")
+    power, ratio = _number(case, "power"), _number(case, "ratio")
+    if effect == 0:
+        raise ValueError("mde_abs must not be 0, got 0.")
+
+    def n(test: PlannedTest) -> float:
+        return solve(test, effect=effect, power=power, alpha=alpha).n
+
+    if metric == "mean":
+        t = MeanTest(sd=_number(case, "sd"), ratio=ratio)
+        z = replace(t, normal=True)
+        found: Quantities = {}
+        for name, test in (("t", t), ("z", z)):
+            found[f"{name}_n_control"] = n(test)
+            found[f"{name}_mde_at_n5000"] = solve(
+                test, n=_N_OF_MDE, power=power, alpha=alpha
+            ).effect
+            found[f"{name}_power_at_n1000"] = test.power(_N_OF_POWER, effect, alpha)
+            found[f"{name}_n_total_ceil"] = float(ceil(n(test) * (1 + ratio)))
+        return found
+    if metric == "proportion":
+        # The peers' closed forms leave out that a test may reject on the wrong side.
+        pooled = ShareTest(baseline=_number(case, "p"), ratio=ratio, wrong_way=False)
+        size = n(pooled)
+        return {
+            "z_pooled_null_n": size,
+            "pooled_null_n_control": size,
+            "unpooled_n_control": n(replace(pooled, form="unpooled")),
+            "arcsine_n_control": n(replace(pooled, form="arcsine")),
+        }
+    raise ValueError(f"metric must be 'mean' or 'proportion', got {metric!r}.")
+
+
+def noninferiority_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
+    """Give Welch's one-sided test at a margin.
+
+    Parameters
+    ----------
+    case : mapping
+        ``n_c``, ``mean_c``, ``var_c``, ``n_t``, ``mean_t``, ``var_t``, ``margin`` (the effect that
+        is tested: below 0 where ``direction`` is "higher_better", above where "lower_better") and
+        ``alpha``.
+    folder : Path
+        Not read: the case has no file.
+
+    Raises
+    ------
+    ValueError
+        Where a field is missing, not finite or out of its range.
+    """
+    del folder
+    direction = case.get("direction", "higher_better")
+    if direction not in _WAYS:
+        raise ValueError(f"direction must be one of {tuple(_WAYS)}, got {direction!r}.")
+    way = _WAYS[str(direction)]
+    found = difference(
+        _arm(case, "c"),
+        _arm(case, "t"),
+        alpha=_number(case, "alpha"),
+        alternative=way,
+        null=_number(case, "margin"),
+    )
+    return {
+        "effect": found.value,
+        "se": found.se,
+        "p_value": found.pvalue,
+        "ci_low": found.ci_lower,
+        "ci_high": found.ci_upper,
+        "ci_bound": found.ci_lower if way == "greater" else found.ci_upper,
+    }
+
+
+def _arm(case: Mapping[str, object], side: str) -> Arm:
+    n, variance = _number(case, f"n_{side}"), _number(case, f"var_{side}")
+    if not n >= 1:
+        raise ValueError(f"n_{side} must be at least 1, got {n:g}.")
+    if variance < 0:
+        raise ValueError(f"var_{side} must be at least 0, got {variance:g}.")
+    return Arm(n=n, estimate=_number(case, f"mean_{side}"), variance=variance)
+
+
+def _number(case: Mapping[str, object], name: str) -> float:
+    value = case.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(  # noqa: TRY004  # like all that is wrong with a case
+            f"{name} must be a number, got {value!r}."
+        )
+    if not isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value}.")
+    return float(value)
+
+
+QUANTITIES: Final[Mapping[str, Callable[[Mapping[str, object], Path], Quantities]]] = (
+    MappingProxyType({"power": power_quantities, "noninferiority": noninferiority_quantities})
+)
