@@ -10,6 +10,7 @@ import typer
 from nextcall import __version__
 from nextcall.cli import (
     abstain,
+    abtest,
     catalog,
     crossval,
     demo,
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(embed.app, name="embed")
 app.add_typer(abstain.app, name="abstain")
+app.add_typer(abtest.app, name="abtest")
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(model.evaluate)
