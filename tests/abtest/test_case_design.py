@@ -15,8 +15,15 @@ from nextcall.locations import shared_dir
 _MEAN = {"metric": "mean", "sd": 30, "mde_abs": 2, "alpha": 0.05, "power": 0.8, "ratio": 1}
 _SHARE = {"metric": "proportion", "p": 0.1} | {key: _MEAN[key] for key in ("alpha", "power")}
 _ARMS = {
-    "n_c": 50, "mean_c": 3.0, "var_c": 4.0, "n_t": 60, "mean_t": 2.9, "var_t": 5.0,
-    "margin": 0.8, "direction": "lower_better", "alpha": 0.05,
+    "n_c": 50,
+    "mean_c": 3.0,
+    "var_c": 4.0,
+    "n_t": 60,
+    "mean_t": 2.9,
+    "var_t": 5.0,
+    "margin": 0.8,
+    "direction": "lower_better",
+    "alpha": 0.05,
 }
 
 
@@ -43,7 +50,7 @@ def _found(kind: str, case: Mapping[str, object], **changed: object) -> dict[str
     return dict(QUANTITIES[kind]({**case, **changed}, Path()))
 
 
-@pytest.mark.parametrize("scale", [1e-9, 1e12])
+@pytest.mark.parametrize("scale", [1e-30, 1e-9, 1e12, 1e60])
 def test_scales_change_effects_only(scale: float) -> None:
     plain, scaled = _found("power", _MEAN), _found("power", _MEAN, sd=30 * scale, mde_abs=2 * scale)
     for name, value in plain.items():
@@ -55,6 +62,14 @@ def test_scales_change_effects_only(scale: float) -> None:
 def test_extremes_have_answers(changed: dict[str, float]) -> None:
     for case in (_MEAN, {**_SHARE, "ratio": 1, "mde_abs": -0.09}):
         assert all(0 < value < inf for value in _found("power", case, **changed).values())
+
+
+def test_a_tiny_effect_needs_very_many_units() -> None:
+    found = _found("power", _MEAN, sd=1e6, mde_abs=1e-6)
+    plain = _found("power", _MEAN)
+    for name in ("z_n_control", "t_n_control"):
+        expected = plain["z_n_control"] * (1e12 / 15) ** 2
+        assert found[name] == pytest.approx(expected, rel=1e-9)
 
 
 def test_lower_may_be_better() -> None:

@@ -11,7 +11,7 @@ from scipy.special import expit
 from nextcall.abtest.effect import check_alpha
 from nextcall.abtest.planned_tests import PlannedTest
 
-_MOST: Final = 1e18  # units, or an effect, beyond which nobody plans
+_MOST: Final = 1e150  # units, or an effect: their squares are finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ def _n(test: PlannedTest, asked: Solution) -> float:
         return low
     high = max(4.0, 2 * low)
     while test.power(high, effect, alpha) < power:
-        low, high = high, 2 * high
+        low, high = high, 8 * high
         if high > _MOST:
             raise ValueError(f"power must be one that some n reaches, got {power} of {effect}.")
     return float(brentq(lambda n: test.power(n, effect, alpha) - power, low, high, rtol=1e-14))

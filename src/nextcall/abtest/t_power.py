@@ -12,12 +12,14 @@ Floats = NDArray[np.float64]
 
 _NODES: Final = 16  # of a panel
 _PANEL: Final = 0.5  # width of a panel, in standard deviations of the logarithm of the error
+_NARROW: Final = 1e-3  # spread of the logarithm below which its law is a series
+_SURE: Final = 1e15  # degrees of freedom beyond which the error is known
 _FEW: Final = 100.0  # degrees of freedom below which the logarithm's lower tail is exponential
 
 
 def critical(alpha: float, dof: float = inf) -> float:
     """Give the t-score that is exceeded with chance `alpha`; a normal one without `dof`."""
-    return -float(ndtri(alpha) if dof == inf else stdtrit(dof, alpha))
+    return -float(ndtri(alpha) if dof > _SURE else stdtrit(dof, alpha))
 
 
 def beyond(shift: float, bound: float, dof: float = inf) -> float:
@@ -39,7 +41,7 @@ def beyond(shift: float, bound: float, dof: float = inf) -> float:
     >>> round(beyond(2.8, 1.96), 4), round(beyond(2.8, 2.228, dof=10), 4)
     (0.7995, 0.7139)
     """
-    if dof == inf:
+    if dof > _SURE:
         return float(ndtr(shift - bound))
     scale, weights = _error_law(dof)
     return float(weights @ ndtr(shift - bound * scale))
@@ -64,7 +66,7 @@ def between(low: float, high: float, bound: float, dof: float = inf) -> float:
     >>> round(between(3.0, 3.0, 1.645), 4)
     0.8246
     """
-    scale, weights = (np.ones(1), np.ones(1)) if dof == inf else _error_law(dof)
+    scale, weights = (np.ones(1), np.ones(1)) if dof > _SURE else _error_law(dof)
     reach = bound * scale
     chance = ndtr(high - reach) - ndtr(reach - low)
     return float(weights @ np.where(low + high > 2 * reach, chance, 0.0))
@@ -79,7 +81,11 @@ def _error_law(dof: float) -> tuple[Floats, Floats]:
     nodes, weights = _rule()
     half = (borders[1] - borders[0]) / 2
     places = (borders[:-1, None] + half * (1 + nodes)).ravel()
-    logs = dof * (places - np.expm1(2 * places) / 2)
+    if spread < _NARROW:  # a series, for nearly equal numbers would be subtracted
+        inner = 2 / 3 + places * (1 / 3 + places * (2 / 15 + places * (2 / 45)))
+        logs = -dof * places**2 * (1 + places * inner)
+    else:
+        logs = dof * (places - np.expm1(2 * places) / 2)
     chances = np.exp(logs) * np.tile(weights, len(borders) - 1)
     return np.exp(places), chances / chances.sum()
 
