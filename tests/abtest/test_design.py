@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestIndPower
 
-from nextcall.abtest.design import Goal, Plan, Target, Traffic, design, detectable
+from nextcall.abtest.design import Plan, design, detectable
+from nextcall.abtest.target import Goal, Target, Traffic
 
 _MEAN = Target(metric="mean", baseline=10.0, sd=4.0, mde=0.5)
 _SHARE = Target(metric="proportion", baseline=0.1, mde=0.01)
@@ -98,32 +99,7 @@ def test_days_are_whole_weeks() -> None:
     plan = design(_SHARE, traffic=traffic)
     assert sum(plan.n) == 29_502
     assert plan.days == 63
-    assert replace(traffic, whole_weeks=False).days(29_502) == 60
-    assert traffic.days(1) == 7
     assert design(_SHARE).days is None
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"metric": "median"}, "metric must be one of"),
-        ({"goal": "win"}, "goal must be one of"),
-        ({"alternative": "up"}, "alternative must be one of"),
-        ({"baseline": float("nan")}, "baseline must be finite, got nan"),
-        ({"mde": float("inf")}, "mde must be finite, got inf"),
-        ({"mde": 0.0}, "mde must not be 0"),
-        ({"alternative": "less"}, "mde must not be 0 and lie on the side"),
-        ({"sd": None}, "sd must be given of all but a proportion, got None"),
-        ({"metric": "proportion"}, "sd must be given of all but a proportion, got 4.0"),
-        ({"margin": 1.0}, "margin must be given of a goal with one, got 1.0"),
-        ({"goal": "equivalence"}, "margin must be given of a goal with one, got None"),
-        ({"goal": "non-inferiority", "margin": 1.0}, "alternative must be 'greater' or 'less'"),
-        ({"sd": -1.0}, "sd must be above 0"),
-    ],
-)
-def test_a_target_that_cannot_be_is_refused(changed: dict[str, object], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        replace(_MEAN, **changed)  # type: ignore[arg-type]  # wrong on purpose
 
 
 @pytest.mark.parametrize(
@@ -149,10 +125,6 @@ def test_parts_that_do_not_fit_are_refused() -> None:
         replace(plan, n=(100,))
     with pytest.raises(ValueError, match="power must lie between 0 and 1"):
         replace(plan, power=2.0)
-    with pytest.raises(ValueError, match="daily_units must be above 0"):
-        Traffic(daily_units=0)
-    with pytest.raises(ValueError, match="eligible must lie above 0"):
-        Traffic(daily_units=1, eligible=2)
     goal: Goal = "equivalence"
     equal = replace(_MEAN, mde=0.0, goal=goal, margin=0.5)
     with pytest.raises(ValueError, match="method must be 'fixed' of equivalence"):

@@ -6,9 +6,10 @@ from math import isnan
 import pytest
 from scipy import stats
 
-from nextcall.abtest.design import Target, Traffic, design
+from nextcall.abtest.design import design
 from nextcall.abtest.plan_comparison import Done, compare_plan
 from nextcall.abtest.planned_tests import MeanTest
+from nextcall.abtest.target import Target, Traffic
 
 _PLAN = design(
     Target(metric="mean", baseline=10.0, sd=4.0, mde=0.5),

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from nextcall.abtest.design import Plan, Target, Traffic, design
+from nextcall.abtest.design import Plan, design
 from nextcall.abtest.plan_files import load_plan, save_plan
+from nextcall.abtest.target import Target, Traffic
 
 _PLANS = {
     "mean": lambda: design(Target(metric="mean", baseline=1.0, sd=2.0, mde=0.1)),

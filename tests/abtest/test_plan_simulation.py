@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from nextcall.abtest.design import Target, design
+from nextcall.abtest.design import design
 from nextcall.abtest.looks import LookMethod
 from nextcall.abtest.plan_simulation import PlanSimulation, simulate_plan
+from nextcall.abtest.target import Target
 
 _RUNS = 10_000
 _ERROR = 4 * np.sqrt(0.05 * 0.95 / _RUNS)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from nextcall.abtest.design import Target, Traffic, design
+from nextcall.abtest.design import design
 from nextcall.abtest.plan_files import load_plan
+from nextcall.abtest.target import Target, Traffic
 from nextcall.abtest.unit_variance import design_effect, quantile_sd
 from nextcall.cli.abtest import app
 from nextcall.cli.main import main

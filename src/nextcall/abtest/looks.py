@@ -151,9 +151,8 @@ def _drift(
     def excess(drift: float) -> float:
         return float(_exits(times, bounds, drift, two_sided=two_sided).sum()) - power
 
-    high = 1.0 - float(ndtri(1 - power)) + min(bounds)
-    while excess(high) < 0:
-        high *= 1.3
+    # The last look alone has more than the power at this drift.
+    high = max(1.0 - float(ndtri(1 - power)) + bounds[-1], 1.0)
     return float(brentq(excess, 0.0, high, xtol=1e-7))
 
 

@@ -7,7 +7,8 @@ from math import isfinite, nan
 import pandas as pd
 from scipy import stats
 
-from nextcall.abtest.design import Plan, Target, detectable
+from nextcall.abtest.design import Plan, detectable
+from nextcall.abtest.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from nextcall.abtest.design import Plan, Target, Traffic
+from nextcall.abtest.design import Plan
 from nextcall.abtest.looks import PlannedLooks
+from nextcall.abtest.target import Target, Traffic
 from nextcall.files import atomic_path
 
 _FORM: Final = "nextcall.abtest.plan"

@@ -90,7 +90,8 @@ def simulate_plan(
 
     Examples
     --------
-    >>> from nextcall.abtest.design import Target, design
+    >>> from nextcall.abtest.design import design
+    >>> from nextcall.abtest.target import Target
     >>> target = Target(metric="proportion", baseline=0.1, mde=0.02)
     >>> plan = design(target, method="group-sequential", looks=4)
     >>> found = simulate_plan(plan, rng=np.random.default_rng(0), runs=20_000)
@@ -121,7 +122,7 @@ def simulate_plan(
     found = (_evidence(plan, with_effect) >= bounds)[:, :, 0]
     times = np.array(plan.looks.information)
     stopped = np.where(found.any(axis=1), times[found.argmax(axis=1)], 1.0)
-    once = stats.norm.isf(plan.comparison_alpha / (2 if _two_sided(plan) else 1))
+    once = stats.norm.isf(plan.comparison_alpha / plan.target.sides)
     return PlanSimulation(
         runs=runs,
         false_alarms=_share((scores >= bounds).any(axis=(1, 2))),
@@ -129,10 +130,6 @@ def simulate_plan(
         power=_share(found.any(axis=1)),
         expected=float(stopped.mean()),
     )
-
-
-def _two_sided(plan: Plan) -> bool:
-    return plan.target.goal == "difference" and plan.target.alternative == "two-sided"
 
 
 def _evidence(plan: Plan, runs: Runs) -> NDArray[np.float64]:
@@ -144,7 +141,7 @@ def _evidence(plan: Plan, runs: Runs) -> NDArray[np.float64]:
     if target.alternative == "less":
         return -effects.z(margin)
     z = effects.z(-margin)
-    return np.abs(z) if _two_sided(plan) else z
+    return np.abs(z) if plan.target.sides == 2 else z
 
 
 def _share(found: Any) -> SimulatedShare:

@@ -81,8 +81,9 @@ def design_test(
     output: Annotated[Path | None, typer.Option(help="JSON file of the plan.")] = None,
 ) -> None:
     """Say how many units a test needs, and how long it takes."""
-    from nextcall.abtest.design import Target, Traffic, design
+    from nextcall.abtest.design import design
     from nextcall.abtest.plan_files import save_plan
+    from nextcall.abtest.target import Target, Traffic
     from nextcall.abtest.unit_variance import cuped_factor, design_effect, quantile_sd
 
     if metric == "quantile" and sd is None:
