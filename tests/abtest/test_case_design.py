@@ -64,6 +64,12 @@ def test_extremes_have_answers(changed: dict[str, float]) -> None:
         assert all(0 < value < inf for value in _found("power", case, **changed).values())
 
 
+def test_an_arm_of_a_unit_or_less_leaves_the_normal_quantities() -> None:
+    found = _found("power", _MEAN, ratio=1e-4)
+    unknown = {name for name, value in found.items() if isnan(value)}
+    assert unknown == {"t_mde_at_n5000", "t_power_at_n1000"}
+
+
 def test_a_tiny_effect_needs_very_many_units() -> None:
     found = _found("power", _MEAN, sd=1e6, mde_abs=1e-6)
     plain = _found("power", _MEAN)

@@ -14,7 +14,7 @@ _NAMES = {"two-sided": "two-sided", "greater": "larger", "less": "smaller"}
 
 
 @pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
-@pytest.mark.parametrize(("n", "ratio"), [(5, 1.0), (40, 0.4), (3000, 2.0)])
+@pytest.mark.parametrize(("n", "ratio"), [(5, 1.0), (40, 0.4), (3000, 2.0), (1000, 0.001)])
 @pytest.mark.parametrize("effect", [-0.08, 0.02, 0.05])
 def test_means_have_the_power_that_statsmodels_gives(
     alternative: Alternative, n: int, ratio: float, effect: float
@@ -132,4 +132,6 @@ def test_an_effect_beyond_a_share_of_one_and_an_arm_too_small_are_refused() -> N
     with pytest.raises(ValueError, match=r"baseline \+ effect must lie between 0 and 1"):
         ShareTest(baseline=0.9).power(100, 0.2, 0.05)
     with pytest.raises(ValueError, match=r"n must be at least 4, got 3\."):
-        MeanTest(sd=1.0, ratio=0.5).power(3, 0.2, 0.05)
+        MeanTest(sd=1.0, sd_treatment=2.0, ratio=0.5).power(3, 0.2, 0.05)
+    with pytest.raises(ValueError, match=r"n must be at least 2, got 1\."):
+        MeanTest(sd=1.0).power(1, 0.2, 0.05)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from math import ceil, isfinite
+from math import ceil, isfinite, nan
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -21,7 +21,7 @@ _WAYS: Final[Mapping[str, Alternative]] = MappingProxyType(
 
 
 def power_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
-    """Give sample sizes, powers and smallest effects.
+    """Give sample sizes, powers and smallest effects; ``nan`` where an arm has too few units.
 
     Parameters
     ----------
@@ -52,10 +52,15 @@ def power_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
         found: Quantities = {}
         for name, test in (("t", t), ("z", z)):
             found[f"{name}_n_control"] = n(test)
-            found[f"{name}_mde_at_n5000"] = solve(
-                test, n=_N_OF_MDE, power=power, alpha=alpha
-            ).effect
-            found[f"{name}_power_at_n1000"] = test.power(_N_OF_POWER, effect, alpha)
+            found[f"{name}_mde_at_n5000"] = (
+                solve(test, n=_N_OF_MDE, power=power, alpha=alpha).effect
+                if test.least <= _N_OF_MDE
+                else nan
+            )
+            enough = test.normal or _N_OF_POWER * min(ratio, 1.0) >= 1
+            found[f"{name}_power_at_n1000"] = (
+                test.power(_N_OF_POWER, effect, alpha) if enough else nan
+            )
             found[f"{name}_n_total_ceil"] = float(ceil(n(test) * (1 + ratio)))
         return found
     if metric == "proportion":

@@ -1,7 +1,7 @@
 """Tests that have not begun: what is known of a metric, what is asked, and their power."""
 
 from dataclasses import dataclass
-from math import asin, inf, isfinite, isnan, nextafter, sqrt
+from math import asin, inf, isfinite, nextafter, sqrt
 from typing import Final, Literal, Protocol, get_args
 
 from nextcall.abtest.effect import Alternative, Arm, check_alternative, degrees_of_freedom
@@ -122,22 +122,28 @@ class MeanTest:
         Raises
         ------
         ValueError
-            Where an arm has fewer than two units, which the t law needs.
+            Where there are too few units for the t law.
         """
         other = self.sd if self.sd_treatment is None else self.sd_treatment
         se = sqrt(self.sd**2 / n + other**2 / (self.ratio * n))
-        dof = inf
-        if not self.normal:
-            one = Arm(n=n, estimate=0.0, variance=self.sd**2)
-            two = Arm(n=self.ratio * n, estimate=0.0, variance=other**2)
-            dof = degrees_of_freedom(one, two, pooled=self.sd_treatment is None)
-            if isnan(dof):
-                raise ValueError(f"n must be at least {self.least:g}, got {n}.")
+        dof = inf if self.normal else self._dof(n, other)
         if self.margin is not None:
             low, high = (self.margin + effect) / se, (self.margin - effect) / se
             return between(low, high, critical(alpha, dof), dof)
         shift = (effect - self.null) / se
         return _found(shift, 1.0, alpha, dof, self.alternative, wrong_way=self.wrong_way)
+
+    def _dof(self, n: float, sd_treatment: float) -> float:
+        if self.sd_treatment is None:  # one arm's units would do
+            dof = (1 + self.ratio) * n - 2
+        else:
+            dof = degrees_of_freedom(
+                Arm(n=n, estimate=0.0, variance=self.sd**2),
+                Arm(n=self.ratio * n, estimate=0.0, variance=sd_treatment**2),
+            )
+        if not dof > 0:
+            raise ValueError(f"n must be at least {self.least:g}, got {n}.")
+        return dof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
