@@ -19,6 +19,10 @@ def test_a_mean_needs_the_units_that_statsmodels_gives() -> None:
     plan = design(_MEAN, alpha=0.01, power=0.9, allocation=(0.75, 0.25))
     n = TTestIndPower().solve_power(0.125, None, 0.01, 0.9, ratio=1 / 3)
     assert plan.n == (ceil(n), ceil(ceil(n) / 3))
+    frame = plan.to_frame()
+    assert frame["variant"].tolist() == ["control", "treatment 1"]
+    assert tuple(frame["units"]) == plan.n
+    assert plan._repr_html_() == frame.to_html(index=False)
 
 
 @pytest.mark.parametrize(("method", "looks"), [("group-sequential", 4), ("always-valid", 4)])

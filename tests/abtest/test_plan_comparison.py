@@ -24,6 +24,7 @@ def test_what_was_done_as_planned_detects_what_was_planned() -> None:
     assert found.allocation_pvalue > 0.99
     assert found.mde == pytest.approx([0.5, 0.5], rel=1e-3)
     assert found.power == pytest.approx([0.8, 0.8], rel=1e-3)
+    assert found._repr_html_() == found.to_frame().to_html(index=False)
     frame = found.to_frame().set_index("quantity")
     assert frame.to_numpy()[list(frame.index).index("days")].tolist() == [_PLAN.days] * 2
     assert list(frame.index)[:4] == [

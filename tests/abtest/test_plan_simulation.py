@@ -69,6 +69,7 @@ def test_several_treatments_and_a_skewed_law() -> None:
     assert found.false_alarms.ci_lower < 0.05 < found.false_alarms.ci_upper
     assert found.power.ci_lower < 0.8 < found.power.ci_upper
     frame = found.to_frame()
+    assert found._repr_html_() == frame.to_html(index=False)
     assert frame["share"].tolist() == [
         found.false_alarms.share,
         found.peeking.share,

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
+import pandas as pd
+
 from nextcall.abtest.comparison_alpha import Correction, comparison_alpha
 from nextcall.abtest.effect import check_alpha
 from nextcall.abtest.looks import LookMethod, PlannedLooks, plan_looks
@@ -70,6 +72,16 @@ class Plan:
     def days(self) -> int | None:
         """Duration; None where the traffic is not known."""
         return None if self.traffic is None else self.traffic.days(sum(self.n))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give one row a variant: its share, and its units at the last look."""
+        treatments = (f"treatment {place}" for place in range(1, len(self.n)))
+        return pd.DataFrame(
+            {"variant": ["control", *treatments], "share": self.allocation, "units": self.n}
+        )
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(index=False))
 
 
 def check_allocation(allocation: Sequence[float]) -> tuple[float, ...]:

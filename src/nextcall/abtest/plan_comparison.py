@@ -95,6 +95,9 @@ class PlanComparison:
             columns=["quantity", "planned", "done"],
         ).astype({"planned": float, "done": float})
 
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(index=False))
+
 
 def compare_plan(plan: Plan, done: Done) -> PlanComparison:
     """Say what was planned and what was done.

@@ -66,6 +66,9 @@ class PlanSimulation:
             }
         )
 
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(index=False))
+
 
 def simulate_plan(
     plan: Plan, *, rng: np.random.Generator, runs: int = 10_000, law: Law = "normal"

@@ -159,13 +159,7 @@ def _show(plan: "Plan") -> None:
     from math import inf
 
     total = sum(plan.n)
-    print_table(
-        ("variant", "share", "units"),
-        [
-            ("control" if place == 0 else f"treatment {place}", share, units)
-            for place, (share, units) in enumerate(zip(plan.allocation, plan.n, strict=True))
-        ],
-    )
+    print_frame(plan.to_frame())
     rows: list[tuple[str, str]] = [
         ("units", f"{total:,}"),
         ("effect", f"{plan.target.mde:g} on {plan.target.baseline:g}"),
