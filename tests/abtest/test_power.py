@@ -76,6 +76,7 @@ def test_margins_and_directions() -> None:
 
 def test_an_effect_that_is_seen_at_once_needs_the_least_units() -> None:
     assert solve(MeanTest(sd=1.0, ratio=0.5), effect=1e9, power=0.8).n == pytest.approx(4)
+    assert solve(MeanTest(sd=1.0), effect=1e9, power=0.8).n == 2
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,9 @@ class MeanTest:
     @property
     def least(self) -> float:
         """Units of control below which the test cannot be made: each arm needs two."""
-        return 0.0 if self.normal else max(2.0, nextafter(2.0 / self.ratio, inf))
+        if self.normal:
+            return 0.0
+        return 2.0 if self.ratio >= 1 else nextafter(2.0 / self.ratio, inf)
 
     @property
     def largest(self) -> float:
