@@ -126,5 +126,5 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="one shape"):
         Clusters.of(values[1:], treated, codes)
     values[3] = nan
-    with pytest.raises(ValueError, match="values must be finite, got nan in row 3"):
+    with pytest.raises(ValueError, match="values must have finite squares, got nan in row 3"):
         Clusters.of(values, treated, codes)

@@ -17,6 +17,7 @@ ClusterMethod = Literal["cr2", "cr1", "delta"]
 """How the error of a difference comes from clusters."""
 
 _METHODS: Final = get_args(ClusterMethod)
+_MOST: Final = 1e150  # values whose squares add up to a finite one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,7 +50,7 @@ class Clusters:
         Parameters
         ----------
         values : array-like of shape (n_rows,)
-            Finite.
+            With finite squares.
         treated : array of bool of shape (n_rows,)
         clusters : array of shape (n_rows,)
             Each row's cluster, from 0.
@@ -57,7 +58,7 @@ class Clusters:
         Raises
         ------
         ValueError
-            Where a value is not finite or shapes differ.
+            Where a value's square is not finite or shapes differ.
         """
         column = np.asarray(values, dtype=np.float64)
         if not column.shape == treated.shape == clusters.shape or column.ndim != 1:
@@ -65,9 +66,11 @@ class Clusters:
                 "values, treated and clusters must have one shape (n_rows,), got "
                 f"{column.shape}, {treated.shape} and {clusters.shape}."
             )
-        wrong = np.flatnonzero(~np.isfinite(column))
+        wrong = np.flatnonzero(~(np.abs(column) < _MOST))
         if len(wrong):
-            raise ValueError(f"values must be finite, got {column[wrong[0]]} in row {wrong[0]}.")
+            raise ValueError(
+                f"values must have finite squares, got {column[wrong[0]]} in row {wrong[0]}."
+            )
         n = int(clusters.max()) + 1 if len(clusters) else 0
         centre = float(column[0]) if len(column) else 0.0
         places = 2 * clusters.astype(np.int64) + treated

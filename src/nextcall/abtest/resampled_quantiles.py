@@ -70,8 +70,10 @@ class ResampledQuantile:
     def se(self) -> float:
         """Standard deviation: the bootstrap's standard error of the quantile."""
         off = self.values - self.values[len(self.values) // 2]
+        scale = float(np.abs(off).max()) or 1.0  # squares of any values are then finite
+        off = off / scale
         off = off - float(self.chances @ off)
-        return sqrt(float(self.chances @ (off * off)))
+        return sqrt(float(self.chances @ (off * off))) * scale
 
     def chance_below(self, bounds: Floats) -> Floats:
         """Give the chance of a quantile of at most each bound."""

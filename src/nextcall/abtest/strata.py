@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nextcall.abtest.effect import Alternative, Arm, Effect, effect_of
+from nextcall.abtest.means import mean_arm
 from nextcall.abtest.moments import Moments
 
 _LEAST: Final = 2  # units of an arm in a stratum, for it to have a variance
@@ -99,7 +100,7 @@ def stratified_difference(
     shares = np.array([sizes[list(group)].sum() for group in members]) / sizes.sum()
     found = [_arm(strata, shares, column) for strata in arms]
     parts = [_parts(strata, shares, column) for strata in arms]
-    steps = np.array([b.mean[column] - a.mean[column] for a, b in zip(*arms, strict=True)])
+    steps = np.array([b.off(a)[column] for a, b in zip(*arms, strict=True)])
     chance = 0.0
     if weights is None:
         noise = np.sum(parts, axis=0) / np.maximum(shares, np.finfo(np.float64).tiny)
@@ -174,11 +175,15 @@ def _parts(
 
 
 def _arm(strata: Sequence[Moments], shares: NDArray[np.float64], column: int) -> Arm:
-    n = sum(each.n for each in strata)
+    whole = _sum(strata)
+    middle = mean_arm(whole, column)
+    step = float(shares @ [each.off(whole)[column] for each in strata]) + middle.rest
+    estimate = middle.estimate + step
     return Arm(
-        n=n,
-        estimate=float(shares @ [each.mean[column] for each in strata]) if n else nan,
-        variance=float(_parts(strata, shares, column).sum()) * n,
+        n=whole.n,
+        estimate=estimate,
+        variance=float(_parts(strata, shares, column).sum()) * whole.n,
+        rest=step - (estimate - middle.estimate) if whole.n else 0.0,
     )
 
 
