@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from nextcall.abtest.effect import difference, relative_difference
-from nextcall.abtest.quantiles import quantile_arm, quantile_interval
+from nextcall.abtest.metrics import Quantile
+from nextcall.abtest.quantiles import quantile_arm, quantile_arms, quantile_interval
 from nextcall.abtest.resampled_quantiles import resampled_difference
+from nextcall.abtest.rows import read_rows
 
 
 @given(
@@ -133,8 +135,8 @@ def test_few_rows_and_ties_are_told() -> None:
     few = quantile_arm(np.arange(100.0), 0.99).warnings
     assert few == (
         (
-            "values: too few rows for the quantile 0.99; some 1 lie beyond it, and below 5 "
-            "intervals cover too little."
+            "values: too few rows for the quantile 0.99; some 1 lie beyond it, and below 10 "
+            "intervals may miss their level."
         ),
     )
     tied = quantile_arm(np.random.default_rng(0).poisson(2.0, 400), 0.5).warnings
@@ -154,6 +156,25 @@ def test_one_unit_has_no_error() -> None:
     assert (effect.ci_lower, effect.ci_upper) == (-inf, inf)
     none = resampled_difference([1.0], [2.0, 3.0], 0.5)
     assert (none.value, none.ci_lower, none.ci_upper) == (1.5, -inf, inf)
+
+
+@pytest.mark.parametrize("unit", [None, "user"])
+def test_arms_of_a_table_leave_missing_rows_out(unit: str | None) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"user": np.arange(600) // 3, "latency": rng.gamma(2.0, size=600)})
+    frame["variant"] = np.where(frame["user"] % 3 == 0, "A", "B")
+    frame.loc[::7, "latency"] = nan
+    rows = read_rows(frame, variant="variant", columns=["latency"], unit=unit)
+    found = quantile_arms(rows, Quantile("latency", 0.5))
+    whole = frame.dropna()
+    for variant, arm in found.items():
+        own = whole[whole["variant"] == variant]
+        units = None if unit is None else own["user"].to_numpy()
+        assert arm == quantile_arm(own["latency"], 0.5, units=units)
+    frame.loc[1, "latency"] = inf
+    rows = read_rows(frame, variant="variant", columns=["latency"])
+    with pytest.raises(ValueError, match="latency of A must be finite, got inf"):
+        quantile_arms(rows, Quantile("latency", 0.5))
 
 
 def test_no_rows_are_unknown() -> None:

@@ -10,14 +10,16 @@ from scipy import stats
 
 from nextcall.abtest.effect import Arm, check_alpha
 from nextcall.abtest.means import ratio_arm
+from nextcall.abtest.metrics import Quantile
 from nextcall.abtest.moments import Moments
 from nextcall.abtest.resampled_quantiles import ResampledQuantile, checked_rows
+from nextcall.abtest.rows import Rows
 
 QuantileMethod = Literal["resampled", "spacing"]
 """Where the error of a quantile comes from."""
 
 _METHODS: Final = get_args(QuantileMethod)
-_BEYOND: Final = 5  # rows beyond the quantile below which a 95 % interval covers less than 0.94
+_BEYOND: Final = 10  # rows beyond the quantile; below, 95 % intervals cover 0.92 to 0.98
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,47 @@ def quantile_arm(
     )
 
 
+def quantile_arms(
+    rows: Rows, metric: Quantile, *, method: QuantileMethod = "resampled", alpha: float = 0.05
+) -> dict[str, QuantileArm]:
+    """Estimate a metric's quantile in each variant; rows without a value are left out.
+
+    Parameters
+    ----------
+    rows : Rows
+        With the metric's column. Where units have several rows, they are the clusters.
+    method, alpha
+        As of `quantile_arm`.
+
+    Raises
+    ------
+    ValueError
+        Where a value is infinite.
+
+    Examples
+    --------
+    >>> variant = np.array([0, 0, 0, 1, 1])
+    >>> values = {"latency": np.array([1.0, 2.0, 4.0, 3.0, np.nan])}
+    >>> rows = Rows(variants=("A", "B"), codes=variant, columns=values)
+    >>> found = quantile_arms(rows, Quantile("latency", 0.5))
+    >>> [found[name].arm.estimate for name in rows.variants]
+    [2.0, 3.0]
+    """
+    values = np.asarray(rows.columns[metric.column], dtype=np.float64)
+    found = {}
+    for place, variant in enumerate(rows.variants):
+        own = (rows.codes == place) & ~np.isnan(values)
+        found[variant] = quantile_arm(
+            values[own],
+            metric.share,
+            method=method,
+            units=None if rows.units is None else rows.units[own],
+            alpha=alpha,
+            name=f"{metric.column} of {variant}",
+        )
+    return found
+
+
 def quantile_interval(
     values: ArrayLike, share: float, *, alpha: float = 0.05, name: str = "values"
 ) -> tuple[float, float]:
@@ -188,7 +231,7 @@ def _warnings(
     if beyond < _BEYOND:
         warnings.append(
             f"{name}: too few rows for the quantile {share:g}; some {beyond:.3g} lie beyond it, "
-            f"and below {_BEYOND} intervals cover too little."
+            f"and below {_BEYOND} intervals may miss their level."
         )
     tied = int(np.count_nonzero(rows == estimate))
     if not known:
