@@ -135,7 +135,7 @@ def test_few_rows_and_ties_are_told() -> None:
     few = quantile_arm(np.arange(100.0), 0.99).warnings
     assert few == (
         (
-            "values: too few rows for the quantile 0.99; some 1 lie beyond it, and below 10 "
+            "values: too few rows for the quantile 0.99; some 1 lie beyond it, and below 25 "
             "intervals may miss their level."
         ),
     )
