@@ -177,6 +177,9 @@ def main() -> None:
                         noise=(NOISE[0], NOISE[0]),
                         rng=rng,
                     )
+                    # Chance made this population prefer one; without that the null is true in it.
+                    lean = equal.credit.sum(axis=0) / equal.sessions.sum()
+                    equal.credit[:] -= equal.sessions[:, None] * lean
                     trials = arguments.trials
                     worlds.append(
                         {
