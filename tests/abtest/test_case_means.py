@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from nextcall.abtest.case import quantities
+from nextcall.abtest.case import kinds, quantities
 from nextcall.abtest.case_means import QUANTITIES
 from nextcall.locations import shared_dir
 
@@ -112,3 +112,10 @@ def test_files_that_cannot_be_are_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("treatment", "B"), encoding="utf-8")
     with pytest.raises(ValueError, match=r"variant must be 'control' or 'treatment', got .'B'."):
         quantities(rows, tmp_path)
+
+
+def test_every_shared_kind_is_known() -> None:
+    folder, listed = cases("cases")
+    assert folder.is_dir()
+    missing = {case["kind"] for case in listed} - set(kinds())
+    assert not missing

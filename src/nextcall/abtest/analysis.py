@@ -12,7 +12,8 @@ import pandas as pd
 from nextcall.abtest.comparison import Comparison, compare
 from nextcall.abtest.effect import check_alpha
 from nextcall.abtest.look import LookPlan
-from nextcall.abtest.measured import Measured, Summed, measure
+from nextcall.abtest.measured import Measured, check_sums, measure
+from nextcall.abtest.metrics import Metric
 from nextcall.abtest.multiplicity import Adjustment, adjusted_pvalues
 from nextcall.abtest.rows import read_rows
 from nextcall.abtest.sequential_srm import SequentialSampleRatio
@@ -91,7 +92,7 @@ def analyze(
     data: Any,
     *,
     control: str,
-    metrics: Sequence[Summed],
+    metrics: Sequence[Metric],
     variant: str = "variant",
     unit: str | None = None,
     shares: Mapping[str, float] | None = None,
@@ -154,7 +155,7 @@ def analyze_stream(
     batches: Iterable[Any],
     *,
     control: str,
-    metrics: Sequence[Summed],
+    metrics: Sequence[Metric],
     variant: str = "variant",
     unit: str | None = None,
     shares: Mapping[str, float] | None = None,
@@ -174,6 +175,7 @@ def analyze_stream(
         Where there is no batch, and as `analyze`.
     """
     metrics = _checked(metrics)
+    check_sums(metrics)
     parts = (_measured(batch, metrics, variant, unit) for batch in batches)
     first = next(iter(parts), None)
     if first is None:
@@ -192,7 +194,7 @@ def analyze_measured(
     measured: Measured,
     *,
     control: str,
-    metrics: Sequence[Summed],
+    metrics: Sequence[Metric],
     shares: Mapping[str, float] | None = None,
     plan: LookPlan | float = 0.05,
     earlier: Sequence[float] = (),
@@ -225,7 +227,7 @@ def analyze_measured(
     )
 
 
-def _checked(metrics: Sequence[Summed]) -> Sequence[Summed]:
+def _checked(metrics: Sequence[Metric]) -> Sequence[Metric]:
     if not metrics:
         raise ValueError("metrics must hold at least one, got none.")
     if metrics[0].aim.guardrail:
@@ -236,7 +238,7 @@ def _checked(metrics: Sequence[Summed]) -> Sequence[Summed]:
     return tuple(metrics)
 
 
-def _measured(data: Any, metrics: Sequence[Summed], variant: str, unit: str | None) -> Measured:
+def _measured(data: Any, metrics: Sequence[Metric], variant: str, unit: str | None) -> Measured:
     if type(data).__module__.partition(".")[0] == "ibis":
         return measure_table(data, metrics, variant=variant, unit=unit)
     columns = [name for metric in metrics for name in metric.columns]

@@ -5,13 +5,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from nextcall.abtest import case_counts, case_means, case_rankers, case_sequential
+from nextcall.abtest import (
+    case_counts,
+    case_design,
+    case_means,
+    case_quantiles,
+    case_rankers,
+    case_sequential,
+)
 from nextcall.abtest.case_fields import Quantities
 
 _KINDS: Final[Mapping[str, Callable[[Mapping[str, object], Path], Quantities]]] = MappingProxyType(
     {
         **case_counts.QUANTITIES,
+        **case_design.QUANTITIES,
         **case_means.QUANTITIES,
+        **case_quantiles.QUANTITIES,
         **case_rankers.QUANTITIES,
         **case_sequential.QUANTITIES,
     }

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from nextcall.abtest.effect import Alternative, Arm, Effect, difference, relative_difference
 from nextcall.abtest.look import Look, LookPlan, look
-from nextcall.abtest.measured import Measured, Summed
-from nextcall.abtest.metrics import Aim, Proportion
+from nextcall.abtest.measured import Measured
+from nextcall.abtest.metrics import Aim, Metric, Proportion, Quantile
 from nextcall.abtest.proportions import compare_proportions
 from nextcall.abtest.shares import Share
 
@@ -74,7 +74,7 @@ class Comparison:
 
 def compare(
     measured: Measured,
-    metric: Summed,
+    metric: Metric,
     variants: Sequence[str],
     *,
     plan: LookPlan,
@@ -160,7 +160,7 @@ class _Reading:
 
 
 def _effects(
-    measured: Measured, metric: Summed, arms: tuple[Arm, Arm], alpha: float
+    measured: Measured, metric: Metric, arms: tuple[Arm, Arm], alpha: float
 ) -> tuple[Effect, Effect]:
     """Give difference and relative difference as a test with one look has them."""
     if isinstance(metric, Proportion) and not measured.clustered and min(arm.n for arm in arms) > 0:
@@ -185,7 +185,7 @@ def _outcome(comparison: Comparison, *, shown: bool) -> Outcome:
 
 
 def _warnings(
-    measured: Measured, metric: Summed, pair: tuple[str, str], arms: tuple[Arm, Arm]
+    measured: Measured, metric: Metric, pair: tuple[str, str], arms: tuple[Arm, Arm]
 ) -> tuple[str, ...]:
     found = []
     for name, arm in zip(pair, arms, strict=True):
@@ -203,6 +203,8 @@ def _warnings(
                 f"{name} has {arm.n:g} units with several rows: below {_FEW_CLUSTERS}, errors are "
                 "told too small"
             )
+    if isinstance(metric, Quantile):
+        found += [text for name in pair for text in measured.quantiles[metric][name].warnings]
     if all(arm.variance == 0 for arm in arms):
         found.append("no unit differs from another within its variant: no test can be made")
     rows = [measured.n_rows[name] for name in pair]

@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.abtest.effect import Arm
 from nextcall.abtest.grouped_moments import Column, Grouped, group_moments, with_cubes
 from nextcall.abtest.means import Adjusted, adjusted_means, adjusted_ratios
-from nextcall.abtest.metrics import Mean, Proportion, Ratio
+from nextcall.abtest.metrics import Mean, Metric, Proportion, Quantile, Ratio
 from nextcall.abtest.moments import Moments
+from nextcall.abtest.quantiles import QuantileArm, quantile_arm
 from nextcall.abtest.rows import Rows
+from nextcall.abtest.winsorize import cut_points, winsorized_moments
 
 Summed = Mean | Proportion | Ratio
-"""Metrics that need nothing of the data but moments."""
+"""Metrics of which moments are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,6 +33,7 @@ class Measured:
         columns are sums over them, each with the count of rows beside it.
     missing : mapping of metric to mapping of str to int
         Rows of each variant that lack a value.
+    quantiles : mapping of Quantile to mapping of str to QuantileArm
     clustered : bool
         Whether units may have several rows.
     """
@@ -38,7 +41,8 @@ class Measured:
     n_rows: Mapping[str, int]
     n_units: Mapping[str, int]
     grouped: Mapping[Summed, Mapping[str, Moments]]
-    missing: Mapping[Summed, Mapping[str, int]]
+    missing: Mapping[Metric, Mapping[str, int]]
+    quantiles: Mapping[Quantile, Mapping[str, QuantileArm]]
     clustered: bool
 
     def __add__(self, other: Self) -> Self:
@@ -47,10 +51,11 @@ class Measured:
         Raises
         ------
         ValueError
-            Where the metrics differ.
+            Where the metrics differ, or one of them needs all rows at once.
         """
         if list(self.grouped) != list(other.grouped) or self.clustered != other.clustered:
             raise ValueError("only what was measured by the same metrics and unit adds up.")
+        check_sums(list(self.missing))
         return type(self)(
             n_rows=_total(self.n_rows, other.n_rows),
             n_units=_total(self.n_units, other.n_units),
@@ -62,28 +67,39 @@ class Measured:
                 metric: _total(counts, other.missing[metric])
                 for metric, counts in self.missing.items()
             },
+            quantiles={},
             clustered=self.clustered,
         )
 
-    def skewness(self, metric: Summed, variant: str) -> float:
+    def skewness(self, metric: Metric, variant: str) -> float:
         """Give that of the metric's first column over units; ``nan`` where it is not known."""
-        return self.grouped[metric][variant].skewness
+        return nan if isinstance(metric, Quantile) else self.grouped[metric][variant].skewness
 
-    def adjusted(self, metric: Summed, variants: Sequence[str]) -> Adjusted:
+    def adjusted(self, metric: Metric, variants: Sequence[str]) -> Adjusted:
         """Give the arms of variants, with what covariates explain taken out."""
+        if isinstance(metric, Quantile):
+            arms = tuple(self.quantiles[metric][variant].arm for variant in variants)
+            return Adjusted(arms=arms, theta=(), variance_reduction=0.0)
         moments = [self.grouped[metric][variant] for variant in variants]
         if self.clustered or isinstance(metric, Ratio):
             return adjusted_ratios(moments)
         return adjusted_means(moments)
 
-    def arms(self, metric: Summed, variants: Sequence[str]) -> tuple[Arm, ...]:
-        """Give the arms of variants, as they were measured."""
-        width = 2 if self.clustered or isinstance(metric, Ratio) else 1
-        moments = [self.grouped[metric][variant].columns(range(width)) for variant in variants]
-        return (adjusted_ratios if width == 2 else adjusted_means)(moments).arms
+
+def check_sums(metrics: Sequence[Metric]) -> None:
+    """Refuse metrics that parts of the rows do not add up to.
+
+    Raises
+    ------
+    ValueError
+        For a quantile, and for a mean whose values are cut at quantiles.
+    """
+    for metric in metrics:
+        if isinstance(metric, Quantile) or (isinstance(metric, Mean) and metric.winsorize):
+            raise ValueError(f"{metric.name} needs all rows at once: its parts do not add up.")
 
 
-def measure(rows: Rows, metrics: Sequence[Summed]) -> Measured:
+def measure(rows: Rows, metrics: Sequence[Metric]) -> Measured:
     """Reduce rows to what the metrics need.
 
     Parameters
@@ -96,61 +112,64 @@ def measure(rows: Rows, metrics: Sequence[Summed]) -> Measured:
     ValueError
         Where a value is infinite, or a proportion's neither 0 nor 1.
     """
-    columns = {name: rows.columns[name] for metric in metrics for name in metric.columns}
     for metric in metrics:
         if isinstance(metric, Proportion):
-            _check_proportion(metric.column, columns[metric.column])
+            _check_proportion(metric.column, rows.columns[metric.column])
+    summed = [metric for metric in metrics if not isinstance(metric, Quantile)]
     n_rows = np.bincount(rows.codes, minlength=len(rows.variants))
     if rows.units is None:
-        n_units, found = n_rows, _by_row(rows, metrics, columns)
+        n_units, found = n_rows, _by_row(rows, summed)
     else:
         variant_of = np.empty(int(rows.units.max()) + 1, dtype=rows.codes.dtype)
         variant_of[rows.units] = rows.codes
         n_units = np.bincount(variant_of, minlength=len(rows.variants))
-        found = [
-            _by_unit(metric, [columns[name] for name in metric.columns], rows, variant_of)
-            for metric in metrics
-        ]
+        found = [_by_unit(metric, rows, variant_of) for metric in summed]
+    quantiles = {each: _quantile(each, rows) for each in metrics if isinstance(each, Quantile)}
+    missing: dict[Metric, Mapping[str, int]] = {
+        metric: _named(rows, each.missing) for metric, each in zip(summed, found, strict=True)
+    }
+    missing |= {metric: _named(rows, lost) for metric, (_, lost) in quantiles.items()}
     return Measured(
         n_rows=_named(rows, n_rows.tolist()),
         n_units=_named(rows, n_units.tolist()),
         grouped={
             metric: dict(zip(rows.variants, each.moments, strict=True))
-            for metric, each in zip(metrics, found, strict=True)
+            for metric, each in zip(summed, found, strict=True)
         },
-        missing={
-            metric: _named(rows, each.missing) for metric, each in zip(metrics, found, strict=True)
-        },
+        missing=missing,
+        quantiles={metric: arms for metric, (arms, _) in quantiles.items()},
         clustered=rows.units is not None,
     )
 
 
-def _by_row(rows: Rows, metrics: Sequence[Summed], columns: Mapping[str, Column]) -> list[Grouped]:
+def _by_row(rows: Rows, metrics: Sequence[Summed]) -> list[Grouped]:
     """Give the moments of each metric where each row is a unit: in one pass if none is missing."""
-    n, names = len(rows.variants), list(columns)
-    together = group_moments(list(columns.values()), rows.codes, n, names=names)
+    n, columns = len(rows.variants), rows.columns
+    names = list(dict.fromkeys(name for each in metrics if not _cut(each) for name in each.columns))
+    together = group_moments([columns[name] for name in names], rows.codes, n, names=names)
     found = []
     for metric in metrics:
-        if any(together.missing):
-            own = [columns[name] for name in metric.columns]
-            found.append(with_cubes(group_moments(own, rows.codes, n), own, rows.codes))
+        own = [columns[name] for name in metric.columns]
+        limits = _cut(metric)
+        if limits is not None:
+            each = winsorized_moments(own, rows.codes, n, limits=limits, names=metric.columns)
+        elif any(together.missing):
+            each = with_cubes(group_moments(own, rows.codes, n), own, rows.codes)
         else:
             places = [names.index(name) for name in metric.columns]
             moments = tuple(each.columns(places) for each in together.moments)
-            plain = Grouped(moments=moments, missing=(0,) * n)
-            found.append(with_cubes(plain, [columns[metric.columns[0]]], rows.codes))
+            each = with_cubes(Grouped(moments=moments, missing=(0,) * n), own[:1], rows.codes)
+        found.append(each)
     return found
 
 
-def _by_unit(
-    metric: Summed,
-    columns: Sequence[Column],
-    rows: Rows,
-    variant_of: NDArray[np.integer[Any]],
-) -> Grouped:
+def _by_unit(metric: Summed, rows: Rows, variant_of: NDArray[np.integer[Any]]) -> Grouped:
     """Sum a metric's columns over each unit's rows, and reduce the sums."""
     units = rows.units if rows.units is not None else np.arange(len(rows.codes))
-    values = [column.astype(np.float64) for column in columns]
+    values = [rows.columns[name].astype(np.float64) for name in metric.columns]
+    limits = _cut(metric)
+    if limits is not None:
+        values[0] = np.clip(values[0], *cut_points(values[0], limits))
     whole, n = ~np.isnan(values).any(axis=0), len(variant_of)
     counts = np.bincount(units[whole], minlength=n).astype(np.float64)
     sums: list[NDArray[np.float64]] = []
@@ -165,6 +184,24 @@ def _by_unit(
     found = with_cubes(group_moments(sums, codes, len(rows.variants), names=names), sums[:1], codes)
     missing = np.bincount(rows.codes[~whole], minlength=len(rows.variants))
     return Grouped(moments=found.moments, missing=tuple(missing.tolist()))
+
+
+def _cut(metric: Summed) -> tuple[float, float] | None:
+    return metric.winsorize if isinstance(metric, Mean) else None
+
+
+def _quantile(metric: Quantile, rows: Rows) -> tuple[dict[str, QuantileArm], list[int]]:
+    """Give each variant's quantile, and how many of its rows lack a value."""
+    values = rows.columns[metric.column].astype(np.float64)
+    known = ~np.isnan(values)
+    arms, missing = {}, []
+    for code, variant in enumerate(rows.variants):
+        own = rows.codes == code
+        units = None if rows.units is None else rows.units[own & known]
+        name = f"{metric.column} of {variant}"
+        arms[variant] = quantile_arm(values[own & known], metric.share, units=units, name=name)
+        missing.append(int((own & ~known).sum()))
+    return arms, missing
 
 
 def _check_proportion(name: str, values: Column) -> None:

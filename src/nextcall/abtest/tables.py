@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nextcall.abtest.measured import Measured, Summed
-from nextcall.abtest.metrics import Proportion, Ratio
+from nextcall.abtest.measured import Measured, Summed, check_sums
+from nextcall.abtest.metrics import Metric, Proportion, Quantile, Ratio
 from nextcall.abtest.moments import Moments
 
 
 def measure_table(
-    table: Any, metrics: Sequence[Summed], *, variant: str, unit: str | None = None
+    table: Any, metrics: Sequence[Metric], *, variant: str, unit: str | None = None
 ) -> Measured:
     """Reduce an Ibis table (DuckDB, ClickHouse, Spark, BigQuery ...) to what the metrics need.
 
@@ -30,9 +30,12 @@ def measure_table(
     ------
     ValueError
         Where a column is missing or holds no numbers, a row has no variant or no unit, a unit is
-        in two variants, a value is infinite, or a proportion's neither 0 nor 1.
+        in two variants, a value is infinite, or a proportion's neither 0 nor 1; for a quantile,
+        which needs the rows themselves.
     """
-    columns = dict.fromkeys(name for metric in metrics for name in metric.columns)
+    check_sums(metrics)
+    summed = [metric for metric in metrics if not isinstance(metric, Quantile)]
+    columns = dict.fromkeys(name for metric in summed for name in metric.columns)
     wanted = [variant, *([unit] if unit is not None else []), *columns]
     for name in wanted:
         if name not in table.columns:
@@ -42,9 +45,7 @@ def measure_table(
         if not (kind.is_numeric() or kind.is_boolean()):
             raise ValueError(f"{name} must hold numbers, got values of type {kind}.")
     plan = (
-        _by_row(table, metrics, variant)
-        if unit is None
-        else _by_unit(table, metrics, variant, unit)
+        _by_row(table, summed, variant) if unit is None else _by_unit(table, summed, variant, unit)
     )
     found: pd.DataFrame = plan.to_pandas()
     if found["variant"].isna().any() or ("unknown" in found and found["unknown"].sum() > 0):
@@ -61,12 +62,13 @@ def measure_table(
                 str(name): _moments(row, place, metric, clustered=unit is not None)
                 for name, row in found.iterrows()
             }
-            for place, metric in enumerate(metrics)
+            for place, metric in enumerate(summed)
         },
         missing={
             metric: _counts(found["n_rows"] - found[f"rows_{place}"])
-            for place, metric in enumerate(metrics)
+            for place, metric in enumerate(summed)
         },
+        quantiles={},
         clustered=unit is not None,
     )
 
