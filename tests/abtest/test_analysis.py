@@ -153,6 +153,13 @@ def test_the_verdict_says_what_is_shown() -> None:
     assert same.sentence.startswith("No difference of B from A on revenue is shown: ")
 
 
+def test_a_control_at_zero_is_told_in_the_unit_of_the_metric() -> None:
+    rows = frame(lift=1.0)
+    rows["gain"] = np.where(rows["variant"] == "A", 0.0, rows["revenue"])
+    assert "B is better than A on gain: +21" in run(rows, Mean("gain")).verdict.sentence
+    assert "in its own unit" in run(rows, Mean("gain")).verdict.sentence
+
+
 def test_a_guardrail_that_is_harmed_forbids_a_winner() -> None:
     rows = frame(lift=1.0)
     rows["crashes"] = rows["revenue"]
@@ -225,6 +232,9 @@ def test_poor_data_are_told() -> None:
     found = run(gone)
     assert "B has 0 units with a value" in found.verdict.sentence
     assert isnan(found.comparisons[0].pvalue)
+    both = run(rows.assign(other=1.0), Mean("revenue"), Mean("other"))
+    assert both.comparisons[1].outcome == "unknown"
+    assert both.verdict.decision == "no difference"
     rows = frame(3000)
     rows.loc[(rows["variant"] == "B") & (np.arange(3000) % 10 < 2), "revenue"] = np.nan
     assert any("missing more often" in text for text in run(rows).comparisons[0].warnings)

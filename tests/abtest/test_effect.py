@@ -82,6 +82,7 @@ def test_a_control_near_zero_has_no_relative_effect_to_speak_of() -> None:
     control, treatment = Arm(n=50, estimate=0.1, variance=9.0), Arm(n=50, estimate=1, variance=9)
     assert fieller(control, treatment) == (-inf, inf)
     zero = Arm(n=50, estimate=0.0, variance=9.0)
+    assert fieller(zero, treatment) == (-inf, inf)
     found = relative_difference(zero, treatment)
     assert isnan(found.value)
     assert (found.ci_lower, found.ci_upper) == (-inf, inf)

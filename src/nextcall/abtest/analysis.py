@@ -1,7 +1,7 @@
 """From the rows of a test to what they say: comparisons, sample ratio, verdict."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from math import isnan
 from operator import add
@@ -81,6 +81,19 @@ class Analysis:
                 for each in self.comparisons
             ]
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all that is known, as plain values; for a file."""
+        return {
+            "decision": self.verdict.decision,
+            "winner": self.verdict.variant,
+            "valid": self.verdict.valid,
+            "sentence": self.verdict.sentence,
+            "alpha": self.alpha,
+            "units": dict(self.units),
+            "srm_pvalue": self.srm_pvalue,
+            "comparisons": [asdict(each) for each in self.comparisons],
+        }
 
     def _repr_html_(self) -> str:
         """Show the verdict and the table in a notebook."""

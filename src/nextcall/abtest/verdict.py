@@ -6,6 +6,7 @@ from math import isinf, isnan
 from typing import Final, Literal
 
 from nextcall.abtest.comparison import Comparison
+from nextcall.abtest.effect import Effect
 from nextcall.abtest.srm import SampleRatio
 
 Decision = Literal["winner", "loser", "no difference", "keep running", "invalid"]
@@ -111,18 +112,15 @@ def _told(each: Comparison, alpha: float) -> str:
         "unknown": f"Nothing can be said of {each.treatment} on {each.metric}",
     }[each.outcome]
     if isnan(effect.value) or (isinf(effect.ci_lower) and isinf(effect.ci_upper)):
-        numbers = f"{_range(each.difference.value, each.difference, '+.4g')} units of the metric"
+        numbers = f"{_range(each.difference, '+.4g')} in its own unit"
     else:
-        numbers = _range(effect.value, effect, "+.1%")
-    return f"{words}: {numbers} (interval of {1 - alpha:.4g}, p {_p(each.adjusted_pvalue)})."
+        numbers = _range(effect, "+.1%")
+    return f"{words}: {numbers} ({100 * (1 - alpha):.4g} % interval, p {_p(each.adjusted_pvalue)})."
 
 
-def _range(value: float, effect: object, form: str) -> str:
-    low, high = getattr(effect, "ci_lower"), getattr(effect, "ci_upper")  # noqa: B009
-    return f"{value:{form}}, from {low:{form}} to {high:{form}}"
+def _range(effect: Effect, form: str) -> str:
+    return f"{effect.value:{form}}, from {effect.ci_lower:{form}} to {effect.ci_upper:{form}}"
 
 
 def _p(pvalue: float) -> str:
-    if isnan(pvalue):
-        return "unknown"
     return f"{pvalue:.3f}" if pvalue >= 0.001 else f"{pvalue:.1e}"

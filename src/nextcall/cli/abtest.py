@@ -1,10 +1,11 @@
-"""`nextcall abtest`: plan A/B tests, and try a plan before it runs."""
+"""`nextcall abtest`: plan A/B tests, try a plan before it runs, and analyse what came of it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from nextcall.cli import analysis
 from nextcall.cli.console import note, print_frame, print_table
 
 if TYPE_CHECKING:  # each verb loads what it needs when it runs
@@ -12,7 +13,7 @@ if TYPE_CHECKING:  # each verb loads what it needs when it runs
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Plan A/B tests, and try a plan before it runs.",
+    help="Plan A/B tests, try a plan before it runs, and analyse what came of it.",
     rich_markup_mode=None,  # as the whole command line
 )
 
@@ -20,6 +21,10 @@ app = typer.Typer(
 @app.callback()
 def _abtest() -> None:
     """Keep the verbs apart."""
+
+
+app.command("analyze")(analysis.analyze_test)
+app.command("vector")(analysis.answer_case)
 
 
 @app.command("design")
