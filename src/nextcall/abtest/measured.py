@@ -116,7 +116,8 @@ def measure(rows: Rows, metrics: Sequence[Metric]) -> Measured:
         if isinstance(metric, Proportion):
             _check_proportion(metric.column, rows.columns[metric.column])
     summed = [metric for metric in metrics if not isinstance(metric, Quantile)]
-    n_rows = np.bincount(rows.codes, minlength=len(rows.variants))
+    places = range(len(rows.variants))
+    n_rows = np.array([np.count_nonzero(rows.codes == place) for place in places])
     if rows.units is None:
         n_units, found = n_rows, _by_row(rows, summed)
     else:
