@@ -96,15 +96,15 @@ def test_what_cannot_be_tested_is_unknown() -> None:
     ("kind", "case", "changed", "said"),
     [
         ("power", _MEAN, {"mde_abs": 0}, "mde_abs must not be 0"),
-        ("power", _MEAN, {"sd": "2"}, "sd must be a number, got '2'"),
-        ("power", _MEAN, {"sd": None}, "sd must be a number, got None"),
-        ("power", _MEAN, {"alpha": float("nan")}, "alpha must be finite, got nan"),
+        ("power", _MEAN, {"sd": "2"}, "sd must be a finite number, got '2'"),
+        ("power", _MEAN, {"sd": None}, "sd must be a finite number, got None"),
+        ("power", _MEAN, {"alpha": float("nan")}, "alpha must be a finite number, got nan"),
         ("power", _MEAN, {"metric": "ratio"}, "metric must be 'mean' or 'proportion', got 'ratio'"),
         ("power", _SHARE, {"ratio": 1, "mde_abs": 0.95}, "baseline . effect must lie between"),
         ("noninferiority", _ARMS, {"direction": "up"}, "direction must be one of"),
         ("noninferiority", _ARMS, {"n_t": 0}, "n_t must be at least 1, got 0"),
         ("noninferiority", _ARMS, {"var_c": -1}, "var_c must be at least 0, got -1"),
-        ("noninferiority", _ARMS, {"mean_t": inf}, "mean_t must be finite, got inf"),
+        ("noninferiority", _ARMS, {"mean_t": inf}, "mean_t must be a finite number, got inf"),
     ],
 )
 def test_a_case_that_cannot_be_is_refused(

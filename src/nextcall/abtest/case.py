@@ -1,6 +1,6 @@
 """A case to check a tool against: its numbers in, every quantity that is computed of them out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -13,9 +13,9 @@ from nextcall.abtest import (
     case_rankers,
     case_sequential,
 )
-from nextcall.abtest.case_fields import Quantities
+from nextcall.abtest.case_fields import Answer, Quantities
 
-_KINDS: Final[Mapping[str, Callable[[Mapping[str, object], Path], Quantities]]] = MappingProxyType(
+_KINDS: Final[Mapping[str, Answer]] = MappingProxyType(
     {
         **case_counts.QUANTITIES,
         **case_design.QUANTITIES,

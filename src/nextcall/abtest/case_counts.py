@@ -1,13 +1,14 @@
 """Reference quantities of proportions, Bayesian comparisons, sample ratios and multiplicity."""
 
-from collections.abc import Callable, Mapping, Sequence
-from math import isfinite, nan
+from collections.abc import Mapping
+from math import nan
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from nextcall.abtest.bayes import NormalPrior, Posterior, compare_normal, compare_shares
 from nextcall.abtest.beta_chances import Beta
+from nextcall.abtest.case_fields import Answer, Quantities, arm, as_whole, number, numbers, whole
 from nextcall.abtest.effect import Arm, Effect, check_alpha, difference, relative_difference
 from nextcall.abtest.multiplicity import Adjustment, adjusted_pvalues
 from nextcall.abtest.score_intervals import score_difference, score_ratio
@@ -20,9 +21,6 @@ from nextcall.abtest.share_effects import (
 from nextcall.abtest.share_tests import MOST_UNITS, exact_pvalue, yates_pvalue
 from nextcall.abtest.shares import Share, ShareMethod, share_interval
 from nextcall.abtest.srm import sample_ratio
-
-Quantities = dict[str, float | list[float]]
-"""Numbers by the names of the reference."""
 
 _ARM_METHODS: Final[Mapping[str, ShareMethod]] = MappingProxyType(
     {
@@ -52,7 +50,7 @@ def proportion_quantities(case: Mapping[str, object], folder: Path) -> Quantitie
     ``spz`` Spotify's confidence, ``tt`` tea-tasting, the others statsmodels and scipy.
     """
     del folder
-    alpha = check_alpha(_number(case, "alpha"))
+    alpha = check_alpha(number(case, "alpha"))
     control, treatment = _share(case, "c"), _share(case, "t")
     arms = [
         Arm(n=each.n, estimate=each.value, variance=each.variance) for each in (control, treatment)
@@ -103,9 +101,9 @@ def proportion_quantities(case: Mapping[str, object], folder: Path) -> Quantitie
 def bayes_beta_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     """Compare two proportions by the Beta-Binomial model."""
     del folder
-    prior = Beta(a=_number(case, "prior_a"), b=_number(case, "prior_b"))
+    prior = Beta(a=number(case, "prior_a"), b=number(case, "prior_b"))
     found = compare_shares(
-        _share(case, "c"), _share(case, "t"), prior=prior, alpha=_number(case, "alpha")
+        _share(case, "c"), _share(case, "t"), prior=prior, alpha=number(case, "alpha")
     )
     return {
         "chance_to_win": found.difference.chance_to_win,
@@ -124,27 +122,20 @@ def bayes_normal_quantities(case: Mapping[str, object], folder: Path) -> Quantit
     prior = case.get("prior")
     believed = None
     if prior is not None:
-        given = _numbers(case, "prior")
+        given = numbers(case, "prior")
         if len(given) != 2:
             raise ValueError(f"prior must be a mean and a standard deviation, got {prior!r}.")
         believed = NormalPrior(mean=given[0], sd=given[1])
-    arms = [
-        Arm(
-            n=_whole(case, f"n_{side}", least=1),
-            estimate=_number(case, f"mean_{side}"),
-            variance=_number(case, f"var_{side}", least=0.0),
-        )
-        for side in ("c", "t")
-    ]
-    found = compare_normal(arms[0], arms[1], prior=believed, alpha=_number(case, "alpha"))
+    control, treatment = arm(case, "c"), arm(case, "t")
+    found = compare_normal(control, treatment, prior=believed, alpha=number(case, "alpha"))
     return {**_posterior("abs", found.absolute), **_posterior("rel_delta", found.relative)}
 
 
 def srm_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     """Check the sample ratio."""
     del folder
-    observed = [_as_whole("observed", each, least=0) for each in _numbers(case, "observed")]
-    found = sample_ratio(observed, _numbers(case, "weights"))
+    observed = [as_whole("observed", each, least=0) for each in numbers(case, "observed")]
+    found = sample_ratio(observed, numbers(case, "weights"))
     quantities: Quantities = {"p_value": found.pvalue, "chi2": found.chi2}
     if len(observed) == 2:
         quantities["binom_p_value"] = found.exact_pvalue
@@ -154,7 +145,7 @@ def srm_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
 def multiplicity_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     """Adjust p-values; ``*_reject`` says 1 where one is at most alpha, else 0."""
     del folder
-    alpha, pvalues = check_alpha(_number(case, "alpha")), _numbers(case, "p")
+    alpha, pvalues = check_alpha(number(case, "alpha")), numbers(case, "p")
     found: Quantities = {}
     for name, method in _ADJUSTMENTS.items():
         adjusted = adjusted_pvalues(pvalues, method=method)
@@ -163,59 +154,24 @@ def multiplicity_quantities(case: Mapping[str, object], folder: Path) -> Quantit
     return found
 
 
-QUANTITIES: Final[Mapping[str, Callable[[Mapping[str, object], Path], Quantities]]] = (
-    MappingProxyType(
-        {
-            "proportion": proportion_quantities,
-            "bayes_beta": bayes_beta_quantities,
-            "bayes_normal": bayes_normal_quantities,
-            "srm": srm_quantities,
-            "multiplicity": multiplicity_quantities,
-        }
-    )
+QUANTITIES: Final[Mapping[str, Answer]] = MappingProxyType(
+    {
+        "proportion": proportion_quantities,
+        "bayes_beta": bayes_beta_quantities,
+        "bayes_normal": bayes_normal_quantities,
+        "srm": srm_quantities,
+        "multiplicity": multiplicity_quantities,
+    }
 )
 """What computes the quantities of each kind."""
 
 
 def _share(case: Mapping[str, object], side: str) -> Share:
-    n = _whole(case, f"n_{side}", least=1)
-    successes = _whole(case, f"x_{side}", least=0)
+    n = whole(case, f"n_{side}", least=1)
+    successes = whole(case, f"x_{side}", least=0)
     if successes > n:
         raise ValueError(f"x_{side} must be at most n_{side}={n}, got {successes}.")
     return Share(successes=successes, n=n)
-
-
-def _number(case: Mapping[str, object], name: str, *, least: float | None = None) -> float:
-    if name not in case:
-        raise ValueError(f"a case of this kind must have {name!r}, got {sorted(case)}.")
-    return _as_number(name, case[name], least=least)
-
-
-def _numbers(case: Mapping[str, object], name: str) -> list[float]:
-    values = case.get(name)
-    if not isinstance(values, Sequence) or isinstance(values, str):
-        raise ValueError(f"{name} must be a list of numbers, got {values!r}.")  # noqa: TRY004  # a field of a file
-    return [_as_number(name, each) for each in values]
-
-
-def _whole(case: Mapping[str, object], name: str, *, least: int) -> int:
-    _number(case, name)
-    return _as_whole(name, case[name], least=least)
-
-
-def _as_number(name: str, value: object, *, least: float | None = None) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise ValueError(f"{name} must be a finite number, got {value!r}.")
-    if least is not None and value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}.")
-    return value
-
-
-def _as_whole(name: str, value: object, *, least: int) -> int:
-    number = _as_number(name, value, least=least)
-    if number != int(number):
-        raise ValueError(f"{name} must be a whole number, got {value!r}.")
-    return int(number)
 
 
 def _range(name: str, ends: tuple[float, float]) -> dict[str, float]:

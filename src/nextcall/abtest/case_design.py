@@ -1,17 +1,16 @@
 """Quantities of cases of power and of non-inferiority, under the names that they have."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from math import ceil, isfinite, nan
+from math import ceil, nan
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from nextcall.abtest.effect import Alternative, Arm, difference
+from nextcall.abtest.case_fields import Answer, Quantities, arm, number
+from nextcall.abtest.effect import Alternative, difference
 from nextcall.abtest.planned_tests import MeanTest, PlannedTest, ShareTest
 from nextcall.abtest.power import solve
-
-Quantities = dict[str, float | list[float]]
 
 _N_OF_MDE: Final = 5000.0  # units of control of the quantities *_mde_at_n5000
 _N_OF_POWER: Final = 1000.0
@@ -38,8 +37,8 @@ def power_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     """
     del folder
     metric = case.get("metric")
-    effect, alpha = _number(case, "mde_abs"), _number(case, "alpha")
-    power, ratio = _number(case, "power"), _number(case, "ratio")
+    effect, alpha = number(case, "mde_abs"), number(case, "alpha")
+    power, ratio = number(case, "power"), number(case, "ratio")
     if effect == 0:
         raise ValueError("mde_abs must not be 0, got 0.")
 
@@ -47,7 +46,7 @@ def power_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
         return solve(test, effect=effect, power=power, alpha=alpha).n
 
     if metric == "mean":
-        t = MeanTest(sd=_number(case, "sd"), ratio=ratio)
+        t = MeanTest(sd=number(case, "sd"), ratio=ratio)
         z = replace(t, normal=True)
         found: Quantities = {}
         for name, test in (("t", t), ("z", z)):
@@ -65,7 +64,7 @@ def power_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
         return found
     if metric == "proportion":
         # The peers' closed forms leave out that a test may reject on the wrong side.
-        pooled = ShareTest(baseline=_number(case, "p"), ratio=ratio, wrong_way=False)
+        pooled = ShareTest(baseline=number(case, "p"), ratio=ratio, wrong_way=False)
         size = n(pooled)
         return {
             "z_pooled_null_n": size,
@@ -99,11 +98,11 @@ def noninferiority_quantities(case: Mapping[str, object], folder: Path) -> Quant
         raise ValueError(f"direction must be one of {tuple(_WAYS)}, got {direction!r}.")
     way = _WAYS[str(direction)]
     found = difference(
-        _arm(case, "c"),
-        _arm(case, "t"),
-        alpha=_number(case, "alpha"),
+        arm(case, "c"),
+        arm(case, "t"),
+        alpha=number(case, "alpha"),
         alternative=way,
-        null=_number(case, "margin"),
+        null=number(case, "margin"),
     )
     return {
         "effect": found.value,
@@ -115,26 +114,6 @@ def noninferiority_quantities(case: Mapping[str, object], folder: Path) -> Quant
     }
 
 
-def _arm(case: Mapping[str, object], side: str) -> Arm:
-    n, variance = _number(case, f"n_{side}"), _number(case, f"var_{side}")
-    if not n >= 1:
-        raise ValueError(f"n_{side} must be at least 1, got {n:g}.")
-    if variance < 0:
-        raise ValueError(f"var_{side} must be at least 0, got {variance:g}.")
-    return Arm(n=n, estimate=_number(case, f"mean_{side}"), variance=variance)
-
-
-def _number(case: Mapping[str, object], name: str) -> float:
-    value = case.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(  # noqa: TRY004  # like all that is wrong with a case
-            f"{name} must be a number, got {value!r}."
-        )
-    if not isfinite(value):
-        raise ValueError(f"{name} must be finite, got {value}.")
-    return float(value)
-
-
-QUANTITIES: Final[Mapping[str, Callable[[Mapping[str, object], Path], Quantities]]] = (
-    MappingProxyType({"power": power_quantities, "noninferiority": noninferiority_quantities})
+QUANTITIES: Final[Mapping[str, Answer]] = MappingProxyType(
+    {"power": power_quantities, "noninferiority": noninferiority_quantities}
 )

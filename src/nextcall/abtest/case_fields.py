@@ -1,30 +1,91 @@
 """Fields of a case, as numbers and rows; what cannot be is refused with the field's name."""
 
-from collections.abc import Mapping, Sequence
-from math import isfinite
+from collections.abc import Callable, Mapping, Sequence
+from math import inf, isfinite
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nextcall.abtest.effect import check_alpha
+from nextcall.abtest.effect import Arm, check_alpha
 
 Quantities = dict[str, float | list[float]]
 """What is computed of a case, by the names that peers have for it."""
 
+Answer = Callable[[Mapping[str, object], Path], Quantities]
+"""Computes them of a case, whose file is relative to a folder."""
 
-def number(case: Mapping[str, object], name: str) -> float:
+
+def number(
+    case: Mapping[str, object], name: str, *, least: float = -inf, above: float = -inf
+) -> float:
     """Give a finite number.
+
+    Raises
+    ------
+    ValueError
+        Where it is missing or none, below `least` or not above `above`.
+    """
+    return _number(name, case.get(name), least=least, above=above)
+
+
+def numbers(case: Mapping[str, object], name: str) -> list[float]:
+    """Give a list of finite numbers.
 
     Raises
     ------
     ValueError
         Where it is missing or none.
     """
-    value = case.get(name)
+    values = case.get(name)
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        rule = "a list of numbers"
+        raise ValueError(f"{name} must be {rule}, got {values!r}.")  # noqa: TRY004  # bad data
+    return [_number(name, each) for each in values]
+
+
+def whole(case: Mapping[str, object], name: str, *, least: int) -> int:
+    """Give a whole number.
+
+    Raises
+    ------
+    ValueError
+        Where it is missing or none, or below `least`.
+    """
+    return as_whole(name, case.get(name), least=least)
+
+
+def as_whole(name: str, value: object, *, least: int) -> int:
+    """Give a value as a whole number; errors as of `whole`."""
+    found = _number(name, value, least=least)
+    if found != int(found):
+        raise ValueError(f"{name} must be a whole number, got {value!r}.")
+    return int(found)
+
+
+def arm(case: Mapping[str, object], side: str) -> Arm:
+    """Give an arm from ``n_SIDE``, ``mean_SIDE`` and ``var_SIDE``; side c or t.
+
+    Raises
+    ------
+    ValueError
+        Where one is missing or cannot be.
+    """
+    return Arm(
+        n=number(case, f"n_{side}", least=1),
+        estimate=number(case, f"mean_{side}"),
+        variance=number(case, f"var_{side}", least=0),
+    )
+
+
+def _number(name: str, value: object, *, least: float = -inf, above: float = -inf) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise ValueError(f"{name} must be a finite number, got {value!r}.")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least:g}, got {value}.")
+    if value <= above:
+        raise ValueError(f"{name} must be above {above:g}, got {value}.")
     return float(value)
 
 
@@ -37,6 +98,22 @@ def level(case: Mapping[str, object]) -> float:
         Where it does not lie between 0 and 1.
     """
     return check_alpha(number(case, "alpha")) if "alpha" in case else 0.05
+
+
+def rows_of_file(case: Mapping[str, object], folder: Path) -> pd.DataFrame:
+    """Read the case's CSV file.
+
+    Raises
+    ------
+    ValueError
+        Where the case names none.
+    OSError
+        Where the file cannot be read.
+    """
+    name = case.get("file")
+    if not isinstance(name, str):
+        raise ValueError(f"file must name a CSV file, got {name!r}.")  # noqa: TRY004  # bad data
+    return pd.read_csv(folder / name)
 
 
 def arms_of_file(
@@ -56,10 +133,7 @@ def arms_of_file(
     OSError
         Where the file cannot be read.
     """
-    name = case.get("file")
-    if not isinstance(name, str):
-        raise ValueError(f"file must name a CSV file, got {name!r}.")  # noqa: TRY004  # bad data
-    rows = pd.read_csv(folder / name)
+    rows, name = rows_of_file(case, folder), case["file"]
     for column in ("variant", *columns):
         if column not in rows:
             raise ValueError(f"{name} must have a column {column!r}, got {list(rows.columns)}.")

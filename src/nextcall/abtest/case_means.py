@@ -1,12 +1,12 @@
 """Quantities of the cases of means and ratios, with and without covariates."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import expm1, inf, log, nan
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from nextcall.abtest.case_fields import Quantities, arms_of_file, level
+from nextcall.abtest.case_fields import Answer, Quantities, arms_of_file, level
 from nextcall.abtest.effect import Arm, Effect, difference, fieller, relative_difference
 from nextcall.abtest.means import adjusted_means, adjusted_ratios, mean_arm, ratio_arm
 from nextcall.abtest.moments import Moments
@@ -120,13 +120,11 @@ def _log_interval(control: Arm, treatment: Arm, alpha: float) -> tuple[float, fl
     return expm1(found.ci_lower), expm1(found.ci_upper) if found.ci_upper < 700 else inf
 
 
-QUANTITIES: Final[Mapping[str, Callable[[Mapping[str, object], Path], Quantities]]] = (
-    MappingProxyType(
-        {
-            "mean": mean_quantities,
-            "ratio": ratio_quantities,
-            "cuped": cuped_quantities,
-            "ratio_cuped": ratio_cuped_quantities,
-        }
-    )
+QUANTITIES: Final[Mapping[str, Answer]] = MappingProxyType(
+    {
+        "mean": mean_quantities,
+        "ratio": ratio_quantities,
+        "cuped": cuped_quantities,
+        "ratio_cuped": ratio_cuped_quantities,
+    }
 )

@@ -1,6 +1,6 @@
 """Answers to shared cases of quantiles and clusters, by the names other tools' answers have."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import nan
 from pathlib import Path
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from typing import Final
 
 import pandas as pd
 
-from nextcall.abtest.case_fields import Quantities, arms_of_file, level, number
+from nextcall.abtest.case_fields import Answer, Quantities, arms_of_file, level, number
 from nextcall.abtest.clusters import Clusters, clustered_difference
 from nextcall.abtest.effect import difference, relative_difference
 from nextcall.abtest.means import mean_arm
@@ -103,6 +103,6 @@ def _clusters(case: Mapping[str, object], folder: Path) -> Clusters:
     return Clusters.of(frame["y"], (frame["variant"] == "treatment").to_numpy(), codes)
 
 
-QUANTITIES: Final[Mapping[str, Callable[[Mapping[str, object], Path], Quantities]]] = (
-    MappingProxyType({"quantile": quantile_quantities, "cluster": cluster_quantities})
+QUANTITIES: Final[Mapping[str, Answer]] = MappingProxyType(
+    {"quantile": quantile_quantities, "cluster": cluster_quantities}
 )

@@ -1,13 +1,13 @@
 """Quantities of the cases of the kinds ``ope`` and ``interleaving``, by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from nextcall.abtest.effect import check_alpha
+from nextcall.abtest.case_fields import Answer, Quantities, level, rows_of_file, whole
 from nextcall.abtest.logged_actions import LoggedActions
 from nextcall.abtest.off_policy import evaluate_policy
 from nextcall.abtest.preference import delta_ab, sign_test
@@ -16,7 +16,7 @@ _SWITCH: Final = 5.0
 """Of the quantity ``switch_dr_lambda5``."""
 
 
-def ope_quantities(case: Mapping[str, object], folder: Path) -> dict[str, float | list[float]]:
+def ope_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     """Evaluate a policy on the log in the case's file, by every method.
 
     Parameters
@@ -31,8 +31,8 @@ def ope_quantities(case: Mapping[str, object], folder: Path) -> dict[str, float 
     ValueError
         Where the case or its file lacks something or holds what cannot be.
     """
-    n_actions = _count(case, "n_actions")
-    rows = pd.read_csv(folder / str(_field(case, "file")))
+    n_actions = whole(case, "n_actions", least=0)
+    rows = rows_of_file(case, folder)
     chances = [f"pi_e_{action}" for action in range(n_actions)]
     model = [f"q_hat_{action}" for action in range(n_actions)]
     for column in ("action", "reward", "pscore", *chances, *model):
@@ -67,7 +67,7 @@ def ope_quantities(case: Mapping[str, object], folder: Path) -> dict[str, float 
 def interleaving_quantities(
     case: Mapping[str, object],
     folder: Path,  # noqa: ARG001  # every kind takes it
-) -> dict[str, float | list[float]]:
+) -> Quantities:
     """Test the wins of two rankers.
 
     Parameters
@@ -89,31 +89,12 @@ def interleaving_quantities(
     >>> {name: round(value, 4) for name, value in found.items()}
     {'sign_p_value': 0.1505, 'delta_ab': 0.0375}
     """
-    check_alpha(float(_number(case, "alpha")) if "alpha" in case else 0.05)
-    a, b, ties = (_count(case, name) for name in ("wins_a", "wins_b", "ties"))
+    level(case)
+    a, b, ties = (whole(case, name, least=0) for name in ("wins_a", "wins_b", "ties"))
     return {"sign_p_value": sign_test(a, b), "delta_ab": delta_ab(a, b, ties)}
 
 
-QUANTITIES: Final[
-    Mapping[str, Callable[[Mapping[str, object], Path], dict[str, float | list[float]]]]
-] = {"ope": ope_quantities, "interleaving": interleaving_quantities}
-
-
-def _field(case: Mapping[str, object], name: str) -> object:
-    if name not in case:
-        raise ValueError(f"a case of this kind must have {name}, got {sorted(case)}.")
-    return case[name]
-
-
-def _number(case: Mapping[str, object], name: str) -> float:
-    value = _field(case, name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} must be a number, got {value!r}.")  # noqa: TRY004  # data
-    return value
-
-
-def _count(case: Mapping[str, object], name: str) -> int:
-    value = _number(case, name)
-    if not (value >= 0 and value == value // 1):
-        raise ValueError(f"{name} must be a whole number, at least 0, got {value}.")
-    return int(value)
+QUANTITIES: Final[Mapping[str, Answer]] = {
+    "ope": ope_quantities,
+    "interleaving": interleaving_quantities,
+}

@@ -1,21 +1,20 @@
 """Quantities of sequential cases, under the names that they have among peers."""
 
-from collections.abc import Callable, Mapping, Sequence
-from math import inf, isfinite, nan, sqrt
+from collections.abc import Mapping
+from math import nan, sqrt
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from nextcall.abtest.case_fields import Answer, Quantities, arm, number, numbers
 from nextcall.abtest.confidence_sequences import (
     AnytimeEffect,
     asymptotic_sequence,
     mixture_rate,
 )
-from nextcall.abtest.effect import Arm, check_alpha, difference, relative_difference
+from nextcall.abtest.effect import check_alpha, difference, relative_difference
 from nextcall.abtest.group_sequential import spending_bounds
 from nextcall.abtest.spending import Spending
-
-Quantities = dict[str, float | list[float]]
 
 
 def sequential_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
@@ -35,10 +34,10 @@ def sequential_quantities(case: Mapping[str, object], folder: Path) -> Quantitie
         Where a field is missing, not finite or out of its range.
     """
     del folder
-    control, treatment = _arm(case, "c"), _arm(case, "t")
+    control, treatment = arm(case, "c"), arm(case, "t")
     tuning, alpha = (
-        _number(case, "tuning", least=0.0, open_=True),
-        check_alpha(_number(case, "alpha")),
+        number(case, "tuning", above=0.0),
+        check_alpha(number(case, "alpha")),
     )
     n = control.n + treatment.n
     rate = mixture_rate(tuning, alpha, approximate=True)
@@ -84,24 +83,17 @@ def group_sequential_bounds_quantities(case: Mapping[str, object], folder: Path)
         Where a field is missing, not finite or out of its range.
     """
     del folder
-    given = case.get("information")
-    if not isinstance(given, Sequence) or isinstance(given, str):
-        raise ValueError(  # noqa: TRY004  # bad data, as any other field
-            f"information must be a list of numbers, got {given!r}."
-        )
-    shares = [_number({"information": share}, "information") for share in given]
-    rule = Spending("power", _number(case, "rho", least=0.0, open_=True))
-    bounds = spending_bounds(shares, alpha=_number(case, "alpha"), spending=rule)
+    shares = numbers(case, "information")
+    rule = Spending("power", number(case, "rho", above=0.0))
+    bounds = spending_bounds(shares, alpha=number(case, "alpha"), spending=rule)
     return {"z": list(bounds.upper)}
 
 
-QUANTITIES: Final[Mapping[str, Callable[[Mapping[str, object], Path], Quantities]]] = (
-    MappingProxyType(
-        {
-            "sequential": sequential_quantities,
-            "group_sequential_bounds": group_sequential_bounds_quantities,
-        }
-    )
+QUANTITIES: Final[Mapping[str, Answer]] = MappingProxyType(
+    {
+        "sequential": sequential_quantities,
+        "group_sequential_bounds": group_sequential_bounds_quantities,
+    }
 )
 
 
@@ -114,24 +106,3 @@ def _named(prefix: str, effect: AnytimeEffect) -> Quantities:
         f"{prefix}_p_value": effect.pvalue,
         f"{prefix}_log_evalue": effect.log_evalue,
     }
-
-
-def _arm(case: Mapping[str, object], name: str) -> Arm:
-    return Arm(
-        n=_number(case, f"n_{name}", least=1.0),
-        estimate=_number(case, f"mean_{name}"),
-        variance=_number(case, f"var_{name}", least=0.0),
-    )
-
-
-def _number(
-    case: Mapping[str, object], name: str, *, least: float = -inf, open_: bool = False
-) -> float:
-    value = case.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
-        raise ValueError(f"{name} must be a finite number, got {value!r}.")
-    if value < least or (open_ and value == least):
-        raise ValueError(
-            f"{name} must be {'above' if open_ else 'at least'} {least:g}, got {value}."
-        )
-    return float(value)
