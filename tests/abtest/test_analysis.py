@@ -141,6 +141,17 @@ def test_an_early_look_gets_the_interval_that_holds_at_every_look() -> None:
     assert early.srm_pvalue == 1.0
 
 
+def test_unequal_arms_of_skewed_values_are_told_at_an_early_look() -> None:
+    rows = frame(8000)
+    rows = rows[(rows["variant"] == "A") | (np.arange(8000) % 8 == 1)]
+    plan = LookPlan(n=40_000, method="always-valid")
+    shares = {"A": 0.8, "B": 0.2}
+    told = run(rows, Proportion("bought"), plan=plan, shares=shares).comparisons[0].warnings
+    assert any("B is the smaller variant and skewed (1." in text for text in told)
+    assert not run(rows, plan=plan, shares=shares).comparisons[0].warnings
+    assert not run(rows, Proportion("bought"), shares=shares).comparisons[0].warnings
+
+
 def test_the_verdict_says_what_is_shown() -> None:
     assert run(frame(lift=1.0)).verdict.variant == "B"
     worse = run(frame(lift=-1.0)).verdict
