@@ -14,6 +14,7 @@ from matplotlib.ticker import PercentFormatter
 from nextcall.abtest.analysis import Analysis
 from nextcall.abtest.comparison import Comparison
 from nextcall.abtest.effect import Effect
+from nextcall.abtest.metrics import Aim
 from nextcall.abtest.plot_parts import (
     BLUE,
     GREEN,
@@ -59,7 +60,7 @@ def plot_effects(
     shown = list(analysis.comparisons)
     figure = Figure(figsize=(10.0, 2.3 + 0.5 * max(len(shown), 2)), dpi=100, layout="constrained")
     panel = figure.subplots()
-    ends = _ends([each.relative for each in shown])
+    ends = _ends([each.relative for each in shown], [_edge(each.aim) for each in shown])
     known = truth or {}
     for place, each in enumerate(shown):
         _margins(panel, each, place)
@@ -79,7 +80,7 @@ def plot_effects(
     panel.set_xlim(*ends)
     panel.tick_params(axis="y", length=0)
     panel.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-    sentence = textwrap.fill(analysis.verdict.sentence, 96)
+    sentence = textwrap.fill(analysis.verdict.sentence, 104)
     label(panel, f"{analysis.verdict.decision}\n{sentence}", "effect, as a share of control", "")
     panel.spines["left"].set_visible(False)
     panel.grid(axis="x", alpha=0.25)
@@ -171,14 +172,20 @@ def plot_segments(
     return figure
 
 
-def _ends(effects: Sequence[Effect]) -> tuple[float, float]:
-    """Give the ends of the axis: those of all intervals but the farthest."""
+def _edge(aim: Aim) -> float:
+    """Give the margin of non-inferiority, with its sign; 0 without one."""
+    edge = aim.margin or 0.0
+    return -edge if aim.better == "higher" else edge
+
+
+def _ends(effects: Sequence[Effect], edges: Sequence[float] = ()) -> tuple[float, float]:
+    """Give the ends of the axis: those of margins and of all intervals but the farthest."""
     ends = np.array([(each.ci_lower, each.ci_upper) for each in effects])
     farthest = np.abs(ends).max(axis=1)
     farthest = farthest[np.isfinite(farthest)]
     most = _FARTHEST * float(np.median(farthest)) if len(farthest) else 1.0
     low, high = (float(end) for end in (ends.min(initial=0.0), ends.max(initial=0.0)))
-    low, high = max(low, -most), min(high, most)
+    low, high = min([max(low, -most), *edges]), max([min(high, most), *edges])
     room = 0.06 * (high - low) if high > low else 1.0
     return low - room, high + room
 
@@ -201,8 +208,7 @@ def _margins(panel: Any, each: Comparison, place: int) -> None:
         panel.fill_between([-aim.equivalence, aim.equivalence], place - 0.3, place + 0.3,
                            color=NARROW, lw=0, zorder=0)  # fmt: skip
     if aim.margin is not None:
-        edge = -aim.margin if aim.better == "higher" else aim.margin
-        panel.plot([edge] * 2, [place - 0.3, place + 0.3], color=ORANGE, lw=2.2, zorder=2)
+        panel.plot([_edge(aim)] * 2, [place - 0.3, place + 0.3], color=ORANGE, lw=2.2, zorder=2)
 
 
 def _name(each: Comparison, *, several: bool) -> str:
