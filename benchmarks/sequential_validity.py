@@ -16,7 +16,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the libraries load
@@ -24,29 +24,30 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the libraries load
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import ndtri, stdtr
+from scipy.special import ndtri
 
 from nextcall.abtest.bounded_sequences import BoundedMean
 from nextcall.abtest.confidence_sequences import asymptotic_sequence, mixture_rate
 from nextcall.abtest.effect import Arm, difference
-from nextcall.abtest.group_sequential import classical_bounds, spending_bounds
 from nextcall.abtest.horizon_sequences import Horizon, horizon_bounds, t_score
-from nextcall.abtest.spending import Spending
+from nextcall.abtest.simulated_looks import (
+    LAWS,
+    Draw,
+    Reading,
+    beyond,
+    continuous_readings,
+    count_shown,
+    mixture_bounds,
+    planned_readings,
+    t_scores,
+)
 
 Array = NDArray[np.float64]
-Draw = Callable[[np.random.Generator, tuple[int, int]], Array]
 
 _ALPHA = 0.05
 _TUNING = 5000.0  # gbstats' default
 _FIRST = 30  # units an arm at the first look
 _BLOCK = 200
-
-_LAWS: Mapping[str, Draw] = {
-    "normal": lambda rng, shape: rng.standard_normal(shape),
-    "lognormal": lambda rng, shape: rng.lognormal(size=shape),
-    "bernoulli_0.1": lambda rng, shape: (rng.random(shape) < 0.1).astype(np.float64),
-    "exponential": lambda rng, shape: rng.exponential(size=shape),
-}
 
 _PEER = """
 import json, sys
@@ -77,11 +78,11 @@ def main() -> None:
         "runs": args.runs,
         "type_one": {
             law: type_one(draw, args.runs, np.random.default_rng(args.seed))
-            for law, draw in _LAWS.items()
+            for law, draw in LAWS.items()
         },
         "type_one_unequal": {
             law: unequal(draw, args.runs // 2, np.random.default_rng(args.seed + 4))
-            for law, draw in _LAWS.items()
+            for law, draw in LAWS.items()
         },
         "power": power(args.power_runs, np.random.default_rng(args.seed + 1)),
         "bounded_missed": bounded_missed(args.runs // 20, np.random.default_rng(args.seed + 2)),
@@ -98,81 +99,26 @@ def main() -> None:
 
 def type_one(draw: Draw, runs: int, rng: np.random.Generator) -> dict[str, float]:
     """Give how often each method shows an effect where there is none."""
-    horizon, peer_rate = 2000, mixture_rate(_TUNING, _ALPHA, approximate=True)
-    every = np.arange(_FIRST, horizon + 1)
-    # Name: the sizes of an arm at which it is looked at, bounds, and whether a t-score counts as
-    # the z-score that is as rare.
-    tests: dict[str, tuple[NDArray[np.int64], Array, bool]] = {
-        "fixed_once": (np.array([1000]), np.array([-ndtri(_ALPHA / 2)]), True),
-        "always_valid_every_unit": (
-            every,
-            horizon_bounds(Horizon(last=2 * horizon, first=2 * _FIRST), 2 * every, alpha=_ALPHA),
-            True,
+    peer_rate = mixture_rate(_TUNING, _ALPHA, approximate=True)
+    every = continuous_readings(2000, first=_FIRST, alpha=_ALPHA)
+    sizes = every["always_valid"].sizes
+    tests = {
+        "fixed_once": planned_readings(1000, 1, alpha=_ALPHA)["naive"],
+        "always_valid_every_unit": every["always_valid"],
+        "gbstats_every_unit": Reading(
+            sizes=sizes, bounds=mixture_bounds(sizes, peer_rate, alpha=_ALPHA), exact=False
         ),
-        "gbstats_every_unit": (every, mixture_bounds(every, peer_rate), False),
-        "mixture_every_unit": (
-            every,
-            mixture_bounds(every, mixture_rate(2 * horizon, _ALPHA)),
-            False,
-        ),
+        "mixture_every_unit": every["mixture"],
     }
     for looks in (5, 10, 20):
-        sizes = 1000 * np.arange(1, looks + 1) // looks
-        shares = (sizes / 1000).tolist()
-        plain = np.full(looks, -ndtri(_ALPHA / 2))
-        tests[f"naive_{looks}"] = (sizes, plain, True)
-        tests[f"always_valid_{looks}"] = (
-            sizes,
-            horizon_bounds(Horizon(last=2000), 2 * sizes, alpha=_ALPHA),
-            True,
+        planned = planned_readings(1000, looks, alpha=_ALPHA)
+        sizes = planned["naive"].sizes
+        planned["gbstats"] = Reading(
+            sizes=sizes, bounds=mixture_bounds(sizes, peer_rate, alpha=_ALPHA), exact=False
         )
-        tests[f"gbstats_{looks}"] = (sizes, mixture_bounds(sizes, peer_rate), False)
-        for name, planned in {
-            "obrien_fleming": classical_bounds(shares, alpha=_ALPHA),
-            "pocock": classical_bounds(shares, alpha=_ALPHA, exponent=0.5),
-            "spending_obrien_fleming": spending_bounds(shares, alpha=_ALPHA),
-            "spending_pocock": spending_bounds(shares, alpha=_ALPHA, spending=Spending("pocock")),
-        }.items():
-            tests[f"group_{name}_{looks}"] = (sizes, np.array(planned.upper), True)
-    shown = dict.fromkeys(tests, 0)
-    for begin in range(0, runs, _BLOCK):
-        scores, dof = t_scores(draw, rng, min(_BLOCK, runs - begin), horizon)
-        for name, (sizes, bounds, exact) in tests.items():
-            where = sizes - 1
-            shown[name] += int(beyond(scores[:, where], dof[:, where], bounds, exact=exact).sum())
+        tests |= {f"{name}_{looks}": reading for name, reading in planned.items()}
+    shown = count_shown(draw, tests, runs=runs, rng=rng)
     return {name: count / runs for name, count in shown.items()}
-
-
-def mixture_bounds(sizes: Array | NDArray[np.int64], rate: float) -> Array:
-    """Give the z-scores that a normal mixture's confidence sequence excludes."""
-    ratio = 2 * sizes * rate
-    found: Array = np.sqrt((1 + ratio) / ratio * (np.log1p(ratio) - 2 * np.log(_ALPHA)))
-    return found
-
-
-def t_scores(
-    draw: Draw, rng: np.random.Generator, runs: int, size: int, *, effect: float = 0.0, of: int = 1
-) -> tuple[Array, Array]:
-    """Give Welch's t-score and degrees of freedom after every unit of treatment.
-
-    Control has `of` units for each.
-    """
-    estimates: list[Array] = []
-    errors: list[Array] = []  # squared
-    freedoms: list[Array] = []
-    for times, shift in ((of, 0.0), (1, effect)):
-        values = draw(rng, (runs, size * times)) + shift
-        count = np.arange(1.0, size + 1) * times
-        mean = values.cumsum(axis=1)[:, times - 1 :: times] / count
-        square = (values * values).cumsum(axis=1)[:, times - 1 :: times] / count - mean * mean
-        estimates.append(mean)
-        errors.append(np.maximum(square, 0.0) / np.maximum(count - 1, 1))
-        freedoms.append(np.maximum(count - 1, 1))
-    one, other = errors
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scores = (estimates[1] - estimates[0]) / np.sqrt(one + other)
-        dof = (one + other) ** 2 / (one**2 / freedoms[0] + other**2 / freedoms[1])
-    return np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0), dof
 
 
 def unequal(draw: Draw, runs: int, rng: np.random.Generator) -> dict[str, float]:
@@ -193,28 +139,16 @@ def unequal(draw: Draw, runs: int, rng: np.random.Generator) -> dict[str, float]
             horizon_bounds(Horizon(last=last, first=first, shape=1.0), n),
             True,
         ),
-        "gbstats_every_unit": (mixture_bounds(n / 2, rate), False),
+        "gbstats_every_unit": (mixture_bounds(n / 2, rate, alpha=_ALPHA), False),
     }
     shown = dict.fromkeys(tests, 0)
     for begin in range(0, runs, _BLOCK):
         block = min(_BLOCK, runs - begin)
-        scores, dof = t_scores(draw, rng, block, len(every) + _FIRST - 1, of=4)
+        scores, dof = t_scores(draw, rng, (block, len(every) + _FIRST - 1), of=4)
         for name, (bounds, exact) in tests.items():
             late = slice(_FIRST - 1, None)
             shown[name] += int(beyond(scores[:, late], dof[:, late], bounds, exact=exact).sum())
     return {name: count / runs for name, count in shown.items()}
-
-
-def beyond(scores: Array, dof: Array, bounds: Array, *, exact: bool) -> NDArray[np.bool_]:
-    """Tell which runs lie beyond a bound at a look (two-sided)."""
-    hits = np.abs(scores) >= bounds
-    if not exact:
-        return np.asarray(hits.any(axis=1))
-    runs, looks = np.nonzero(hits)  # the z-score that is as rare lies nearer to 0
-    rare = -ndtri(stdtr(dof[runs, looks], -np.abs(scores[runs, looks]))) >= bounds[looks]
-    found = np.zeros(len(scores), dtype=np.bool_)
-    found[runs[rare]] = True
-    return found
 
 
 def power(runs: int, rng: np.random.Generator) -> dict[str, object]:
@@ -226,12 +160,14 @@ def power(runs: int, rng: np.random.Generator) -> dict[str, object]:
         kept = np.empty((runs, len(sizes)), dtype=np.float32)
         for begin in range(0, runs, _BLOCK):
             block = min(_BLOCK, runs - begin)
-            scores, _ = t_scores(_LAWS["normal"], rng, block, size, effect=effect)
+            scores, _ = t_scores(LAWS["normal"], rng, (block, size), effect=effect)
             kept[begin : begin + block] = np.abs(scores[:, _FIRST - 1 :])
         return kept
 
     scores = paths(effect)
-    peer_bounds = mixture_bounds(sizes, mixture_rate(_TUNING, _ALPHA, approximate=True))
+    peer_bounds = mixture_bounds(
+        sizes, mixture_rate(_TUNING, _ALPHA, approximate=True), alpha=_ALPHA
+    )
     peer_stops = stops(scores, peer_bounds)
 
     def horizon_stops(scores: NDArray[np.float32], last: int) -> Array:
