@@ -18,7 +18,7 @@ def test_a_broken_promise_has_another_shape(
     table = pd.DataFrame(
         [
             {"method": name, "group": "normal", "share": s, "low": s - 0.01, "high": s + 0.01}
-            for name, s in (("kept", 0.05), ("often", 0.1), ("seldom", 0.01))
+            for name, s in (("kept", 0.059), ("often", 0.1), ("seldom", 0.01))
         ]
     )
     figure = plot_shares(table, level=0.05, within=0.007, what="errors", bad=bad)
@@ -33,7 +33,7 @@ def test_what_is_never_seen_is_not_in_the_legend() -> None:
     row = {"method": "one", "group": "all", "share": 0.05, "low": 0.04, "high": 0.06}
     figure = plot_shares(pd.DataFrame([row]), level=0.05, within=0.007, what="errors")
     keys = [each.get_text() for each in figure.legends[0].get_texts()]
-    assert keys == ["as promised (95 % interval)", "0.05 ± 0.007"]
+    assert keys == ["as promised", "0.05 ± 0.007 (lines: 95 % intervals)"]
 
 
 def test_uniform_pvalues_stay_in_their_band_and_small_ones_leave_it() -> None:

@@ -51,6 +51,7 @@ def plot_shares(
         Name of the share.
     bad : {"above", "below"}
         On which side of the level a promise is broken; the other side is only needlessly strict.
+        An interval that holds the level tells neither.
 
     Examples
     --------
@@ -71,7 +72,8 @@ def plot_shares(
         panel.axvline(level, color=LINE, lw=0.9, zorder=1)
         for row in found[found["group"] == group].to_dict("records"):
             off = (row["share"] - level) * (1 if bad == "above" else -1)
-            mark = broken if off > within else _STRICT if off < -within else _HELD
+            told = abs(off) > within and not row["low"] <= level <= row["high"]
+            mark = _HELD if not told else broken if off > 0 else _STRICT
             used.append(mark)
             place = methods.index(row["method"])
             panel.plot([row["low"], row["high"]], [place] * 2, color=mark.colour, lw=1.6, zorder=2)
@@ -84,11 +86,11 @@ def plot_shares(
     panels[0].set_ylim(len(methods) - 0.4, -0.6)
     names = {_HELD: "as promised", broken: "more often wrong", _STRICT: "stricter than it must be"}
     handles: list[Any] = [
-        Line2D([], [], lw=1.6, label=f"{names[mark]} (95 % interval)", **marker(mark, 7.0))
+        Line2D([], [], lw=1.6, label=names[mark], **marker(mark, 7.0))
         for mark in names
         if mark in used
     ]
-    handles.append(Patch(color=WIDE, label=f"{level:g} ± {within:g}"))
+    handles.append(Patch(color=WIDE, label=f"{level:g} ± {within:g} (lines: 95 % intervals)"))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     return figure
 
