@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import hypot, inf, isfinite, isnan, nan, sqrt
 from typing import Final, Literal, get_args
 
@@ -122,16 +123,18 @@ def effect_of(
     (0.04, 3.96, 0.0455)
     """
     alpha, alternative = check_alpha(alpha), check_alternative(alternative)
-    law = stats.norm if dof == inf else stats.t(dof)
-    tail: Callable[[float], float] = law.sf
     if isnan(value) or isnan(se) or not se >= 0 or not dof > 0:
         low, high, pvalue = -inf, inf, nan
     elif se == 0:
         low, high, pvalue = value, value, nan
     else:
+        tail: Callable[[float], float] = stats.norm.sf
+        from_tail: Callable[[float], float] = stats.norm.isf
+        if dof != inf:  # a frozen law would take longer to make than to ask
+            tail, from_tail = partial(stats.t.sf, df=dof), partial(stats.t.isf, df=dof)
         z = (value - null) / se
         share = alpha / 2 if alternative == "two-sided" else alpha
-        reach = float(law.isf(share)) * se
+        reach = float(from_tail(share)) * se
         low, high = value - reach, value + reach
         two_sided = min(1.0, 2 * float(tail(abs(z))))
         pvalues = {"two-sided": two_sided, "greater": tail(z), "less": tail(-z)}
