@@ -24,9 +24,9 @@ SOURCE = ROOT / "src" / "nextcall"
 
 # The rooms of docs/architecture.md; the second line is for rooms that may come.
 ROOMS = {"abtest", "anomaly", "catalog", "cli", "embedding", "ranking", "runs", "serve"}
-ROOMS |= {"sessions", "storage", "synth", "training"}
+ROOMS |= {"sessions", "storage", "synth", "training", "trials"}
 ROOMS_TO_COME = {"access", "assistant", "cache", "guard", "llm", "memory"}
-ROOMS_TO_COME |= {"monitor", "resilience", "telemetry", "trials", "widgets"}
+ROOMS_TO_COME |= {"monitor", "resilience", "telemetry", "widgets"}
 GROUND_FLOOR = {"compiling", "files", "locations", "progress"}
 
 TEN_PACKAGES = (

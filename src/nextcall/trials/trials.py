@@ -1,0 +1,338 @@
+"""All that can be asked of the tests of a database."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Final, Self
+from uuid import uuid4
+
+from sqlalchemy import select, update
+
+from nextcall.abtest.assignment import Assignment
+from nextcall.storage.database import Database
+from nextcall.storage.group_writer import GroupWriter
+from nextcall.trials import life
+from nextcall.trials.aggregates import LARGEST
+from nextcall.trials.conclusion import conclude_trial
+from nextcall.trials.definition import Definition, check_text
+from nextcall.trials.life import Change, Status, Trial
+from nextcall.trials.recording import (
+    Recorded,
+    Sighting,
+    aggregates_of,
+    write_sightings,
+    wrong_variant,
+)
+from nextcall.trials.results import TrialResult
+from nextcall.trials.tables import ARM, TRIAL
+
+_FRESH: Final = 1.0  # seconds for which a test is taken for what it was when it was read
+_TRIALS_KEPT: Final = 100
+_UNITS_KEPT: Final = 100_000
+_LONGEST_UNIT: Final = 256
+_MOST_VALUES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A running test as it was read; good until a moment of the clock."""
+
+    number: int
+    assignment: Assignment
+    until: float
+
+
+class Trials:
+    """The tests of a database: their life, their units, their results.
+
+    Threads and tasks may share one. Units are assigned by hash alone; the first time, that is
+    written down. What is recorded is on disk when the call returns. A test that another process
+    stops takes no more records at once; its assignments end within a second.
+
+    Parameters
+    ----------
+    database : Database
+        Migrated.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from nextcall.storage.migrations import migrate
+    >>> from nextcall.trials.definition import Definition, Variant
+    >>> halves = [
+    ...     Variant(variant_id=each, variant_name=each, traffic_percentage=50) for each in "AB"
+    ... ]
+    >>> plan = Definition(
+    ...     test_name="ranker", test_type="model", variants=halves, control_variant_id="A",
+    ...     primary_metric="taken",
+    ... )
+    >>> with TemporaryDirectory() as folder, Database(f"sqlite:///{folder}/a.db") as database:
+    ...     migrate(database)
+    ...     with Trials(database) as trials:
+    ...         test_id = trials.create(plan).test_id
+    ...         _ = trials.start(test_id)
+    ...         variant = trials.assign(test_id, "user-1")
+    ...         trials.record(test_id, "user-1", variant, {"taken": 1}, event_id="answer-1")
+    Recorded(recorded=1, repeated=0)
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._writer: GroupWriter[Sighting, Recorded] = GroupWriter(database, write_sightings)
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._exposed: OrderedDict[tuple[int, str], None] = OrderedDict()
+
+    def close(self) -> None:
+        """Write what waits; the database stays open."""
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def create(self, definition: Definition) -> Trial:
+        """Keep a new test, as a draft."""
+        with self._database.writing() as connection:
+            return life.create(connection, definition)
+
+    def get(self, test_id: str) -> Trial:
+        """Give a test.
+
+        Raises
+        ------
+        UnknownTrialError
+        """
+        with self._database.reading() as connection:
+            return life.load(connection, test_id)
+
+    def find(
+        self,
+        *,
+        status: Status | None = None,
+        test_type: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[Trial]:
+        """Give tests, the newest first."""
+        with self._database.reading() as connection:
+            return life.find(
+                connection, status=status, test_type=test_type, limit=limit, offset=offset
+            )
+
+    def history(self, test_id: str) -> list[Change]:
+        """Give every change of a test, oldest first.
+
+        Raises
+        ------
+        UnknownTrialError
+        """
+        with self._database.reading() as connection:
+            return life.history(connection, test_id)
+
+    def change(self, test_id: str, definition: Definition, *, version: int | None = None) -> Trial:
+        """Give a draft another definition.
+
+        Parameters
+        ----------
+        version : int, optional
+            That the caller saw; a test that has changed since is left as it is.
+
+        Raises
+        ------
+        UnknownTrialError, StatusError, StaleError
+        """
+        with self._database.writing() as connection:
+            return life.change(
+                connection, test_id, "change", version=version, definition=definition
+            )
+
+    def start(self, test_id: str, *, version: int | None = None) -> Trial:
+        """Run a draft; errors as of `change`."""
+        with self._database.writing() as connection:
+            return life.change(connection, test_id, "start", version=version)
+
+    def stop(self, test_id: str, *, version: int | None = None) -> Trial:
+        """End a running test for good; errors as of `change`."""
+        try:
+            with self._database.writing() as connection:
+                return life.change(connection, test_id, "stop", version=version)
+        finally:
+            self._known.pop(test_id, None)
+
+    def archive(self, test_id: str, *, version: int | None = None) -> Trial:
+        """Put a draft or a stopped test away; errors as of `change`."""
+        with self._database.writing() as connection:
+            return life.change(connection, test_id, "archive", version=version)
+
+    def assign(self, test_id: str, unit: str) -> str:
+        """Give the variant that a unit sees; the first time, it is written down.
+
+        Raises
+        ------
+        UnknownTrialError, StatusError
+        ValueError
+            Where the unit is blank, or longer than 256 characters.
+        """
+        sighting = self._sighting(self._running(test_id), unit)
+        if (sighting.trial, unit) not in self._exposed:
+            self._writer.write(sighting)
+            self._remember(sighting)
+        return sighting.variant_id
+
+    async def assign_async(self, test_id: str, unit: str) -> str:
+        """Assign as `assign` does, from a task of asyncio."""
+        sighting = self._sighting(await self._running_async(test_id), unit)
+        if (sighting.trial, unit) not in self._exposed:
+            await self._writer.write_async(sighting)
+            self._remember(sighting)
+        return sighting.variant_id
+
+    def record(
+        self,
+        test_id: str,
+        unit: str,
+        variant_id: str,
+        metrics: Mapping[str, float],
+        *,
+        event_id: str | None = None,
+    ) -> Recorded:
+        """Keep what a unit did; on disk when this returns.
+
+        Parameters
+        ----------
+        variant_id : str
+            That the unit saw.
+        metrics : mapping of str to float
+            1 to 32 values. A unit may record a metric many times; see `Definition.mean_over`.
+        event_id : str, optional
+            Of what happened. The same unit, metric and event are counted once, however often they
+            come; without an id each call is an event of its own.
+
+        Raises
+        ------
+        UnknownTrialError, StatusError, WrongVariantError, EventConflictError
+            Nothing is kept.
+        ValueError
+            Where a value, name or id cannot be.
+        """
+        running = self._running(test_id)
+        sighting = self._sighting(running, unit, variant_id, metrics, event_id)
+        recorded = self._writer.write(sighting)
+        self._remember(sighting)
+        return recorded
+
+    async def record_async(
+        self,
+        test_id: str,
+        unit: str,
+        variant_id: str,
+        metrics: Mapping[str, float],
+        *,
+        event_id: str | None = None,
+    ) -> Recorded:
+        """Record as `record` does, from a task of asyncio."""
+        running = await self._running_async(test_id)
+        sighting = self._sighting(running, unit, variant_id, metrics, event_id)
+        recorded = await self._writer.write_async(sighting)
+        self._remember(sighting)
+        return recorded
+
+    def analyze(self, test_id: str) -> TrialResult:
+        """Say what a test says now, from its sums alone.
+
+        The first look at a running test is written down: a test that was looked at is read by
+        intervals that hold at every look, after its end too.
+
+        Raises
+        ------
+        UnknownTrialError
+        """
+        with self._database.reading() as connection:
+            trial = life.load(connection, test_id)
+            asked = select(ARM.c.variant_id, ARM.c.units).where(ARM.c.trial == trial.number)
+            units = {row.variant_id: row.units for row in connection.execute(asked)}
+            sums = {
+                (variant, metric): each
+                for (_, variant, metric), each in aggregates_of(connection, [trial.number]).items()
+            }
+        unseen = TRIAL.c.units_at_first_look.is_(None)
+        if trial.status == "running" and trial.units_at_first_look is None and any(units.values()):
+            with self._database.writing() as connection:
+                this = update(TRIAL).where(TRIAL.c.number == trial.number, unseen)
+                connection.execute(this.values(units_at_first_look=units))
+        return conclude_trial(trial, units, sums)
+
+    def _running(self, test_id: str) -> _Known:
+        known = self._known.get(test_id)
+        if known is None or known.until < time.monotonic():
+            trial = self.get(test_id)
+            if trial.status != "running":
+                self._known.pop(test_id, None)
+                raise life.not_running(test_id, trial.status)
+            until = time.monotonic() + _FRESH
+            assignment = trial.assignment() if known is None else known.assignment
+            known = _Known(trial.number, assignment, until)
+            self._known[test_id] = known
+            if len(self._known) > _TRIALS_KEPT:
+                self._known.popitem(last=False)
+        return known
+
+    async def _running_async(self, test_id: str) -> _Known:
+        known = self._known.get(test_id)
+        if known is None or known.until < time.monotonic():
+            return await asyncio.to_thread(self._running, test_id)
+        return known
+
+    def _sighting(
+        self,
+        running: _Known,
+        unit: str,
+        variant_id: str | None = None,
+        metrics: Mapping[str, float] | None = None,
+        event_id: str | None = None,
+    ) -> Sighting:
+        """Check what came, and give it in the form that is written."""
+        check_text("unit", unit, most=_LONGEST_UNIT)
+        assigned = running.assignment.assign(unit).variant
+        if assigned is None:  # a started test has shares of 100 together
+            raise ValueError(f"unit {unit!r} must have a variant, got none.")
+        values: tuple[tuple[str, float], ...] = ()
+        if metrics is not None:
+            values = _checked(metrics)
+            if variant_id != assigned:
+                raise wrong_variant(unit, assigned, str(variant_id))
+        return Sighting(
+            trial=running.number,
+            test_id=running.assignment.test,
+            unit=unit,
+            variant_id=assigned,
+            at=datetime.now(UTC),
+            event_id=uuid4().hex if event_id is None else check_text("event_id", event_id),
+            values=values,
+        )
+
+    def _remember(self, sighting: Sighting) -> None:
+        """Keep in mind that a unit is written down, so that it is not asked again."""
+        self._exposed[sighting.trial, sighting.unit] = None
+        if len(self._exposed) > _UNITS_KEPT:
+            self._exposed.popitem(last=False)
+
+
+def _checked(metrics: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    if not 1 <= len(metrics) <= _MOST_VALUES:
+        raise ValueError(f"metrics must hold 1 to {_MOST_VALUES} values, got {len(metrics)}.")
+    found = []
+    for name, value in metrics.items():
+        check_text("the name of a metric", name)
+        if not isinstance(value, int | float):
+            raise TypeError(f"{name} must be a number, got {value!r}.")
+        if not (isfinite(value) and abs(value) <= LARGEST):
+            raise ValueError(f"{name} must lie within {LARGEST:g} of 0, got {value}.")
+        found.append((name, float(value)))
+    return tuple(found)
