@@ -1,5 +1,6 @@
 """The application as a whole."""
 
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
@@ -10,6 +11,8 @@ from starlette.testclient import TestClient
 from nextcall.serve.app import create_app
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
+from nextcall.storage.database import Database
+from nextcall.trials.trials import Trials
 
 
 def test_production_is_not_built(predictor: Predictor) -> None:
@@ -17,8 +20,13 @@ def test_production_is_not_built(predictor: Predictor) -> None:
         create_app(predictor, settings=load_settings(environment="production"))
 
 
-def test_every_reference_of_the_description_leads_somewhere(client: TestClient) -> None:
-    description = client.get("/openapi.json").json()
+@pytest.mark.parametrize("kept", [False, True])
+def test_every_reference_of_the_description_leads_somewhere(
+    predictor: Predictor, settings: Settings, tmp_path: Path, *, kept: bool
+) -> None:
+    with Database(f"sqlite:///{tmp_path}/a.db") as database, Trials(database) as trials:
+        app = create_app(predictor, settings=settings, trials=trials if kept else None)
+    description = app.openapi()
 
     def references(value: Any) -> set[str]:
         if isinstance(value, dict):
@@ -30,7 +38,12 @@ def test_every_reference_of_the_description_leads_somewhere(client: TestClient) 
 
     known = {f"#/components/schemas/{name}" for name in description["components"]["schemas"]}
     assert references(description) <= known
-    assert set(description["paths"]) == {"/predict", "/predict/batch", "/health"}
+    tests = "/api/ab-testing/tests"
+    of_tests = {tests, f"{tests}/{{test_id}}"}
+    steps = ("assign", "record", "start", "stop", "archive", "analyze", "history")
+    of_tests |= {f"{tests}/{{test_id}}/{step}" for step in steps}
+    others = {"/predict", "/predict/batch", "/health"}
+    assert set(description["paths"]) == (others | of_tests if kept else others)
 
 
 def test_only_so_many_requests_are_computed_side_by_side(predictor: Predictor) -> None:

@@ -48,10 +48,10 @@ def run(
         name = f"user-{unit}"
         known = trials._running(test_id)
         for event in range(events if unit % 3 else 1):
-            variant = str(known.assignment.assign(name).variant)
+            variant = known.assigned(name).variant_id
             value = 10 + rng.normal() + effect * (variant != definition.control_variant_id)
             metrics = {definition.primary_metric: value, "cost": rng.gamma(3.0)}
-            sightings.append(trials._sighting(known, name, variant, metrics, str(event)))
+            sightings.append(known.recorded(name, variant, metrics, str(event)))
             rows.append({"unit": name, "variant": variant, **metrics})
     with trials._database.writing() as connection:
         trials._writer._write(connection, sightings)
@@ -205,7 +205,7 @@ def test_units_that_are_all_alike_are_answered(trials: Trials, definition: Defin
     trials.start(test_id)
     for unit in range(80):
         name = f"user-{unit}"
-        trials.record(test_id, name, trials.assign(test_id, name), {"taken": 1})
+        trials.record(test_id, name, trials.assign(test_id, name).variant_id, {"taken": 1})
     found = trials.analyze(test_id)
     assert (found.valid, found.winner_variant_id) == (False, None)
     assert "no unit differs from another" in found.reason
@@ -254,9 +254,9 @@ def test_of_three_unequal_variants_the_best_is_named(
     known = trials._running(test_id)
     sightings = []
     for unit in range(600):
-        variant = str(known.assignment.assign(f"u{unit}").variant)
+        variant = known.assigned(f"u{unit}").variant_id
         value = rng.normal() + {"A": 0, "B": 1, "C": 2}[variant]
-        sightings.append(trials._sighting(known, f"u{unit}", variant, {"taken": value}, "e"))
+        sightings.append(known.recorded(f"u{unit}", variant, {"taken": value}, "e"))
     with trials._database.writing() as connection:
         trials._writer._write(connection, sightings)
     found = trials.analyze(test_id)

@@ -21,7 +21,8 @@ from nextcall.trials.errors import (
     StatusError,
     WrongVariantError,
 )
-from nextcall.trials.recording import MOST_METRICS, Recorded, aggregates_of
+from nextcall.trials.recording import MOST_METRICS, aggregates_of
+from nextcall.trials.sighting import Recorded
 from nextcall.trials.tables import ARM, EVENT, EXPOSURE, TRIAL, UNIT_TOTAL
 from nextcall.trials.trials import Trials
 
@@ -30,9 +31,10 @@ import sys
 from nextcall.storage.database import Database
 from nextcall.trials.trials import Trials
 with Database(sys.argv[1], patience=30.0) as database, Trials(database) as trials:
-    for unit in range(int(sys.argv[3]), int(sys.argv[3]) + 30):
+    for unit in range(int(sys.argv[3]), int(sys.argv[3]) + 10):
         name = f"user-{unit}"
-        trials.record(sys.argv[2], name, trials.assign(sys.argv[2], name), {"taken": unit})
+        variant = trials.assign(sys.argv[2], name).variant_id
+        trials.record(sys.argv[2], name, variant, {"taken": unit})
 """
 
 
@@ -66,17 +68,17 @@ def test_assignment_is_by_hash_and_written_down_once(
     assert trial.allocation is not None
     known = Assignment(test=test_id, salt=trial.salt, allocation=trial.allocation)
     names = [f"user-{each}" for each in range(40)]
-    seen = [trials.assign(test_id, name) for name in names * 2]
+    seen = [trials.assign(test_id, name).variant_id for name in names * 2]
     assert seen == [known.assign(name).variant for name in names] * 2
     assert count(database, EXPOSURE) == 40
     with Trials(database) as restarted:
-        assert [restarted.assign(test_id, name) for name in names] == seen[:40]
+        assert [restarted.assign(test_id, name).variant_id for name in names] == seen[:40]
     assert count(database, EXPOSURE) == 40
     assert units(database) == {each: seen[:40].count(each) for each in "AB"}
 
 
 def test_a_repeated_event_counts_once(trials: Trials, database: Database, test_id: str) -> None:
-    variant = trials.assign(test_id, "u")
+    variant = trials.assign(test_id, "u").variant_id
 
     def record(event: str, **metrics: float) -> Recorded:
         return trials.record(test_id, "u", variant, metrics, event_id=event)
@@ -93,7 +95,7 @@ def test_a_repeated_event_counts_once(trials: Trials, database: Database, test_i
 def test_an_event_that_says_something_else_is_refused_whole(
     trials: Trials, database: Database, test_id: str
 ) -> None:
-    variant = trials.assign(test_id, "u")
+    variant = trials.assign(test_id, "u").variant_id
     trials.record(test_id, "u", variant, {"taken": 1}, event_id="e")
     before = sums(database)
     with pytest.raises(EventConflictError, match="must say of 'taken' what it said before"):
@@ -105,7 +107,7 @@ def test_an_event_that_says_something_else_is_refused_whole(
 def test_without_an_event_id_each_call_is_an_event(
     trials: Trials, database: Database, test_id: str
 ) -> None:
-    variant = trials.assign(test_id, "u")
+    variant = trials.assign(test_id, "u").variant_id
     for _ in range(3):
         trials.record(test_id, "u", variant, {"taken": 1})
     assert sums(database)[variant, "taken"].events == 3
@@ -127,7 +129,7 @@ def test_a_record_of_a_unit_that_was_never_asked_for_is_its_exposure(
 def test_another_variant_and_a_stopped_test_are_refused(
     trials: Trials, database: Database, test_id: str
 ) -> None:
-    variant = trials.assign(test_id, "u")
+    variant = trials.assign(test_id, "u").variant_id
     other = {"A": "B", "B": "A"}[variant]
     for wrong in (other, "C"):
         with pytest.raises(WrongVariantError, match=f"must be the assigned one, '{variant}', got"):
@@ -151,7 +153,7 @@ def test_a_draft_assigns_nobody(trials: Trials, definition: Definition) -> None:
 def test_nothing_is_recorded_after_another_process_has_stopped_the_test(
     trials: Trials, database: Database, test_id: str
 ) -> None:
-    variant = trials.assign(test_id, "u")  # and the test is known for a second
+    variant = trials.assign(test_id, "u").variant_id  # and the test is known for a second
     with Trials(database) as other:
         other.stop(test_id)
     with pytest.raises(StatusError, match="must be running, and it is stopped"):
@@ -160,7 +162,7 @@ def test_nothing_is_recorded_after_another_process_has_stopped_the_test(
 
 
 def test_an_exposure_that_was_kept_wins(trials: Trials, database: Database, test_id: str) -> None:
-    variant = trials.assign(test_id, "u")
+    variant = trials.assign(test_id, "u").variant_id
     other = {"A": "B", "B": "A"}[variant]
     with database.writing() as connection:
         connection.execute(EXPOSURE.update().values(variant_id=other))
@@ -183,7 +185,7 @@ def test_values_that_cannot_be_are_refused(
     trials: Trials, test_id: str, metrics: dict[str, float], error: type[Exception], told: str
 ) -> None:
     with pytest.raises(error, match=told):
-        trials.record(test_id, "u", trials.assign(test_id, "u"), metrics)
+        trials.record(test_id, "u", trials.assign(test_id, "u").variant_id, metrics)
 
 
 def test_units_and_events_need_names(trials: Trials, test_id: str) -> None:
@@ -192,11 +194,13 @@ def test_units_and_events_need_names(trials: Trials, test_id: str) -> None:
     with pytest.raises(ValueError, match="unit must have at most 256 characters"):
         trials.assign(test_id, "u" * 257)
     with pytest.raises(ValueError, match="event_id must have at most 128"):
-        trials.record(test_id, "u", trials.assign(test_id, "u"), {"taken": 1}, event_id="e" * 129)
+        trials.record(
+            test_id, "u", trials.assign(test_id, "u").variant_id, {"taken": 1}, event_id="e" * 129
+        )
 
 
 def test_a_test_has_so_many_metrics(trials: Trials, test_id: str) -> None:
-    variant = trials.assign(test_id, "u")
+    variant = trials.assign(test_id, "u").variant_id
     names = [f"m{each}" for each in range(MOST_METRICS)]
     for start in range(0, MOST_METRICS, 25):
         trials.record(test_id, "u", variant, dict.fromkeys(names[start : start + 25], 1.0))
@@ -213,7 +217,7 @@ def test_many_at_once_add_up(trials: Trials, database: Database, test_id: str) -
 
     def record(one: tuple[str, float, str]) -> Recorded:
         unit, value, event = one
-        variant = trials.assign(test_id, unit)
+        variant = trials.assign(test_id, unit).variant_id
         return trials.record(test_id, unit, variant, {"taken": value}, event_id=event)
 
     with ThreadPoolExecutor(8) as pool:
@@ -224,7 +228,7 @@ def test_many_at_once_add_up(trials: Trials, database: Database, test_id: str) -
         totals[unit] = totals.get(unit, UnitTotal()).with_event(value)
     expected: dict[tuple[object, ...], Aggregate] = {}
     for unit, total in totals.items():
-        key = (trials.assign(test_id, unit), "taken")
+        key = (trials.assign(test_id, unit).variant_id, "taken")
         expected[key] = expected.get(key, Aggregate()).replaced(UnitTotal(), total)
     assert sums(database) == expected
     assert count(database, UNIT_TOTAL) == len(totals)
@@ -232,8 +236,8 @@ def test_many_at_once_add_up(trials: Trials, database: Database, test_id: str) -
 
 def test_tasks_assign_and_record_too(trials: Trials, database: Database, test_id: str) -> None:
     async def one(unit: str) -> tuple[str, Recorded]:
-        variant = await trials.assign_async(test_id, unit)
-        assert await trials.assign_async(test_id, unit) == variant
+        variant = (await trials.assign_async(test_id, unit)).variant_id
+        assert (await trials.assign_async(test_id, unit)).variant_id == variant
         return variant, await trials.record_async(test_id, unit, variant, {"taken": 1})
 
     async def ask() -> list[tuple[str, Recorded]]:
@@ -250,12 +254,12 @@ def test_two_processes_lose_nothing(
     assert trials.get(test_id).status == "running"
     running = [
         subprocess.Popen([sys.executable, "-c", PROGRAM, url, test_id, start])
-        for start in ("0", "15")
+        for start in ("0", "5")
     ]
     assert [each.wait(60) for each in running] == [0, 0]
-    assert sum(each.events for each in sums(database).values()) == 60
-    assert sum(each.units for each in sums(database).values()) == 45
-    assert sum(units(database).values()) == 45
+    assert sum(each.events for each in sums(database).values()) == 20
+    assert sum(each.units for each in sums(database).values()) == 15
+    assert sum(units(database).values()) == 15
 
 
 def test_little_is_remembered(
@@ -268,7 +272,7 @@ def test_little_is_remembered(
     for test_id, unit in product(ids, "uvw"):
         if trials.get(test_id).status == "draft":
             trials.start(test_id)
-        assert trials.assign(test_id, unit) == trials.assign(test_id, unit)
+        assert trials.assign(test_id, unit).variant_id == trials.assign(test_id, unit).variant_id
     assert (len(trials._exposed), len(trials._known)) == (2, 2)
     with Trials(trials._database) as other:
         other.stop(ids[2])

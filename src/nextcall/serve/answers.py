@@ -11,12 +11,14 @@ from nextcall.serve.problems import Problem
 ProcessingMethod = Literal["lambdamart", "fused_retrieval", "rest_conventions", "generic_crud"]
 
 
-class _Answered(BaseModel):
+class Answered(BaseModel):
+    """Whatever is answered."""
+
     # A field may be called model_...; NaN and infinity become null.
     model_config = ConfigDict(frozen=True, protected_namespaces=(), ser_json_inf_nan="null")
 
 
-class Prediction(_Answered):
+class Prediction(Answered):
     """One operation that may come next."""
 
     api_call: str = Field(examples=["GET /users/{id}"])
@@ -42,7 +44,7 @@ class FullPrediction(Prediction):
     safety_validated: bool | None
 
 
-class Metadata(_Answered):
+class Metadata(Answered):
     """How the answer came about."""
 
     model_version: str | None
@@ -60,7 +62,7 @@ class Metadata(_Answered):
     )
 
 
-class ColdStartAnalysis(_Answered):
+class ColdStartAnalysis(Answered):
     """What was known of the calls so far."""
 
     has_history: bool
@@ -81,7 +83,7 @@ class ColdStartAnalysis(_Answered):
     )
 
 
-class SafetyValidation(_Answered):
+class SafetyValidation(Answered):
     """Null throughout: this version has no guard."""
 
     input_validated: bool | None = None
@@ -92,7 +94,7 @@ class SafetyValidation(_Answered):
     guardrails_version: str | None = None
 
 
-class CostAwareRouting(_Answered):
+class CostAwareRouting(Answered):
     """Null throughout: this version calls no language model."""
 
     model_tier: str | None = None
@@ -103,7 +105,7 @@ class CostAwareRouting(_Answered):
     cost_optimization_enabled: bool | None = None
 
 
-class PerformanceMetrics(_Answered):
+class PerformanceMetrics(Answered):
     """Where the time went, and the memory of the process."""
 
     llm_latency_ms: float | None = None
@@ -133,7 +135,7 @@ class FullMetadata(Metadata):
     performance_metrics: PerformanceMetrics
 
 
-class Answer(_Answered):
+class Answer(Answered):
     """The answer to one request, in short."""
 
     prediction_id: str
@@ -143,7 +145,7 @@ class Answer(_Answered):
     processing_time_ms: float
 
 
-class FullAnswer(_Answered):
+class FullAnswer(Answered):
     """The answer to one request with ``detail=full``."""
 
     prediction_id: str
@@ -153,14 +155,14 @@ class FullAnswer(_Answered):
     processing_time_ms: float
 
 
-class BatchItem(_Answered):
+class BatchItem(Answered):
     """What became of one request of a batch: an answer or a problem, the other is null."""
 
     answer: Answer | FullAnswer | None = None
     problem: Problem | None = None
 
 
-class BatchAnswer(_Answered):
+class BatchAnswer(Answered):
     """One item a request, in the order of the requests."""
 
     results: list[BatchItem]
@@ -169,7 +171,7 @@ class BatchAnswer(_Answered):
     processing_time_ms: float
 
 
-class RankerHealth(_Answered):
+class RankerHealth(Answered):
     """The trained ranker, or why there is none."""
 
     status: Literal["ok", "fallback"]
@@ -180,7 +182,7 @@ class RankerHealth(_Answered):
     trained_on_this_catalog: bool | None
 
 
-class CatalogHealth(_Answered):
+class CatalogHealth(Answered):
     """The catalogue that is ranked."""
 
     status: Literal["ok"] = "ok"
@@ -190,7 +192,7 @@ class CatalogHealth(_Answered):
     content_hash: str
 
 
-class EmbedderHealth(_Answered):
+class EmbedderHealth(Answered):
     """The encoder of prompts."""
 
     status: Literal["ok"] = "ok"
@@ -198,7 +200,7 @@ class EmbedderHealth(_Answered):
     dimensions: int
 
 
-class Components(_Answered):
+class Components(Answered):
     """Each part that an answer needs."""
 
     ranker: RankerHealth
@@ -206,7 +208,7 @@ class Components(_Answered):
     embedder: EmbedderHealth
 
 
-class Health(_Answered):
+class Health(Answered):
     """Whether the service answers, and with what."""
 
     status: Literal["ok", "degraded"] = Field(description="degraded: without a trained ranker.")

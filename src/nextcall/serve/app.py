@@ -1,12 +1,13 @@
 """The application, built from its parts by one function."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from nextcall import __version__
@@ -16,14 +17,33 @@ from nextcall.serve.predictor import Predictor
 from nextcall.serve.routes.health import health_routes
 from nextcall.serve.routes.pages import STATIC, page_assets, page_routes
 from nextcall.serve.routes.predictions import prediction_routes
+from nextcall.serve.routes.trials import trial_routes
 from nextcall.serve.schemas import Limits, PredictRequest
 from nextcall.serve.settings import Settings, require_authentication
+from nextcall.serve.trial_schemas import (
+    AssignAsked,
+    ChangeAsked,
+    RecordAsked,
+    StepAsked,
+    TrialAsked,
+)
+from nextcall.trials.trials import Trials
 
 _TITLE = "nextcall"
 _SUMMARY = "Given a prompt and the calls so far, which API call comes next?"
+_PARSED: Final[Sequence[type[BaseModel]]] = (  # bodies that their routes read themselves
+    PredictRequest,
+    TrialAsked,
+    ChangeAsked,
+    AssignAsked,
+    RecordAsked,
+    StepAsked,
+)
 
 
-def create_app(predictor: Predictor, *, settings: Settings) -> FastAPI:
+def create_app(
+    predictor: Predictor, *, settings: Settings, trials: Trials | None = None
+) -> FastAPI:
     """Build the service over one loaded predictor.
 
     Parameters
@@ -32,6 +52,8 @@ def create_app(predictor: Predictor, *, settings: Settings) -> FastAPI:
         Answers; shared by all threads.
     settings : Settings
         Limits of requests, and how many are computed side by side.
+    trials : Trials, optional
+        A/B tests; whoever opened them closes them. Without them there are no such routes.
 
     Raises
     ------
@@ -61,6 +83,8 @@ def create_app(predictor: Predictor, *, settings: Settings) -> FastAPI:
     )
     app.include_router(prediction_routes(predictor, limits=limits, max_batch=settings.max_batch))
     app.include_router(health_routes(predictor))
+    if trials is not None:
+        app.include_router(trial_routes(trials))
     app.include_router(page_routes(_TITLE))
     app.mount(f"/{STATIC}", page_assets(), name=STATIC)
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
@@ -75,7 +99,7 @@ def _description(app: FastAPI, limits: Limits) -> dict[str, Any]:
         title=app.title, summary=app.summary, version=app.version, routes=app.routes
     )
     _, models = models_json_schema(
-        [(PredictRequest, "validation")], ref_template="#/components/schemas/{model}"
+        [(model, "validation") for model in _PARSED], ref_template="#/components/schemas/{model}"
     )
     request = models["$defs"]["PredictRequest"]
     request["required"].remove("max_predictions")  # its default is a setting

@@ -82,7 +82,9 @@ def _utc(time: datetime) -> datetime:
         raise PydanticCustomError("datetime_range", rule) from error
 
 
-class _Asked(BaseModel):
+class Asked(BaseModel):
+    """Whatever is asked: strict, and nothing that is not known."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     @model_validator(mode="before")
@@ -94,7 +96,7 @@ class _Asked(BaseModel):
         return value
 
 
-class HistoryEvent(_Asked):
+class HistoryEvent(Asked):
     """A call that was made before."""
 
     api_call: Annotated[str, AfterValidator(_not_blank)] = Field(
@@ -111,7 +113,7 @@ class HistoryEvent(_Asked):
     )
 
 
-class PredictRequest(_Asked):
+class PredictRequest(Asked):
     """A prompt and the calls so far."""
 
     prompt: Annotated[str, AfterValidator(_not_blank), AfterValidator(_short_enough)] = Field(

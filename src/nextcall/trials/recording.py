@@ -8,9 +8,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Table, bindparam, insert, select, tuple_, update
 
 from nextcall.trials.aggregates import Aggregate, UnitTotal
-from nextcall.trials.errors import EventConflictError, RefusedError, WrongVariantError
+from nextcall.trials.errors import EventConflictError, RefusedError
 from nextcall.trials.exact import Exact
 from nextcall.trials.life import not_running
+from nextcall.trials.sighting import Recorded, Sighting, wrong_variant
 from nextcall.trials.tables import AGGREGATE, ARM, EVENT, EXPOSURE, TRIAL, UNIT_TOTAL
 
 MOST_METRICS: Final = 100
@@ -20,54 +21,6 @@ _KEYS_AT_ONCE: Final = 1_000  # of one statement; databases take some ten thousa
 
 _Key = tuple[Any, ...]
 _EXACT: Final = [each.name for each in fields(Aggregate) if each.name not in {"units", "events"}]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
-    """A unit that was assigned, or of which something is recorded.
-
-    Parameters
-    ----------
-    trial : int
-        Number of the test.
-    test_id : str
-    unit, variant_id : str
-    at : datetime
-    event_id : str
-    values : tuple of (metric, value)
-        None where it was assigned only.
-    """
-
-    trial: int
-    test_id: str
-    unit: str
-    variant_id: str
-    at: datetime
-    event_id: str = ""
-    values: tuple[tuple[str, float], ...] = ()
-
-    @property
-    def events(self) -> dict[_Key, float]:
-        """Values by the key of their row."""
-        return {
-            (self.trial, self.unit, metric, self.event_id): value for metric, value in self.values
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """What became of a sighting.
-
-    Parameters
-    ----------
-    recorded : int
-        Values that are new.
-    repeated : int
-        Values that were there already, alike.
-    """
-
-    recorded: int
-    repeated: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -198,13 +151,6 @@ def _add(state: _State, key: _Key, variant_id: str, value: float) -> None:
     sums = state.changed_aggregates.get(arm) or state.aggregates.get(arm) or Aggregate()
     state.changed_totals[key] = new
     state.changed_aggregates[arm] = sums.replaced(old, new)
-
-
-def wrong_variant(unit: str, assigned: str, got: str) -> WrongVariantError:
-    """Say that a unit sees another variant."""
-    return WrongVariantError(
-        f"variant of unit {unit!r} must be the assigned one, {assigned!r}, got {got!r}."
-    )
 
 
 def _write(connection: Connection, state: _State) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from nextcall.abtest.effect import Effect
 from nextcall.abtest.look import Method
 from nextcall.abtest.verdict import Decision
+from nextcall.trials.life import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ class TrialResult:
     """
 
     test_id: str
-    status: str
+    status: Status
     primary_metric: str
     decision: Decision
     winner_variant_id: str | None

@@ -4,46 +4,24 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from math import isfinite
 from typing import Final, Self
-from uuid import uuid4
 
 from sqlalchemy import select, update
 
-from nextcall.abtest.assignment import Assignment
 from nextcall.storage.database import Database
 from nextcall.storage.group_writer import GroupWriter
 from nextcall.trials import life
-from nextcall.trials.aggregates import LARGEST
 from nextcall.trials.conclusion import conclude_trial
-from nextcall.trials.definition import Definition, check_text
+from nextcall.trials.definition import Definition, Variant
 from nextcall.trials.life import Change, Status, Trial
-from nextcall.trials.recording import (
-    Recorded,
-    Sighting,
-    aggregates_of,
-    write_sightings,
-    wrong_variant,
-)
+from nextcall.trials.recording import aggregates_of, write_sightings
 from nextcall.trials.results import TrialResult
+from nextcall.trials.sighting import Recorded, Running, Sighting
 from nextcall.trials.tables import ARM, TRIAL
 
 _FRESH: Final = 1.0  # seconds for which a test is taken for what it was when it was read
 _TRIALS_KEPT: Final = 100
 _UNITS_KEPT: Final = 100_000
-_LONGEST_UNIT: Final = 256
-_MOST_VALUES: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A running test as it was read; good until a moment of the clock."""
-
-    number: int
-    assignment: Assignment
-    until: float
 
 
 class Trials:
@@ -75,15 +53,15 @@ class Trials:
     ...     with Trials(database) as trials:
     ...         test_id = trials.create(plan).test_id
     ...         _ = trials.start(test_id)
-    ...         variant = trials.assign(test_id, "user-1")
-    ...         trials.record(test_id, "user-1", variant, {"taken": 1}, event_id="answer-1")
+    ...         seen = trials.assign(test_id, "user-1")
+    ...         trials.record(test_id, "user-1", seen.variant_id, {"taken": 1}, event_id="answer-1")
     Recorded(recorded=1, repeated=0)
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._writer: GroupWriter[Sighting, Recorded] = GroupWriter(database, write_sightings)
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: OrderedDict[str, tuple[Running, float]] = OrderedDict()
         self._exposed: OrderedDict[tuple[int, str], None] = OrderedDict()
 
     def close(self) -> None:
@@ -170,7 +148,7 @@ class Trials:
         with self._database.writing() as connection:
             return life.change(connection, test_id, "archive", version=version)
 
-    def assign(self, test_id: str, unit: str) -> str:
+    def assign(self, test_id: str, unit: str) -> Variant:
         """Give the variant that a unit sees; the first time, it is written down.
 
         Raises
@@ -179,19 +157,21 @@ class Trials:
         ValueError
             Where the unit is blank, or longer than 256 characters.
         """
-        sighting = self._sighting(self._running(test_id), unit)
+        running = self._running(test_id)
+        sighting = running.assigned(unit)
         if (sighting.trial, unit) not in self._exposed:
             self._writer.write(sighting)
             self._remember(sighting)
-        return sighting.variant_id
+        return running.variant(sighting)
 
-    async def assign_async(self, test_id: str, unit: str) -> str:
+    async def assign_async(self, test_id: str, unit: str) -> Variant:
         """Assign as `assign` does, from a task of asyncio."""
-        sighting = self._sighting(await self._running_async(test_id), unit)
+        running = await self._running_async(test_id)
+        sighting = running.assigned(unit)
         if (sighting.trial, unit) not in self._exposed:
             await self._writer.write_async(sighting)
             self._remember(sighting)
-        return sighting.variant_id
+        return running.variant(sighting)
 
     def record(
         self,
@@ -222,7 +202,7 @@ class Trials:
             Where a value, name or id cannot be.
         """
         running = self._running(test_id)
-        sighting = self._sighting(running, unit, variant_id, metrics, event_id)
+        sighting = running.recorded(unit, variant_id, metrics, event_id)
         recorded = self._writer.write(sighting)
         self._remember(sighting)
         return recorded
@@ -238,7 +218,7 @@ class Trials:
     ) -> Recorded:
         """Record as `record` does, from a task of asyncio."""
         running = await self._running_async(test_id)
-        sighting = self._sighting(running, unit, variant_id, metrics, event_id)
+        sighting = running.recorded(unit, variant_id, metrics, event_id)
         recorded = await self._writer.write_async(sighting)
         self._remember(sighting)
         return recorded
@@ -268,71 +248,28 @@ class Trials:
                 connection.execute(this.values(units_at_first_look=units))
         return conclude_trial(trial, units, sums)
 
-    def _running(self, test_id: str) -> _Known:
-        known = self._known.get(test_id)
-        if known is None or known.until < time.monotonic():
-            trial = self.get(test_id)
-            if trial.status != "running":
-                self._known.pop(test_id, None)
-                raise life.not_running(test_id, trial.status)
-            until = time.monotonic() + _FRESH
-            assignment = trial.assignment() if known is None else known.assignment
-            known = _Known(trial.number, assignment, until)
-            self._known[test_id] = known
-            if len(self._known) > _TRIALS_KEPT:
-                self._known.popitem(last=False)
-        return known
+    def _running(self, test_id: str) -> Running:
+        known, until = self._known.get(test_id, (None, 0.0))
+        if known is not None and time.monotonic() < until:
+            return known
+        trial = self.get(test_id)
+        if trial.status != "running":
+            self._known.pop(test_id, None)
+            raise life.not_running(test_id, trial.status)
+        running = known or Running(trial)  # neither variants nor buckets change while it runs
+        self._known[test_id] = running, time.monotonic() + _FRESH
+        if len(self._known) > _TRIALS_KEPT:
+            self._known.popitem(last=False)
+        return running
 
-    async def _running_async(self, test_id: str) -> _Known:
-        known = self._known.get(test_id)
-        if known is None or known.until < time.monotonic():
-            return await asyncio.to_thread(self._running, test_id)
-        return known
-
-    def _sighting(
-        self,
-        running: _Known,
-        unit: str,
-        variant_id: str | None = None,
-        metrics: Mapping[str, float] | None = None,
-        event_id: str | None = None,
-    ) -> Sighting:
-        """Check what came, and give it in the form that is written."""
-        check_text("unit", unit, most=_LONGEST_UNIT)
-        assigned = running.assignment.assign(unit).variant
-        if assigned is None:  # a started test has shares of 100 together
-            raise ValueError(f"unit {unit!r} must have a variant, got none.")
-        values: tuple[tuple[str, float], ...] = ()
-        if metrics is not None:
-            values = _checked(metrics)
-            if variant_id != assigned:
-                raise wrong_variant(unit, assigned, str(variant_id))
-        return Sighting(
-            trial=running.number,
-            test_id=running.assignment.test,
-            unit=unit,
-            variant_id=assigned,
-            at=datetime.now(UTC),
-            event_id=uuid4().hex if event_id is None else check_text("event_id", event_id),
-            values=values,
-        )
+    async def _running_async(self, test_id: str) -> Running:
+        known, until = self._known.get(test_id, (None, 0.0))
+        if known is not None and time.monotonic() < until:
+            return known
+        return await asyncio.to_thread(self._running, test_id)
 
     def _remember(self, sighting: Sighting) -> None:
         """Keep in mind that a unit is written down, so that it is not asked again."""
         self._exposed[sighting.trial, sighting.unit] = None
         if len(self._exposed) > _UNITS_KEPT:
             self._exposed.popitem(last=False)
-
-
-def _checked(metrics: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
-    if not 1 <= len(metrics) <= _MOST_VALUES:
-        raise ValueError(f"metrics must hold 1 to {_MOST_VALUES} values, got {len(metrics)}.")
-    found = []
-    for name, value in metrics.items():
-        check_text("the name of a metric", name)
-        if not isinstance(value, int | float):
-            raise TypeError(f"{name} must be a number, got {value!r}.")
-        if not (isfinite(value) and abs(value) <= LARGEST):
-            raise ValueError(f"{name} must lie within {LARGEST:g} of 0, got {value}.")
-        found.append((name, float(value)))
-    return tuple(found)

@@ -3,28 +3,20 @@
 import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from nextcall.serve.answers import Answer, BatchAnswer, BatchItem, FullAnswer
+from nextcall.serve.bodies import Body, body_schema, parsed_body, refused
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.problems import Problem, RefusedError, invalid, json_response, problem
+from nextcall.serve.problems import Problem, RefusedError, invalid, json_response
 from nextcall.serve.schemas import Limits, PredictRequest
 
 Detail = Annotated[
     Literal["short", "full"],
     Query(description="full: scores, features, reasons, timings and all other fields."),
 ]
-
-
-async def _read_body(request: Request) -> bytes:
-    return await request.body()
-
-
-# Read on the loop, then parsed and answered on a thread.
-Body = Annotated[bytes, Depends(_read_body)]
 
 
 def prediction_routes(predictor: Predictor, *, limits: Limits, max_batch: int) -> APIRouter:
@@ -34,11 +26,11 @@ def prediction_routes(predictor: Predictor, *, limits: Limits, max_batch: int) -
     @router.post(
         "/predict",
         responses={200: {"model": Answer | FullAnswer}, **_REFUSALS},
-        openapi_extra=_body_schema({"$ref": "#/components/schemas/PredictRequest"}),
+        openapi_extra=body_schema({"$ref": "#/components/schemas/PredictRequest"}),
     )
     def predict(body: Body, detail: Detail = "short") -> Response:
         """Rank the operations of the catalogue by how likely each is the next call."""
-        request = _checked(_parsed(body), limits)
+        request = _checked(parsed_body(body), limits)
         if isinstance(request, Problem):
             raise RefusedError(request)
         return json_response(_answer(predictor, request, detail))
@@ -46,7 +38,7 @@ def prediction_routes(predictor: Predictor, *, limits: Limits, max_batch: int) -
     @router.post(
         "/predict/batch",
         responses={200: {"model": BatchAnswer}, **_REFUSALS},
-        openapi_extra=_body_schema(
+        openapi_extra=body_schema(
             {
                 "type": "array",
                 "items": {"$ref": "#/components/schemas/PredictRequest"},
@@ -58,12 +50,12 @@ def prediction_routes(predictor: Predictor, *, limits: Limits, max_batch: int) -
     def predict_batch(body: Body, detail: Detail = "short") -> Response:
         """Answer up to 100 requests; one that fails validation does not keep the others back."""
         start = time.perf_counter()
-        asked = _parsed(body)
+        asked = parsed_body(body)
         if not isinstance(asked, list):
-            raise _refused("body", "Should be a list of requests", asked)
+            raise refused("body", "Should be a list of requests", asked)
         if not 1 <= len(asked) <= max_batch:
             rule = f"Should hold 1 to {max_batch} requests"
-            raise _refused("body", rule, f"{len(asked)} requests")
+            raise refused("body", rule, f"{len(asked)} requests")
         results = []
         for values in asked:
             request = _checked(values, limits)
@@ -90,23 +82,10 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _body_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    content = {"application/json": {"schema": schema}}
-    return {"requestBody": {"required": True, "content": content}}
-
-
 def _answer(predictor: Predictor, request: PredictRequest, detail: str) -> Answer | FullAnswer:
     if detail == "full":
         return predictor.predict_fully(request)
     return predictor.predict(request)
-
-
-def _parsed(body: bytes) -> object:
-    """Read JSON; NaN, lone surrogates and very deep values are none."""
-    try:
-        return from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise _refused("body", f"Should be JSON: {error}", f"{len(body)} bytes") from error
 
 
 def _checked(values: object, limits: Limits) -> PredictRequest | Problem:
@@ -114,7 +93,3 @@ def _checked(values: object, limits: Limits) -> PredictRequest | Problem:
         return PredictRequest.model_validate(values, context=limits)
     except ValidationError as error:
         return invalid(error.errors(include_url=False, include_context=False))
-
-
-def _refused(field: str, rule: str, got: object) -> RefusedError:
-    return RefusedError(problem("Request failed validation", field=field, rule=rule, got=got))

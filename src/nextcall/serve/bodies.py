@@ -1,0 +1,57 @@
+"""Bodies of requests: read on the loop, then parsed where they are answered."""
+
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from nextcall.serve.problems import RefusedError, invalid, problem
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def _read_body(request: Request) -> bytes:
+    return await request.body()
+
+
+Body = Annotated[bytes, Depends(_read_body)]
+"""A route's parameter: the body as it came."""
+
+
+def body_schema(schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    """Describe a body that the route parses itself."""
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": required, "content": content}}
+
+
+def parsed_body(body: bytes) -> object:
+    """Read JSON; NaN, lone surrogates and very deep values are none.
+
+    Raises
+    ------
+    RefusedError
+    """
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise refused("body", f"Should be JSON: {error}", f"{len(body)} bytes") from error
+
+
+def read_as(model: type[Model], body: bytes) -> Model:
+    """Read a body of one form.
+
+    Raises
+    ------
+    RefusedError
+    """
+    try:
+        return model.model_validate(parsed_body(body))
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False)
+        raise RefusedError(invalid(problems)) from error
+
+
+def refused(field: str, rule: str, got: object) -> RefusedError:
+    """Say which field breaks which rule."""
+    return RefusedError(problem("Request failed validation", field=field, rule=rule, got=got))

@@ -1,0 +1,184 @@
+"""Routes of A/B tests."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from nextcall.serve.bodies import Body, body_schema, read_as, refused
+from nextcall.serve.problems import Problem, RefusedError, json_response
+from nextcall.serve.trial_answers import (
+    AnalysisAnswer,
+    AssignAnswer,
+    ChangeAnswer,
+    HistoryAnswer,
+    RecordAnswer,
+    TrialAnswer,
+    TrialsAnswer,
+)
+from nextcall.serve.trial_schemas import (
+    AssignAsked,
+    ChangeAsked,
+    RecordAsked,
+    StepAsked,
+    TrialAsked,
+)
+from nextcall.trials.definition import TestType
+from nextcall.trials.errors import RefusedError as TrialRefusedError
+from nextcall.trials.errors import UnknownTrialError
+from nextcall.trials.life import Status, Trial
+from nextcall.trials.trials import Trials
+
+_TESTS = "/api/ab-testing/tests"
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    404: {"model": Problem, "description": "There is no such test."},
+    409: {"model": Problem, "description": "The test stands against it; the reason is told."},
+    422: {"model": Problem, "description": "Which field breaks which rule, and what came."},
+}
+
+
+def trial_routes(trials: Trials) -> APIRouter:
+    """Make the routes below ``/api/ab-testing/tests``."""
+    router = APIRouter(prefix=_TESTS, tags=["A/B tests"])
+
+    @router.post(
+        "",
+        status_code=HTTPStatus.CREATED,
+        responses={201: {"model": TrialAnswer}, 422: _REFUSALS[422]},
+        openapi_extra=_asks(TrialAsked),
+    )
+    def create(body: Body) -> Response:
+        """Keep a new test, as a draft."""
+        asked = read_as(TrialAsked, body)
+        with _told(checked=True):
+            definition = asked.definition()
+        return json_response(TrialAnswer.of(trials.create(definition)), status=HTTPStatus.CREATED)
+
+    @router.get("")
+    def find(
+        status: Status | None = None,
+        test_type: TestType | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    ) -> TrialsAnswer:
+        """Give tests, the newest first."""
+        found = trials.find(status=status, test_type=test_type, limit=limit, offset=offset)
+        return TrialsAnswer(tests=[TrialAnswer.of(each) for each in found])
+
+    @router.get("/{test_id}", responses={404: _REFUSALS[404]})
+    def get(test_id: str) -> TrialAnswer:
+        """Give a test as it stands."""
+        with _told():
+            found = trials.get(test_id)
+        return TrialAnswer.of(found)
+
+    @router.put(
+        "/{test_id}",
+        responses={200: {"model": TrialAnswer}, **_REFUSALS},
+        openapi_extra=_asks(ChangeAsked),
+    )
+    def change(test_id: str, body: Body) -> Response:
+        """Give a draft another definition."""
+        asked = read_as(ChangeAsked, body)
+        with _told(checked=True):
+            definition = asked.definition()
+        with _told():
+            changed = trials.change(test_id, definition, version=asked.version)
+        return json_response(TrialAnswer.of(changed))
+
+    @router.get("/{test_id}/history", responses={404: _REFUSALS[404]})
+    def history(test_id: str) -> HistoryAnswer:
+        """Give every change of a test, oldest first."""
+        with _told():
+            found = trials.history(test_id)
+        return HistoryAnswer(test_id=test_id, changes=[ChangeAnswer.of(each) for each in found])
+
+    @router.post(
+        "/{test_id}/assign",
+        responses={200: {"model": AssignAnswer}, **_REFUSALS},
+        openapi_extra=_asks(AssignAsked),
+    )
+    async def assign(test_id: str, body: Body) -> Response:
+        """Give the variant that a user sees."""
+        user = read_as(AssignAsked, body).user_id
+        with _told(checked=True):
+            variant = await trials.assign_async(test_id, user)
+        answer = AssignAnswer(
+            test_id=test_id,
+            user_id=user,
+            variant_id=variant.variant_id,
+            variant_name=variant.variant_name,
+            configuration=variant.configuration,
+        )
+        return json_response(answer)
+
+    @router.post(
+        "/{test_id}/record",
+        responses={200: {"model": RecordAnswer}, **_REFUSALS},
+        openapi_extra=_asks(RecordAsked),
+    )
+    async def record(test_id: str, body: Body) -> Response:
+        """Keep what a user did; it is on disk when the answer comes."""
+        asked = read_as(RecordAsked, body)
+        with _told(checked=True):
+            kept = await trials.record_async(
+                test_id, asked.user_id, asked.variant_id, asked.metrics, event_id=asked.event_id
+            )
+        answer = RecordAnswer(test_id=test_id, recorded=kept.recorded, repeated=kept.repeated)
+        return json_response(answer)
+
+    _add_step(router, "start", trials.start, "Run a draft.")
+    _add_step(router, "stop", trials.stop, "End a running test for good.")
+    _add_step(router, "archive", trials.archive, "Put a draft or a stopped test away.")
+
+    @router.post("/{test_id}/analyze", responses={404: _REFUSALS[404]}, include_in_schema=False)
+    @router.get("/{test_id}/analyze", responses={404: _REFUSALS[404]})
+    def analyze(test_id: str) -> AnalysisAnswer:
+        """Say what a test says now; a winner only where one may be named."""
+        with _told():
+            found = trials.analyze(test_id)
+        return AnalysisAnswer.of(found)
+
+    return router
+
+
+def _add_step(router: APIRouter, name: str, take: Callable[..., Trial], told: str) -> None:
+    def step(test_id: str, body: Body) -> Response:
+        version = read_as(StepAsked, body).version if body else None
+        with _told():
+            taken = take(test_id, version=version)
+        return json_response(TrialAnswer.of(taken))
+
+    router.add_api_route(
+        f"/{{test_id}}/{name}",
+        step,
+        methods=["POST"],
+        name=name,
+        description=told,
+        responses={200: {"model": TrialAnswer}, **_REFUSALS},
+        openapi_extra=_asks(StepAsked, required=False),
+    )
+
+
+@contextmanager
+def _told(*, checked: bool = False) -> Iterator[None]:
+    """Turn what the tests refuse into answers; where arguments are checked, their faults too."""
+    try:
+        yield
+    except UnknownTrialError as error:
+        raise RefusedError(Problem(error=str(error)), status=HTTPStatus.NOT_FOUND) from error
+    except TrialRefusedError as error:
+        raise RefusedError(Problem(error=str(error)), status=HTTPStatus.CONFLICT) from error
+    except ValueError as error:
+        if not checked:
+            raise
+        raise refused("body", str(error), None) from error
+
+
+def _asks(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    reference = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return body_schema(reference, required=required)
