@@ -18,8 +18,6 @@ disjoint pairs. ``aws_static`` is AWS once more, all prompts encoded by a static
 on it.
 """
 
-import argparse
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
@@ -27,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from json_output import give, parser_of
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
@@ -186,9 +185,8 @@ def share_refused(scores: Scores) -> float:
 
 def main() -> None:
     """Measure; print JSON, or write it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--model", type=Path, default=packaged_model())
-    parser.add_argument("--output", type=Path)
     parser.add_argument("--prompts", type=int, default=250, help="of each set, at most")
     options = parser.parse_args()
     abstention = load_abstention(options.model)
@@ -214,11 +212,7 @@ def main() -> None:
         "aws_static": static_figures(abstention, opened),
         "nearest_operation": measure(opened, lambda c, p: found[c, p][1]),
     }
-    report = json.dumps(result, indent=1)
-    if options.output:
-        options.output.write_text(report + "\n", encoding="utf-8")
-    else:
-        print(report)
+    give(result, options.output)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,12 @@ all, then few     weighed by all sessions, evidence of the few
 ``seen`` are queries whose right answers all occur in the sessions learned from, ``new`` the others.
 """
 
-import argparse
+import sys
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from json_output import give, parser_of
 from numpy.typing import NDArray
 
 from nextcall.catalog.load import load_catalog
@@ -112,20 +113,24 @@ def _ndcg(
 
 
 def main() -> None:
-    """Measure; print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure; show a table, and give JSON."""
+    parser = parser_of(__doc__, seed=0)
     parser.add_argument("--set", default="bfcl_nonlive", help="of the shared sets")
     parser.add_argument("--sessions", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     told = measure(options.set, sessions=options.sessions, rng=np.random.default_rng(options.seed))
-    print("| task | ranked by | NDCG@10 | queries seen | seen | new |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for (task, row), pairs in told.items():
+    print("| task | ranked by | NDCG@10 | queries seen | seen | new |", file=sys.stderr)
+    print("| --- | --- | --- | --- | --- | --- |", file=sys.stderr)
+    rows = []
+    for (task, ranked_by), pairs in told.items():
         values, seen = np.array(pairs).T
-        halves = [values[seen == own] for own in (1, 0)]
-        means = [f"{own.mean():.3f}" if len(own) else "" for own in halves]
-        print(f"| {task} | {row} | {values.mean():.3f} | {seen.mean():.3f} | {' | '.join(means)} |")
+        figures = {"ndcg@10": values.mean(), "queries_seen": seen.mean()}
+        for name, own in (("seen", values[seen == 1]), ("new", values[seen == 0])):
+            figures[name] = own.mean() if len(own) else None
+        rows.append({"task": task, "ranked_by": ranked_by, **figures})
+        cells = ["" if value is None else f"{value:.3f}" for value in figures.values()]
+        print(f"| {task} | {ranked_by} | {' | '.join(cells)} |", file=sys.stderr)
+    give({"benchmark": "adaptation", "set": options.set, "rows": rows}, options.output)
 
 
 if __name__ == "__main__":

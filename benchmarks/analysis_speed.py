@@ -12,7 +12,6 @@ that does nothing else, less that before it (Linux).
 Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -27,6 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the libraries load
 import ibis
 import numpy as np
 import pandas as pd
+from json_output import give, parser_of
 
 from nextcall.abtest.analysis import analyze
 from nextcall.abtest.measured import Summed
@@ -127,11 +127,9 @@ def _analyze(data: object, *, unit: str | None = None) -> object:
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, rounds=5)
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peer-python")
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     frame = _frame(arguments.rows)
     text = frame["variant"].astype("str")
@@ -177,11 +175,7 @@ def main() -> None:
         "extra_megabytes": memory,
         "load_average": os.getloadavg()[0],
     }
-    shown = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(shown)
-    else:
-        arguments.output.write_text(shown + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 def _line(peer: "subprocess.Popen[str]") -> str:

@@ -133,10 +133,9 @@ def _one_by_one(
 
 def main() -> None:
     """Run, and print or write."""
-    parser = parser_of(__doc__)
+    parser = parser_of(__doc__, rounds=5)
     parser.add_argument("--keys", type=int, default=5_000)
     parser.add_argument("--points", type=int, default=200_000)
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peer-python", default=sys.executable)
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):

@@ -10,14 +10,11 @@ the median of the rounds, and of the ratios within each round. Before each, its 
 are compared with the scalar ones. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
 import hashlib
-import json
 import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the libraries load
@@ -26,6 +23,7 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from json_output import give, parser_of
 
 from nextcall.abtest.allocation import allocate
 from nextcall.abtest.assignment import Assignment
@@ -44,10 +42,8 @@ _LAYERED = Assignment(
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, rounds=5)
     parser.add_argument("--units", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     names = [f"user-{n}" for n in range(arguments.units)]
     columns: dict[str, Any] = {
@@ -94,11 +90,7 @@ def main() -> None:
             for name, each in seconds.items()
         },
     }
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 def _reference(units: list[str]) -> None:

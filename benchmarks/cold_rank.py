@@ -8,7 +8,6 @@ operations after two calls, in turns with ``ToolGraph.retrieve(prompt, history=.
 a process of its own. What is not there is left out. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -25,6 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+from json_output import give, parser_of
 
 from nextcall.catalog import Catalog
 from nextcall.catalog.aws import read_aws
@@ -149,13 +149,12 @@ def beside_peer(
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--static", type=Path, help="folder of a static encoder")
     parser.add_argument("--model", type=Path, default=packaged_model())
     parser.add_argument("--prompts", type=int, default=400)
     parser.add_argument("--peer-prompts", type=int, default=20)
     parser.add_argument("--peer-python", default=sys.executable)
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -189,11 +188,7 @@ def main() -> None:
         asked = with_history(answered[: arguments.peer_prompts], part.catalog, rng=rng)
         result["beside_peer"] = beside_peer(ranker, part, asked, arguments.peer_python)
     result["load_average"] = os.getloadavg()[0]
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 if __name__ == "__main__":

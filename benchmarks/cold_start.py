@@ -14,14 +14,14 @@ Intervals are over
 services (AWS) or sessions. Prints a table, and writes JSON to ``--output``.
 """
 
-import argparse
-import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from json_output import give, parser_of
 from numpy.typing import NDArray
 
 from nextcall.catalog.actions import verb_action
@@ -222,10 +222,10 @@ def chosen(world: World) -> dict[str, float]:
 
 
 def print_table(rows: Sequence[dict[str, object]]) -> None:
-    """Print NDCG@10 of every level (columns) and world (rows) as a Markdown table."""
+    """Show NDCG@10 of every level (columns) and world (rows) as a Markdown table."""
     order = [*ColdStartLevel, CHANCE]
-    print(f"| queries | n | {' | '.join(order)} |")
-    print(f"| --- | --- |{' --- |' * len(order)}")
+    print(f"| queries | n | {' | '.join(order)} |", file=sys.stderr)
+    print(f"| --- | --- |{' --- |' * len(order)}", file=sys.stderr)
     for name in dict.fromkeys(str(row["world"]) for row in rows):
         of = {row["level"]: row for row in rows if row["world"] == name}
         cells = [
@@ -235,15 +235,14 @@ def print_table(rows: Sequence[dict[str, object]]) -> None:
             else ""
             for level in order
         ]
-        print(f"| {name} | {of[CHANCE]['n_queries']} | {' | '.join(cells)} |")
+        print(f"| {name} | {of[CHANCE]['n_queries']} | {' | '.join(cells)} |", file=sys.stderr)
 
 
 def main() -> None:
-    """Measure; print tables, and write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure; show tables as they come, and give JSON."""
+    parser = parser_of(__doc__)
     parser.add_argument("--model", type=Path, default=packaged_model())
     parser.add_argument("--queries", type=int, default=400, help="of each set and task, at most")
-    parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     ranker, _ = load_ranker(options.model)
     opened = worlds(most=options.queries)
@@ -256,11 +255,10 @@ def main() -> None:
             asked.index.encode_prompts([query.prompt for query in queries])
             rows += measure(asked, ranker)
             taken[world.name] = chosen(asked)
-        print(f"\n{said}\n")
+        print(f"\n{said}\n", file=sys.stderr)
         print_table(rows)
         result[said] = {"levels": rows, "chosen_without_a_ranker": taken}
-    if options.output:
-        options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    give(result, options.output)
 
 
 if __name__ == "__main__":

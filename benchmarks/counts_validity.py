@@ -10,12 +10,10 @@ one of `--units` units, the plan being right (a false alarm at 0.05 and 0.01) an
 four equal arms. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
-import json
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
+from json_output import give, parser_of
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -119,11 +117,9 @@ def _arms(rows: NDArray[np.float64]) -> tuple[Arm, list[Arm]]:
 
 def main() -> None:
     """Measure, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = parser_of(__doc__, seed=0)
     parser.add_argument("--runs", type=int, default=1_000)
     parser.add_argument("--units", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     result = {
@@ -133,11 +129,7 @@ def main() -> None:
         "sample_ratio": sample_ratios(rng, options.runs, options.units),
         "many_to_one": many_to_one(rng, 20 * options.runs),
     }
-    text = json.dumps(result, indent=1)
-    if options.output is None:
-        print(text)
-    else:
-        options.output.write_text(text + "\n", encoding="utf-8")
+    give(result, options.output)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ turn, so that what else the machine does falls on all alike; figures are medians
 Without the extra `research` the reference is left out.
 """
 
-import argparse
 import gzip
 import json
 import os
@@ -16,9 +15,9 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
+from json_output import give, parser_of
 
 from nextcall.catalog.text import identifier_words, strip_html
 from nextcall.embedding import Embedder, OnnxEmbedder
@@ -99,9 +98,7 @@ def bulk_speed(rounds: int, texts: Sequence[str]) -> dict[str, float]:
 
 def main() -> None:
     """Measure; print JSON, or write it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = parser_of(__doc__, rounds=5)
     parser.add_argument("--texts", type=int, default=400)
     options = parser.parse_args()
     texts = documents(options.texts)
@@ -112,11 +109,7 @@ def main() -> None:
         if f"{measure}_sentence_transformers" in result:
             ratio = result[f"{measure}_onnx"] / result[f"{measure}_sentence_transformers"]
             result[f"{measure}_ratio"] = ratio
-    report = json.dumps(result, indent=1)
-    if options.output:
-        options.output.write_text(report + "\n", encoding="utf-8")
-    else:
-        print(report)
+    give(result, options.output)
 
 
 if __name__ == "__main__":

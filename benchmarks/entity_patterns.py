@@ -16,17 +16,15 @@ alarms, Wilson of the recall. Speed is CPU time, events in order of time, entiti
 JSON, or writes it to ``--output``.
 """
 
-import argparse
 import copy
-import json
 import sys
 import time
 import tracemalloc
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from json_output import give, parser_of
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
@@ -226,13 +224,12 @@ def speed(*, entities: int, weeks: int, volume: float) -> dict[str, Any]:
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--rate", type=float, default=1 / 500)
     parser.add_argument("--volumes", type=float, nargs="+", default=[2.0, 5.0, 20.0, 100.0])
     parser.add_argument("--entities", type=int, default=6, help="of each law and volume")
     parser.add_argument("--weeks", type=int, default=24, help="of quiet entities, above 4")
     parser.add_argument("--faults", type=int, default=16, help="an entity, of each kind and length")
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     shared = {
         "rate": arguments.rate,
@@ -246,11 +243,7 @@ def main() -> None:
         "recall": recall(**shared, faults=arguments.faults),
         "false_alarms_over_rate": false_alarms(**shared, weeks=arguments.weeks),
     }
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 if __name__ == "__main__":

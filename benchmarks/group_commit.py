@@ -10,10 +10,8 @@ tasks of asyncio. By turns; wall time, the median of the rounds, and of the rati
 The rows are counted after each. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
 import asyncio
 import itertools
-import json
 import statistics
 import threading
 import time
@@ -21,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from json_output import give, parser_of
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, func, insert, select
 
 from nextcall.storage.database import Database
@@ -39,13 +38,11 @@ _EACH = "one commit each"
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, rounds=5)
     parser.add_argument("--url", help="of PostgreSQL; SQLite where none is given")
     parser.add_argument("--folder", type=Path, default=Path(), help="for SQLite's file: its disk")
     parser.add_argument("--callers", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     with TemporaryDirectory(dir=arguments.folder) as folder:
         url = arguments.url or f"sqlite:///{folder}/rows.db"
@@ -53,11 +50,7 @@ def main() -> None:
             result = _measure(
                 database, arguments.callers, seconds=arguments.seconds, rounds=arguments.rounds
             )
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 Way = Callable[[], int]

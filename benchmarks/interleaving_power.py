@@ -16,18 +16,16 @@ of exactly so many users, with the library's tests, check that the power is ther
 rankers are told apart at the level only. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
-import json
 import os
 from collections.abc import Mapping
 from functools import reduce
 from operator import add
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the libraries load
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+from json_output import give, parser_of
 from numpy.typing import NDArray
 
 from nextcall.abtest.click_models import Cascade, ClickModel, PositionBiased, draw_sessions
@@ -140,12 +138,10 @@ def joined(duels: list[Duel]) -> Duel:
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, seed=0)
     parser.add_argument("--users", type=int, default=20_000, help="in a batch")
     parser.add_argument("--batches", type=int, default=12)
     parser.add_argument("--trials", type=int, default=1_000, help="of interleaving; A/B a fifth")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     worlds: list[dict[str, object]] = []
     for shared in (0.5, 0.9):
@@ -202,7 +198,7 @@ def main() -> None:
                             ),
                         }
                     )
-    text = json.dumps(
+    give(
         {
             "benchmark": "interleaving_power",
             "seed": arguments.seed,
@@ -214,12 +210,8 @@ def main() -> None:
             "models": {name: repr(model) for name, model in USERS.items()},
             "worlds": worlds,
         },
-        indent=2,
+        arguments.output,
     )
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

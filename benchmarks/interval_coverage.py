@@ -218,9 +218,8 @@ def clusters(
 
 def main() -> None:
     """Measure, and give the tables."""
-    parser = parser_of(__doc__)
+    parser = parser_of(__doc__, seed=0)
     parser.add_argument("--runs", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     runs, rng = options.runs, np.random.default_rng(options.seed)
     draws: dict[str, Callable[[tuple[int, int]], Floats]] = {

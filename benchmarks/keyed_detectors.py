@@ -8,8 +8,6 @@ machine counts less. Saving and loading are timed once, in milliseconds of the s
 writes it to ``--output``.
 """
 
-import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +15,7 @@ from time import process_time
 from typing import Final
 
 import numpy as np
+from json_output import give, parser_of
 
 from nextcall.anomaly.change_detector import ChangeDetector
 from nextcall.anomaly.hampel import HampelDetector
@@ -80,10 +79,8 @@ def measure(
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, rounds=5)
     parser.add_argument("--keys", type=int, default=5_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     result = {
         "benchmark": "keyed_detectors",
@@ -93,11 +90,7 @@ def main() -> None:
             for name, make in _DETECTORS.items()
         },
     }
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ half of them after a call.
 Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from json_output import give, parser_of
 
 _PROCESS = """
 import json, sys, time
@@ -49,10 +50,9 @@ print(json.dumps({
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--static", type=Path, help="folder of a static encoder")
     parser.add_argument("--catalog", type=Path, help="its Parquet file; AWS is read where none is")
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     from nextcall.catalog.aws import read_aws  # noqa: PLC0415  # numpy loads with its threads set
     from nextcall.catalog.load import load_catalog  # noqa: PLC0415
@@ -81,11 +81,7 @@ def main() -> None:
                 env=environment,
             )
             result[name] = json.loads(done.stdout)
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 if __name__ == "__main__":

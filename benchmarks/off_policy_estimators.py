@@ -8,11 +8,8 @@ of 95 % intervals (t; empirical Bernstein with the bound of the weights that the
 the share of runs in which overlap was warned of. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
-import json
-from pathlib import Path
-
 import numpy as np
+from json_output import give, parser_of
 
 from nextcall.abtest.logged_actions import LoggedActions
 from nextcall.abtest.off_policy import Method, evaluate_policy
@@ -24,10 +21,8 @@ BOUNDED: tuple[Method, ...] = ("ips", "dr", "switch_dr")
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, seed=0)
     parser.add_argument("--runs", type=int, default=1_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
     rewards = rng.uniform(0.05, 0.6, size=(CONTEXTS, ACTIONS))
@@ -83,13 +78,10 @@ def main() -> None:
                     "coverage_bernstein": {k: round(v / runs, 3) for k, v in bernstein.items()},
                 }
             )
-    text = json.dumps(
-        {"benchmark": "off_policy_estimators", "seed": arguments.seed, "worlds": found}, indent=2
+    give(
+        {"benchmark": "off_policy_estimators", "seed": arguments.seed, "worlds": found},
+        arguments.output,
     )
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ there yet; ``--specs`` and ``--github`` take what lies elsewhere, and then npm i
 writes it to ``--output``.
 """
 
-import argparse
 import json
 import platform
 import shutil
@@ -24,6 +23,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from json_output import give, parser_of
 
 from nextcall.catalog import Catalog, CatalogError
 from nextcall.catalog.document import follow_pointer
@@ -191,11 +192,10 @@ def directory_report(tally: Tally) -> dict[str, object]:
 
 def main() -> None:
     """Read the arguments, measure, and leave the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--specs", type=Path, help="folder of descriptions")
     parser.add_argument("--github", type=Path, help="GitHub's description")
     parser.add_argument("--save", type=Path, help="folder for the catalogues")
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     if arguments.specs is not None and not arguments.specs.is_dir():
         parser.error(f"--specs must be a folder, got {str(arguments.specs)!r}.")
@@ -211,10 +211,7 @@ def main() -> None:
         "github": _GITHUB if arguments.github is None else "--github",
     }
     report["python"] = platform.python_version()
-    text = json.dumps(report, indent=2)
-    print(text)
-    if arguments.output is not None:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(report, arguments.output)
     if tally.internal_errors or tally.operations_lost:
         raise SystemExit(1)
 

@@ -7,17 +7,15 @@ The three forms of the power of two shares are put beside the power of the score
 Fisher's, counted over all outcomes. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
-import json
 import os
 import time
 from itertools import product
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the libraries load
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+from json_output import give, parser_of
 from scipy import stats
 
 from nextcall.abtest.design import design
@@ -126,11 +124,9 @@ def shares() -> dict[str, dict[str, float]]:
 
 def main() -> None:
     """Measure, and print or write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, seed=0)
     parser.add_argument("--runs", type=int, default=200_000)
     parser.add_argument("--slow-runs", type=int, default=5_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path)
     given = parser.parse_args()
     rng = np.random.default_rng(given.seed)
     found = {
@@ -138,11 +134,7 @@ def main() -> None:
         "welch": welch(runs=given.runs, rng=rng),
         "shares": shares(),
     }
-    text = json.dumps(found, indent=2)
-    if given.output is None:
-        print(text)
-    else:
-        given.output.write_text(text + "\n")
+    give(found, given.output)
 
 
 if __name__ == "__main__":

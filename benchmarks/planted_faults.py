@@ -116,8 +116,7 @@ def _summary(name: str, rate: str, faults: pd.DataFrame, alarms: pd.DataFrame) -
 
 def main() -> None:
     """Run, and print or write."""
-    parser = parser_of(__doc__)
-    parser.add_argument("--seed", type=int, default=0)
+    parser = parser_of(__doc__, seed=0)
     parser.add_argument("--series", type=int, default=2, help="of each law with faults")
     parser.add_argument("--clean-series", type=int, default=3, help="of each law without")
     parser.add_argument("--peer-python", default=sys.executable)

@@ -6,8 +6,6 @@ and the trees' scores of the same 100 rows, compiled and by LightGBM; all take t
 round. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
-import json
 import os
 import platform
 import time
@@ -20,6 +18,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import lightgbm
 import numpy as np
+from json_output import give, parser_of
 
 from nextcall.catalog.aws import read_aws
 from nextcall.embedding.search import top_rows
@@ -33,10 +32,9 @@ from nextcall.training.opening import open_index
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--prompts", type=int, default=400)
     parser.add_argument("--model", type=Path, default=data_dir() / "models" / "aws")
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -96,11 +94,7 @@ def main() -> None:
         ),
         "versions": {"numpy": np.__version__, "python": platform.python_version()},
     }
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 if __name__ == "__main__":

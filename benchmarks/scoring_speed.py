@@ -6,7 +6,6 @@ Beside it, in fresh processes, what the first prediction costs where compiled co
 where it is not. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
 import json
 import os
 import platform
@@ -23,6 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import lightgbm
 import numba
 import numpy as np
+from json_output import give, parser_of
 from numpy.typing import NDArray
 
 from nextcall.ranking.boosting import BoostingSettings, RankingRows, Trees, train_trees
@@ -108,10 +108,8 @@ def first_prediction(trees: Trees) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=1_000)
+    parser = parser_of(__doc__, rounds=1_000)
     parser.add_argument("--model", type=Path, help="LightGBM's text of other trees to time too")
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -144,11 +142,7 @@ def main() -> None:
             "python": platform.python_version(),
         },
     }
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 if __name__ == "__main__":

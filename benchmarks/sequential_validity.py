@@ -11,17 +11,16 @@ its closed form; ``--peer-python`` checks that against the package on random arm
 JSON, or writes it to ``--output``.
 """
 
-import argparse
 import json
 import os
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the libraries load
 
 import numpy as np
+from json_output import give, parser_of
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtri
@@ -66,12 +65,10 @@ print(json.dumps(found))
 
 def main() -> None:
     """Run it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = parser_of(__doc__, seed=0)
     parser.add_argument("--runs", type=int, default=20_000)
     parser.add_argument("--power-runs", type=int, default=6_000)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--peer-python")
-    parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     begin = time.perf_counter()
     found: dict[str, object] = {
@@ -90,11 +87,7 @@ def main() -> None:
     if args.peer_python:
         found["gbstats_closed_form"] = peer(args.peer_python, np.random.default_rng(args.seed + 3))
     found["seconds"] = round(time.perf_counter() - begin, 1)
-    text = json.dumps(found, indent=1)
-    if args.output:
-        args.output.write_text(text + "\n")
-    else:
-        print(text)
+    give(found, args.output)
 
 
 def type_one(draw: Draw, runs: int, rng: np.random.Generator) -> dict[str, float]:

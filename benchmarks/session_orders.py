@@ -11,15 +11,13 @@ sessions of four calls and more, shuffled, or with half of their calls drawn ane
 drawings, which share their sessions. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from json_output import give, parser_of
 from sklearn.metrics import roc_auc_score
 
 from nextcall.anomaly.session_orders import SessionOrders
@@ -134,9 +132,8 @@ def judge(detector: SessionOrders, usual: Sequences, rng: np.random.Generator) -
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--repeats", type=int, default=16, help="halves of each real set")
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     sets = []
     for name in ("simulated", *_REAL):
@@ -171,11 +168,7 @@ def main() -> None:
         "update_calls_a_second": round(sum(map(len, sequences[500:])) / taken),
         "sets": sets,
     }
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 if __name__ == "__main__":

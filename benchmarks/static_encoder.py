@@ -6,14 +6,14 @@ included; figures are medians over the rounds, and the least. Then the static on
 is what a process that imported numpy grows by until it has encoded a prompt.
 """
 
-import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from json_output import give, parser_of
 
 from nextcall.embedding import Embedder, OnnxEmbedder
 from nextcall.embedding.static_files import load_static
@@ -80,10 +80,8 @@ def memory(folder: Path) -> dict[str, float]:
 
 def main() -> None:
     """Measure; print JSON, or write it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, rounds=100)
     parser.add_argument("encoder", type=Path, help="folder of the static encoder")
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--rounds", type=int, default=100)
     options = parser.parse_args()
     static, _ = load_static(options.encoder)
     encoders: dict[str, Embedder] = {"onnx": OnnxEmbedder(), "static": static}
@@ -91,11 +89,7 @@ def main() -> None:
         encoder.encode(PROMPTS)
     result = speed(encoders, options.rounds) | memory(options.encoder)
     result["load_average"] = os.getloadavg()[0]
-    report = json.dumps(result, indent=1)
-    if options.output:
-        options.output.write_text(report + "\n", encoding="utf-8")
-    else:
-        print(report)
+    give(result, options.output)
 
 
 if __name__ == "__main__":

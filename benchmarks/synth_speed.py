@@ -4,8 +4,6 @@ The two walk the same chain, taking turns, on one core; the figures are CPU time
 the median over the rounds. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
-import json
 import platform
 import statistics
 import time
@@ -14,6 +12,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
+from json_output import give, parser_of
 
 from nextcall.catalog import Catalog
 from nextcall.catalog.load import load_catalog
@@ -77,11 +76,9 @@ def simulation_speed(catalog: Catalog, n_sessions: int) -> dict[str, float]:
 
 def main() -> None:
     """Read the arguments, measure, and leave the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser = parser_of(__doc__, rounds=7)
     parser.add_argument("--sessions", type=int, default=50_000)
     parser.add_argument("--catalog", type=Path, help="also time `simulate` over this catalogue")
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     report: dict[str, object] = {
         "chain": chain_speed(arguments.rounds, arguments.sessions),
@@ -90,11 +87,7 @@ def main() -> None:
     }
     if arguments.catalog is not None:
         report["simulation"] = simulation_speed(load_catalog(arguments.catalog), 10_000)
-    text = json.dumps(report, indent=1)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(report, arguments.output)
 
 
 if __name__ == "__main__":

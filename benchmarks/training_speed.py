@@ -5,19 +5,17 @@ turns; the figures are CPU seconds, and the ratio is the median over the rounds.
 writes it to ``--output``.
 """
 
-import argparse
-import json
 import os
 import platform
 import statistics
 import time
-from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before LightGBM: waiting threads do not spin
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import lightgbm
 import numpy as np
+from json_output import give, parser_of
 
 from nextcall.ranking.boosting import BoostingSettings, RankingRows, train_trees
 
@@ -55,9 +53,7 @@ def ours(rows: RankingRows) -> None:
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path)
+    parser = parser_of(__doc__, rounds=5)
     arguments = parser.parse_args()
     rows = made_rows(np.random.default_rng(0))
     times: dict[str, list[float]] = {"ours": [], "raw": []}
@@ -77,11 +73,7 @@ def main() -> None:
         "rounds": arguments.rounds,
         "versions": {"lightgbm": lightgbm.__version__, "python": platform.python_version()},
     }
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ scan of half bytes, and the same of the nearest lists. Recall is the share of th
 products. One thread; CPU time beside wall time. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
-import json
 import os
 import statistics
 import time
@@ -22,6 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the libraries load
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+from json_output import give, parser_of
 from numpy.typing import NDArray
 
 from nextcall.catalog import Operation
@@ -100,12 +99,11 @@ def exact(vectors: Floats, query: Floats) -> Found:
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--static", type=Path, required=True, help="folder of a static encoder")
     parser.add_argument("--apis", type=Path, help="folder of catalogues (Parquet)")
     parser.add_argument("--sizes", type=int, nargs="*", default=[50_000, 100_000, 150_000])
     parser.add_argument("--prompts", type=int, default=400)
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     rng = np.random.default_rng(0)
     embedder, _ = load_static(arguments.static)
@@ -130,11 +128,7 @@ def main() -> None:
         + [compared(every, queries)],
         "load_average": os.getloadavg()[0],
     }
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 if __name__ == "__main__":
