@@ -16,17 +16,20 @@ import httpx
 import pytest
 
 from nextcall.cli.serve import serve
+from nextcall.serve.loading import open_trials
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.server import address, bind, loading_for_good
-from nextcall.serve.settings import Settings
+from nextcall.serve.settings import Settings, load_settings
 
 COMMAND = "from nextcall.cli.main import main; main()"
 SECRET = "Slartibartfast"  # noqa: S105  # a word of a prompt that must appear nowhere
 
 
 @pytest.fixture
-def process(predictor: Predictor, settings: Settings) -> Iterator[subprocess.Popen[str]]:
+def process(
+    predictor: Predictor, settings: Settings, tmp_path: Path
+) -> Iterator[subprocess.Popen[str]]:
     """Start the command on a free port; the catalogue and the model lie where it is told."""
     assert predictor.ranker is not None
     started = subprocess.Popen(
@@ -38,6 +41,7 @@ def process(predictor: Predictor, settings: Settings) -> Iterator[subprocess.Pop
             "NEXTCALL_MODEL": str(settings.model),
             "NEXTCALL_CATALOG": str(settings.catalog),
             "NEXTCALL_CACHE_DIR": str(settings.cache_dir),
+            "NEXTCALL_DATABASE_URL": f"sqlite:///{tmp_path}/kept/a.db",
         },
     )
     try:
@@ -47,9 +51,8 @@ def process(predictor: Predictor, settings: Settings) -> Iterator[subprocess.Pop
         started.communicate()
 
 
-def test_the_command_answers_over_http(
-    process: subprocess.Popen[str], predictor: Predictor, settings: Settings
-) -> None:
+def place(process: subprocess.Popen[str]) -> str:
+    """Read what the command says until it says where it listens."""
     assert process.stderr is not None
     said = ""
     while (found := re.search(r"at (http://127\.0\.0\.1:\d+) ", said)) is None:
@@ -58,8 +61,19 @@ def test_the_command_answers_over_http(
         said += line
     assert "warning" not in said
     assert process.stderr.readline().startswith("DEVELOPMENT MODE: no key is asked for")
+    return found[1]
+
+
+def client_of(at: str) -> httpx.Client:
     transport = httpx.HTTPTransport(retries=8)  # the port is bound a moment before it listens
-    with httpx.Client(base_url=found[1], transport=transport, timeout=30) as asking:
+    return httpx.Client(base_url=at, transport=transport, timeout=30)
+
+
+def test_the_command_answers_over_http(
+    process: subprocess.Popen[str], predictor: Predictor, settings: Settings
+) -> None:
+    at = place(process)
+    with client_of(at) as asking:
         answer = asking.post("/predict", json={"prompt": f"list the queues of {SECRET}"})
         assert answer.status_code == 200
         here = predictor.predict(
@@ -77,7 +91,7 @@ def test_the_command_answers_over_http(
 
         assert asking.post("/predict", content=without_end()).status_code == 413
         assert asking.get("/health").status_code == 200
-    with socket.create_connection(("127.0.0.1", int(found[1].rpartition(":")[2]))) as raw:
+    with socket.create_connection(("127.0.0.1", int(at.rpartition(":")[2]))) as raw:
         raw.sendall(b"POST /predict HTTP/1.1\r\nContent-Length: many\r\n\r\n")
         assert b" 400 " in raw.recv(1024)
     process.send_signal(signal.SIGINT)
@@ -85,6 +99,53 @@ def test_the_command_answers_over_http(
     assert process.returncode == 130
     assert SECRET not in rest
     assert "Traceback" not in rest
+
+
+def test_a_test_lives_on_after_the_service(
+    process: subprocess.Popen[str], settings: Settings, tmp_path: Path
+) -> None:
+    assert settings.catalog.exists()
+    with client_of(place(process)) as asking:
+        tests = "/api/ab-testing/tests"
+        halves = [
+            {"variant_id": each, "variant_name": each, "traffic_percentage": 50} for each in "AB"
+        ]
+        planned = {
+            "test_name": "ranker",
+            "test_type": "model",
+            "variants": halves,
+            "control_variant_id": "A",
+            "primary_metric": "taken",
+        }
+        test_id = asking.post(tests, json=planned).json()["test_id"]
+        assert asking.post(f"{tests}/{test_id}/start").json()["status"] == "running"
+        seen = asking.post(f"{tests}/{test_id}/assign", json={"user_id": "u"}).json()
+        record = {"user_id": "u", "variant_id": seen["variant_id"], "metrics": {"taken": 1}}
+        assert asking.post(f"{tests}/{test_id}/record", json=record).json()["recorded"] == 1
+        health = asking.get("/health").json()["components"]["database"]
+        assert health == {"status": "ok", "backend": "sqlite", "running_tests": 1}
+    process.send_signal(signal.SIGTERM)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in rest
+    file = tmp_path / "kept" / "a.db"
+    assert [each.name for each in file.parent.iterdir()] == [file.name]  # closed: no log is left
+    with open_trials(load_settings(database_url=f"sqlite:///{file}")) as trials:
+        (kept,) = trials.find()
+        assert (kept.test_id, kept.status) == (test_id, "running")
+        events = [each.events for each in trials.analyze(test_id).variant_results]
+        assert sorted(events) == [0, 1]
+
+
+def test_a_database_that_cannot_be_opened_is_told(
+    predictor: Predictor, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert predictor.ranker is not None
+    monkeypatch.setenv("NEXTCALL_CACHE_DIR", str(settings.cache_dir))
+    (tmp_path / "a.db").mkdir()
+    with pytest.raises(ValueError, match=r"database must be one that can be opened, got .*a\.db"):
+        serve(catalog=settings.catalog, database=f"sqlite:///{tmp_path}/a.db", port=0)
+    gc.unfreeze()
 
 
 def test_without_a_model_it_warns_and_serves(
@@ -100,6 +161,7 @@ def test_without_a_model_it_warns_and_serves(
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     with closing(bind("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    monkeypatch.chdir(tmp_path)
     answers: list[httpx.Response] = []
 
     def ask_and_interrupt() -> None:
@@ -119,6 +181,7 @@ def test_without_a_model_it_warns_and_serves(
     (answer,) = answers
     assert answer.json()["metadata"]["fallback_method"] == "fused_retrieval"
     gc.unfreeze()  # the process of the tests lives on
+    assert (tmp_path / "data" / "nextcall.db").exists()
     said = capsys.readouterr().err
     assert f"warning: no trained ranker in {tmp_path / 'none'}, fused retrieval answers" in said
 

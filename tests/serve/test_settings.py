@@ -22,6 +22,12 @@ def test_defaults_need_no_environment() -> None:
     assert settings.model == packaged_model()
     assert settings.catalog == Path("data/catalogs/aws.parquet")
     assert settings.cache_dir == cache_dir()
+    assert settings.database_url == "sqlite:///data/nextcall.db"
+    assert load_settings(data_dir="/there").database_url == "sqlite:////there/nextcall.db"
+
+
+def test_a_password_is_not_shown() -> None:
+    assert "secret" not in repr(load_settings(database_url="postgresql://who:secret@there/a"))
 
 
 def test_what_is_given_wins_over_the_environment_and_that_over_the_file(

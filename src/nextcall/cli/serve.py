@@ -1,6 +1,7 @@
 """The verb `serve`: answer over HTTP."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,14 @@ def serve(
         str | None,
         typer.Option(help="Encoder of prompts: auto, static, minilm, or a folder. Default: auto."),
     ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="Database of A/B tests: sqlite:///FILE or postgresql://... (a password is better "
+            "kept in NEXTCALL_DATABASE_URL). Default: data/nextcall.db.",
+            metavar="URL",
+        ),
+    ] = None,
     host: Annotated[
         str | None, typer.Option(help="Address to listen on; loopback only in development.")
     ] = None,
@@ -35,23 +44,31 @@ def serve(
         os.environ.setdefault(variable, "1")
     from nextcall.serve.settings import load_settings, require_authentication  # fast --help
 
-    settings = load_settings(model=model, catalog=catalog, encoder=encoder, host=host, port=port)
+    settings = load_settings(
+        model=model,
+        catalog=catalog,
+        encoder=encoder,
+        database_url=database,
+        host=host,
+        port=port,
+    )
     require_authentication(settings)
     from nextcall.serve.server import address, bind, loading_for_good, run
 
-    with bind(settings.host, settings.port) as listening:
+    with bind(settings.host, settings.port) as listening, ExitStack() as opened:
         with loading_for_good():
             from nextcall.serve.app import create_app  # a second that bad input need not wait for
-            from nextcall.serve.loading import load_predictor
+            from nextcall.serve.loading import load_predictor, open_trials
 
             predictor = load_predictor(settings, progress=progress)
             predictor.warm()
+            trials = opened.enter_context(open_trials(settings))
         if predictor.fallback_reason is not None:
             note(
                 f"warning: no trained ranker in {settings.model}, fused retrieval answers "
                 f"({predictor.fallback_reason})"
             )
-        app = create_app(predictor, settings=settings)
+        app = create_app(predictor, settings=settings, trials=trials)
         note(
             f"Serving {predictor.index.catalog.name} ({len(predictor.index):,} operations) at "
             f"{address(listening)} (documentation: {address(listening)}/docs).\n"

@@ -200,18 +200,29 @@ class EmbedderHealth(Answered):
     dimensions: int
 
 
+class DatabaseHealth(Answered):
+    """The database of A/B tests."""
+
+    status: Literal["ok", "unreachable"]
+    backend: Literal["sqlite", "postgresql"]
+    running_tests: int | None = Field(description="Null where it cannot be reached.")
+
+
 class Components(Answered):
     """Each part that an answer needs."""
 
     ranker: RankerHealth
     catalog: CatalogHealth
     embedder: EmbedderHealth
+    database: DatabaseHealth | None = Field(description="Null where no A/B tests are served.")
 
 
 class Health(Answered):
     """Whether the service answers, and with what."""
 
-    status: Literal["ok", "degraded"] = Field(description="degraded: without a trained ranker.")
+    status: Literal["ok", "degraded"] = Field(
+        description="degraded: without a trained ranker, or with a database that is out of reach."
+    )
     version: str
     uptime_seconds: float
     memory_usage_mb: float

@@ -82,7 +82,7 @@ def create_app(
         default_predictions=settings.default_predictions,
     )
     app.include_router(prediction_routes(predictor, limits=limits, max_batch=settings.max_batch))
-    app.include_router(health_routes(predictor))
+    app.include_router(health_routes(predictor, trials))
     if trials is not None:
         app.include_router(trial_routes(trials))
     app.include_router(page_routes(_TITLE))

@@ -1,6 +1,8 @@
 """What becomes of an error inside the application: every refusal has the form of `Problem`."""
 
+import logging
 from http import HTTPStatus
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,6 +11,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from nextcall.serve.problems import Problem, RefusedError, invalid, json_response, problem
+from nextcall.storage.database import OUT_OF_REACH
+from nextcall.storage.group_writer import WriterClosedError
+
+_log: Final = logging.getLogger(__name__)
+_RETRY_SECONDS: Final = 5
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -31,6 +38,16 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(ClientDisconnect)
     async def gone(_: Request, __: ClientDisconnect) -> Response:
         return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it
+
+    async def unavailable(_: Request, error: Exception) -> Response:
+        _log.error("database out of reach", exc_info=error)
+        refusal = Problem(error="The database cannot be reached; nothing was kept for sure")
+        response = json_response(refusal, status=HTTPStatus.SERVICE_UNAVAILABLE)
+        response.headers["retry-after"] = str(_RETRY_SECONDS)
+        return response
+
+    for kind in (*OUT_OF_REACH, WriterClosedError):
+        app.add_exception_handler(kind, unavailable)
 
     @app.exception_handler(Exception)
     async def failed(_: Request, __: Exception) -> Response:

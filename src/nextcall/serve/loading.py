@@ -1,4 +1,7 @@
-"""From settings to something that answers: catalogue, index, ranker, each from its file."""
+"""From settings to something that answers: catalogue, index, ranker, tests, each where it lies."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from nextcall.catalog.load import load_catalog
 from nextcall.embedding.static_files import EncoderError
@@ -6,7 +9,22 @@ from nextcall.progress import Progress, silent
 from nextcall.ranking.model_files import ModelError, load_ranker
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings
+from nextcall.storage.opening import open_database
 from nextcall.training.opening import open_for_model, open_index
+from nextcall.trials.trials import Trials
+
+
+@contextmanager
+def open_trials(settings: Settings) -> Iterator[Trials]:
+    """Open the A/B tests of the database that is set; when the block ends, what waits is written.
+
+    Raises
+    ------
+    ValueError, OSError
+        Where the database cannot be opened; see `open_database`.
+    """
+    with open_database(settings.database_url) as database, Trials(database) as trials:
+        yield trials
 
 
 def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predictor:

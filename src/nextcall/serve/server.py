@@ -1,9 +1,11 @@
 """Runs the application: one process, one loop, a socket that was bound before the work began."""
 
 import gc
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -52,8 +54,20 @@ def loading_for_good() -> Iterator[None]:
 
 
 def run(app: ASGIApp, listening: socket.socket) -> None:
-    """Serve until a signal ends it; requests that are under way are answered first."""
+    """Serve until a signal ends it; requests that are under way are answered first.
+
+    SIGTERM then leaves by `SystemExit`, as SIGINT does by `KeyboardInterrupt`: what the caller
+    opened, it closes.
+    """
     config = uvicorn.Config(
         app, loop="uvloop", http="httptools", lifespan="on", log_level="warning", access_log=False
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
         default_factory=cache_dir,
         description="folder of what can be computed again; the user's cache folder",
     )
+    database_url: str = Field(
+        default_factory=lambda values: f"sqlite:///{values['data_dir'] / 'nextcall.db'}",
+        repr=False,  # it may hold a password
+        description="database of A/B tests: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME;"
+        " the file nextcall.db in the data folder",
+    )
     catalog: Path = Field(
         default_factory=lambda values: values["data_dir"] / "catalogs" / "aws.parquet",
         description="catalogue that is ranked; catalogs/aws.parquet in the data folder",

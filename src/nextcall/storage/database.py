@@ -3,10 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from sqlalchemy import URL, Connection, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
+
+Backend = Literal["sqlite", "postgresql"]
+"""Which database it is."""
+
+OUT_OF_REACH: Final = (OperationalError, InterfaceError, NoConnectionError)
+"""What no row is at fault for: the database cannot be reached, is full, or locked for too long."""
 
 _DRIVERS: Final = {
     "sqlite": "sqlite+pysqlite",
@@ -94,9 +101,9 @@ class Database:
         self._reader = self.engine.execution_options(**read_options)
 
     @property
-    def backend(self) -> str:
+    def backend(self) -> Backend:
         """``sqlite`` or ``postgresql``."""
-        return self._url.get_backend_name()
+        return "sqlite" if self._url.get_backend_name() == "sqlite" else "postgresql"
 
     def __repr__(self) -> str:
         shown = self._url.set(drivername=self.backend)

@@ -10,15 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError
 
-from nextcall.storage.database import Database
+from nextcall.storage.database import OUT_OF_REACH, Database
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_OF_ALL = (OperationalError, InterfaceError, MemoryError)
-"""What no row is at fault for: the database out of reach, full, locked."""
 
 
 class WriterClosedError(RuntimeError):
@@ -201,7 +197,7 @@ class GroupWriter(Generic[T, R]):
         try:
             answers = self._answers([asked.item for asked in group])
         except BaseException as error:  # noqa: BLE001  # the callers get it
-            if len(group) > 1 and not isinstance(error, _OF_ALL):
+            if len(group) > 1 and not isinstance(error, (*OUT_OF_REACH, MemoryError)):
                 half = len(group) // 2
                 self._commit(group[:half])
                 self._commit(group[half:])

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final, Self
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
-from nextcall.storage.database import Database
+from nextcall.storage.database import Backend, Database
 from nextcall.storage.group_writer import GroupWriter
 from nextcall.trials import life
 from nextcall.trials.conclusion import conclude_trial
@@ -73,6 +73,17 @@ class Trials:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def backend(self) -> Backend:
+        """Which database keeps them."""
+        return self._database.backend
+
+    def count(self, status: Status) -> int:
+        """Give how many tests there are of a status."""
+        asked = select(func.count()).select_from(TRIAL).where(TRIAL.c.status == status)
+        with self._database.reading() as connection:
+            return connection.execute(asked).scalar_one()
 
     def create(self, definition: Definition) -> Trial:
         """Keep a new test, as a draft."""

@@ -1,9 +1,15 @@
 """`GET /health` from outside."""
 
+from pathlib import Path
+
+import pytest
 from starlette.testclient import TestClient
 
 from nextcall import __version__
+from nextcall.serve.app import create_app
+from nextcall.serve.loading import open_trials
 from nextcall.serve.predictor import Predictor
+from nextcall.serve.settings import Settings, load_settings
 
 
 def test_every_component_is_told(client: TestClient, predictor: Predictor) -> None:
@@ -31,6 +37,7 @@ def test_every_component_is_told(client: TestClient, predictor: Predictor) -> No
             "content_hash": catalog.content_hash,
         },
         "embedder": {"status": "ok", "name": predictor.index.embedder.name, "dimensions": 384},
+        "database": None,
     }
 
 
@@ -45,3 +52,29 @@ def test_without_a_ranker_the_service_is_degraded_and_says_why(fallback_client: 
         "trained_on": None,
         "trained_on_this_catalog": None,
     }
+
+
+def test_the_database_of_tests_is_told_and_so_is_its_loss(
+    predictor: Predictor, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "kept" / "a.db"
+    with open_trials(load_settings(database_url=f"sqlite:///{file}")) as trials:
+        app = create_app(predictor, settings=settings, trials=trials)
+        with TestClient(app, raise_server_exceptions=False) as asking:
+            assert asking.get("/api/ab-testing/tests").json() == {"tests": []}
+            health = asking.get("/health").json()
+            assert health["status"] == "ok"
+            told = {"status": "ok", "backend": "sqlite", "running_tests": 0}
+            assert health["components"]["database"] == told
+            trials._database.close()
+            for each in file.parent.iterdir():
+                each.unlink()
+            file.parent.rmdir()
+            health = asking.get("/health").json()
+            assert health["status"] == "degraded"
+            lost = {"status": "unreachable", "backend": "sqlite", "running_tests": None}
+            assert health["components"]["database"] == lost
+            answer = asking.get("/api/ab-testing/tests")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["error"].startswith("The database cannot be reached")
+    assert "database out of reach" in caplog.text

@@ -5,12 +5,21 @@ import time
 from fastapi import APIRouter
 
 from nextcall import __version__
-from nextcall.serve.answers import CatalogHealth, Components, EmbedderHealth, Health, RankerHealth
+from nextcall.serve.answers import (
+    CatalogHealth,
+    Components,
+    DatabaseHealth,
+    EmbedderHealth,
+    Health,
+    RankerHealth,
+)
 from nextcall.serve.memory import memory_usage_mb
 from nextcall.serve.predictor import Predictor
+from nextcall.storage.database import OUT_OF_REACH
+from nextcall.trials.trials import Trials
 
 
-def health_routes(predictor: Predictor) -> APIRouter:
+def health_routes(predictor: Predictor, trials: Trials | None = None) -> APIRouter:
     """Make ``GET /health``."""
     router = APIRouter(tags=["health"])
     started = time.monotonic()
@@ -18,18 +27,28 @@ def health_routes(predictor: Predictor) -> APIRouter:
     @router.get("/health")
     def health() -> Health:
         """Tell of each component whether it works, and what it is."""
+        database = None if trials is None else _database(trials)
+        whole = predictor.ranker and (database is None or database.status == "ok")
         return Health(
-            status="ok" if predictor.ranker else "degraded",
+            status="ok" if whole else "degraded",
             version=__version__,
             uptime_seconds=round(time.monotonic() - started, 3),
             memory_usage_mb=memory_usage_mb(),
-            components=_components(predictor),
+            components=_components(predictor, database),
         )
 
     return router
 
 
-def _components(predictor: Predictor) -> Components:
+def _database(trials: Trials) -> DatabaseHealth:
+    try:
+        running = trials.count("running")
+    except OUT_OF_REACH:
+        return DatabaseHealth(status="unreachable", backend=trials.backend, running_tests=None)
+    return DatabaseHealth(status="ok", backend=trials.backend, running_tests=running)
+
+
+def _components(predictor: Predictor, database: DatabaseHealth | None) -> Components:
     catalog, embedder, card = predictor.index.catalog, predictor.index.embedder, predictor.card
     return Components(
         ranker=RankerHealth(
@@ -47,4 +66,5 @@ def _components(predictor: Predictor) -> Components:
             content_hash=catalog.content_hash,
         ),
         embedder=EmbedderHealth(name=embedder.name, dimensions=embedder.dimensions),
+        database=database,
     )
