@@ -46,7 +46,8 @@ def plot_plan(plan: Plan) -> Figure:
     by_effect.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     by_effect.legend(title="units", frameon=False, fontsize=9, loc="lower right", alignment="left")
     label(by_effect, "What it finds", "true effect, in the unit of the metric", "power")
-    label(by_units, "What more units would find", "units of all variants", "smallest effect found")
+    label(by_units, "What more units would find", "units of all variants",
+          f"effect found with a power of {plan.power:.0%}")  # fmt: skip
     sizes = np.geomspace(0.25, 4.0, _PLACES)
     if target.goal == "difference":
         found = [_smallest(plan, each) for each in sizes.tolist()]
