@@ -250,7 +250,7 @@ def test_poor_data_are_told() -> None:
     rows.loc[(rows["variant"] == "B") & (np.arange(3000) % 10 < 2), "revenue"] = np.nan
     assert any("missing more often" in text for text in run(rows).comparisons[0].warnings)
     users = frame(200).assign(user=np.arange(200) // 20 * 2 + np.arange(200) % 2)
-    warnings = run(users, unit="user").comparisons[0].warnings
+    warnings = run(users, Quantile("revenue", 0.5), unit="user").comparisons[0].warnings
     assert "A has 10 units with several rows: below 40, errors are told too small" in warnings
 
 

@@ -2,10 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import isnan
+from math import isnan, nan
 from typing import Final, Literal
 
-from nextcall.abtest.effect import Alternative, Arm, Effect, difference, relative_difference
+from nextcall.abtest.effect import (
+    Alternative,
+    Arm,
+    Effect,
+    degrees_of_freedom,
+    difference,
+    relative_difference,
+)
+from nextcall.abtest.few_clusters import FEW
 from nextcall.abtest.look import Look, LookPlan, look
 from nextcall.abtest.measured import Measured
 from nextcall.abtest.metrics import Aim, Metric, Proportion, Quantile
@@ -15,7 +23,7 @@ from nextcall.abtest.shares import Share
 Outcome = Literal["better", "worse", "not worse", "equal", "no difference", "undecided", "unknown"]
 """What is shown of a treatment; ``unknown`` where no test can be made."""
 
-_FEW_CLUSTERS: Final = 40  # units with several rows below which their error is told too small
+_LEAST_FREEDOM: Final = 4.0  # degrees below which CR2 misses its level (Tipton 2015)
 _UNEQUAL: Final = 2.0  # times as many units (measured at 4, docs/abtest/sequential.md)
 _SKEWED: Final = 355.0  # units for each squared skewness (Kohavi et al. 2014, KDD, section 5.5)
 
@@ -203,11 +211,8 @@ def _warnings(
                     f"{name} is skewed ({skewness:.1f}): its {arm.n:g} units are fewer than the "
                     f"{_SKEWED * skewness**2:.0f} at which intervals hold"
                 )
-        if measured.clustered and 2 <= arm.n < _FEW_CLUSTERS:
-            found.append(
-                f"{name} has {arm.n:g} units with several rows: below {_FEW_CLUSTERS}, errors are "
-                "told too small"
-            )
+    if measured.clustered:
+        found += _few(pair, arms)
     if asked.method == "always-valid":
         found += _unequal(measured, metric, pair, arms)
     if isinstance(metric, Quantile):
@@ -219,6 +224,22 @@ def _warnings(
     if any(lost) and all(rows) and _lost_unevenly(rows, lost):
         found.append("values are missing more often in one variant than in the other")
     return tuple(found)
+
+
+def _few(pair: tuple[str, str], arms: tuple[Arm, Arm]) -> list[str]:
+    """Tell where units with several rows are too few for their error, or nearly."""
+    found = [
+        f"{name} has {arm.n:g} units with several rows: below {FEW}, errors are told too small"
+        for name, arm in zip(pair, arms, strict=True)
+        if 2 <= arm.n < FEW and arm.dof is None
+    ]
+    dof = nan if arms[0].dof is None else degrees_of_freedom(*arms)
+    if dof < _LEAST_FREEDOM:
+        found.append(
+            f"so few units with several rows leave {dof:.1f} degrees of freedom: below "
+            f"{_LEAST_FREEDOM:g}, p-values and intervals are not to be trusted"
+        )
+    return found
 
 
 def _unequal(

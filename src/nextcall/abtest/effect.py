@@ -28,12 +28,19 @@ class Arm:
         Of a unit's part in the estimate: the estimate's standard error is sqrt(variance / n).
     rest : float
         What the estimate is off by, being rounded.
+    dof : float, optional
+        Degrees of freedom of `variance`, n - 1 where none are given.
+    working : float, optional
+        Squared standard error under the model by which `dof` was found; where both arms have one,
+        these weigh their degrees of freedom.
     """
 
     n: float
     estimate: float
     variance: float
     rest: float = 0.0
+    dof: float | None = None
+    working: float | None = None
 
     @property
     def se(self) -> float:
@@ -155,7 +162,8 @@ def degrees_of_freedom(control: Arm, treatment: Arm, *, pooled: bool = False) ->
 
     References
     ----------
-    Welch (1947), Biometrika 34(1-2).
+    Welch (1947), Biometrika 34(1-2). Bell & McCaffrey (2002), Survey Methodology 28(2): with the
+    squared errors of a working model.
     """
     if control.n < 2 or treatment.n < 2:
         return nan
@@ -164,8 +172,11 @@ def degrees_of_freedom(control: Arm, treatment: Arm, *, pooled: bool = False) ->
     one, other = control.variance / control.n, treatment.variance / treatment.n
     if not (one + other > 0 and isfinite(one + other)):
         return nan
+    if control.working is not None and treatment.working is not None:
+        one, other = control.working, treatment.working
     share = one / (one + other)
-    return 1 / (share**2 / (control.n - 1) + (1 - share) ** 2 / (treatment.n - 1))
+    first, second = (arm.n - 1 if arm.dof is None else arm.dof for arm in (control, treatment))
+    return 1 / (share**2 / first + (1 - share) ** 2 / second)
 
 
 def difference(

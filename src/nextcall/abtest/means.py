@@ -100,7 +100,7 @@ def ratio_arm(moments: Moments) -> Arm:
     """
     if moments.n == 0 or moments.mean[1] == 0:
         return Arm(n=moments.n, estimate=nan, variance=nan)
-    weights = _linear(moments.mean[:2])[0]
+    weights = linear_forms(moments.mean[:2])[0]
     variance = float(weights @ moments.covariance()[:2, :2] @ weights)
     ratio = float(moments.mean[0] / moments.mean[1])
     return Arm(n=moments.n, estimate=ratio, variance=max(variance, 0.0))
@@ -122,7 +122,7 @@ def adjusted_ratios(arms: Sequence[Moments]) -> Adjusted:
     own = [ratio_arm(arm) for arm in arms]
     if any(arm.n < 2 or not arm.mean[1::2].all() for arm in [*arms, together]):
         return Adjusted(arms=tuple(own), theta=(), variance_reduction=0.0)
-    linear = [arm.combined(_linear(arm.mean)) for arm in arms]
+    linear = [arm.combined(linear_forms(arm.mean)) for arm in arms]
     covariances = [each.covariance() for each in linear]
     theta = _slopes(np.sum(covariances, axis=0))
     weights = np.concatenate([[1.0], -theta])
@@ -142,8 +142,23 @@ def adjusted_ratios(arms: Sequence[Moments]) -> Adjusted:
     )
 
 
-def _linear(mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the weights of the linear forms of ratios of means; pairs of columns."""
+def linear_forms(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the weights by which ratios of means move with the means (the delta method).
+
+    Parameters
+    ----------
+    mean : array of shape (2 * n_ratios,)
+        Pairs of numerator and denominator.
+
+    Returns
+    -------
+    array of shape (n_ratios, 2 * n_ratios)
+
+    Examples
+    --------
+    >>> linear_forms(np.array([1.0, 2.0])).tolist()
+    [[0.5, -0.25]]
+    """
     weights = np.zeros((len(mean) // 2, len(mean)))
     for pair in range(len(weights)):
         top, bottom = mean[2 * pair], mean[2 * pair + 1]

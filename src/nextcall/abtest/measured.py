@@ -1,13 +1,14 @@
 """What a test has measured so far: per metric and variant the moments, which merge."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import nan
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nextcall.abtest.few_clusters import few_sums, merged_sums, sandwich_arms
 from nextcall.abtest.grouped_moments import Column, Grouped, group_moments, with_cubes
 from nextcall.abtest.means import Adjusted, adjusted_means, adjusted_ratios
 from nextcall.abtest.metrics import Mean, Metric, Proportion, Quantile, Ratio
@@ -36,6 +37,9 @@ class Measured:
     quantiles : mapping of Quantile to mapping of str to QuantileArm
     clustered : bool
         Whether units may have several rows.
+    few : mapping of metric to mapping of str to array of shape (n_units, n_columns)
+        Of ratios and where units have several rows: the columns themselves, of each variant that
+        has fewer than 40 units.
     """
 
     n_rows: Mapping[str, int]
@@ -44,6 +48,7 @@ class Measured:
     missing: Mapping[Metric, Mapping[str, int]]
     quantiles: Mapping[Quantile, Mapping[str, QuantileArm]]
     clustered: bool
+    few: Mapping[Summed, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
 
     def __add__(self, other: Self) -> Self:
         """Merge with other rows of the same metrics; no unit may have rows in both.
@@ -53,9 +58,11 @@ class Measured:
         ValueError
             Where the metrics differ, or one of them needs all rows at once.
         """
-        if list(self.grouped) != list(other.grouped) or self.clustered != other.clustered:
-            raise ValueError("only what was measured by the same metrics and unit adds up.")
+        if list(self.grouped) != list(other.grouped):
+            raise ValueError("only what was measured by the same metrics adds up.")
         check_sums(list(self.missing))
+        if self.clustered != other.clustered:
+            return self._by_sums() + other._by_sums()
         return type(self)(
             n_rows=_total(self.n_rows, other.n_rows),
             n_units=_total(self.n_units, other.n_units),
@@ -69,6 +76,7 @@ class Measured:
             },
             quantiles={},
             clustered=self.clustered,
+            few={metric: self._few(other, metric) for metric in self.grouped},
         )
 
     def skewness(self, metric: Metric, variant: str) -> float:
@@ -81,9 +89,38 @@ class Measured:
             arms = tuple(self.quantiles[metric][variant].arm for variant in variants)
             return Adjusted(arms=arms, theta=(), variance_reduction=0.0)
         moments = [self.grouped[metric][variant] for variant in variants]
-        if self.clustered or isinstance(metric, Ratio):
-            return adjusted_ratios(moments)
-        return adjusted_means(moments)
+        if not (self.clustered or isinstance(metric, Ratio)):
+            return adjusted_means(moments)
+        found, few = adjusted_ratios(moments), self.few.get(metric, {})
+        sums = [few.get(variant) for variant in variants]
+        if all(each is None for each in sums):
+            return found
+        return sandwich_arms(found, moments, sums)
+
+    def _by_sums(self) -> Self:
+        """Give the same where units that had one row each are held to have sums over rows."""
+        if self.clustered:
+            return self
+        grouped = {
+            metric: moments
+            if isinstance(metric, Ratio)
+            else {name: _with_counts(each) for name, each in moments.items()}
+            for metric, moments in self.grouped.items()
+        }
+        return replace(self, grouped=grouped, clustered=True)
+
+    def _few(self, other: Self, metric: Summed) -> dict[str, NDArray[np.float64]]:
+        """Put together the few units of each variant, where they stay few."""
+        found = {}
+        for name in {**self.grouped[metric], **other.grouped[metric]}:
+            one, two = (
+                (each.grouped[metric].get(name), each.few.get(metric, {}).get(name))
+                for each in (self, other)
+            )
+            together = merged_sums(one, two)
+            if together is not None:
+                found[name] = together
+        return found
 
 
 def check_sums(metrics: Sequence[Metric]) -> None:
@@ -118,13 +155,22 @@ def measure(rows: Rows, metrics: Sequence[Metric]) -> Measured:
     summed = [metric for metric in metrics if not isinstance(metric, Quantile)]
     places = range(len(rows.variants))
     n_rows = np.array([np.count_nonzero(rows.codes == place) for place in places])
+    few: dict[Summed, dict[int, NDArray[np.float64]]] = {}
     if rows.units is None:
         n_units, found = n_rows, _by_row(rows, summed)
+        for metric, each in zip(summed, found, strict=True):
+            if isinstance(metric, Ratio):
+                own = [rows.columns[name] for name in metric.columns]
+                few[metric] = few_sums(own, rows.codes, each.moments)
     else:
         variant_of = np.empty(int(rows.units.max()) + 1, dtype=rows.codes.dtype)
         variant_of[rows.units] = rows.codes
         n_units = np.bincount(variant_of, minlength=len(rows.variants))
-        found = [_by_unit(metric, rows, variant_of) for metric in summed]
+        found = []
+        for metric in summed:
+            sums, codes, each = _by_unit(metric, rows, variant_of)
+            few[metric] = few_sums(sums, codes, each.moments)
+            found.append(each)
     quantiles = {each: _quantile(each, rows) for each in metrics if isinstance(each, Quantile)}
     missing: dict[Metric, Mapping[str, int]] = {
         metric: _named(rows, each.missing) for metric, each in zip(summed, found, strict=True)
@@ -140,6 +186,10 @@ def measure(rows: Rows, metrics: Sequence[Metric]) -> Measured:
         missing=missing,
         quantiles={metric: arms for metric, (arms, _) in quantiles.items()},
         clustered=rows.units is not None,
+        few={
+            metric: {rows.variants[place]: sums for place, sums in each.items()}
+            for metric, each in few.items()
+        },
     )
 
 
@@ -164,8 +214,10 @@ def _by_row(rows: Rows, metrics: Sequence[Summed]) -> list[Grouped]:
     return found
 
 
-def _by_unit(metric: Summed, rows: Rows, variant_of: NDArray[np.integer[Any]]) -> Grouped:
-    """Sum a metric's columns over each unit's rows, and reduce the sums."""
+def _by_unit(
+    metric: Summed, rows: Rows, variant_of: NDArray[np.integer[Any]]
+) -> tuple[list[NDArray[np.float64]], NDArray[np.integer[Any]], Grouped]:
+    """Sum a metric's columns over each unit's rows; give sums, their groups, and moments."""
     units = rows.units if rows.units is not None else np.arange(len(rows.codes))
     values = [rows.columns[name].astype(np.float64) for name in metric.columns]
     limits = _cut(metric)
@@ -184,7 +236,7 @@ def _by_unit(metric: Summed, rows: Rows, variant_of: NDArray[np.integer[Any]]) -
     codes = np.where(counts > 0, variant_of, -1)
     found = with_cubes(group_moments(sums, codes, len(rows.variants), names=names), sums[:1], codes)
     missing = np.bincount(rows.codes[~whole], minlength=len(rows.variants))
-    return Grouped(moments=found.moments, missing=tuple(missing.tolist()))
+    return sums, codes, Grouped(moments=found.moments, missing=tuple(missing.tolist()))
 
 
 def _cut(metric: Summed) -> tuple[float, float] | None:
@@ -209,6 +261,14 @@ def _check_proportion(name: str, values: Column) -> None:
     wrong = np.flatnonzero(~((values == 0) | (values == 1) | (values != values)))  # noqa: PLR0124
     if len(wrong):
         raise ValueError(f"{name} must hold 0 and 1, got {values[wrong[0]]} in row {wrong[0]}.")
+
+
+def _with_counts(moments: Moments) -> Moments:
+    """Put a count of 1 beside each column."""
+    width = len(moments.mean)
+    products, mean, rest = np.zeros((2 * width, 2 * width)), np.ones(2 * width), np.zeros(2 * width)
+    products[::2, ::2], mean[::2], rest[::2] = moments.products, moments.mean, moments.rest
+    return replace(moments, mean=mean, products=products, rest=rest)
 
 
 def _named(rows: Rows, counts: Sequence[int]) -> dict[str, int]:

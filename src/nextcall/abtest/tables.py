@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from nextcall.abtest.few_clusters import FEW
 from nextcall.abtest.measured import Measured, Summed, check_sums
 from nextcall.abtest.metrics import Metric, Proportion, Quantile, Ratio
 from nextcall.abtest.moments import Moments
@@ -16,7 +18,8 @@ def measure_table(
 ) -> Measured:
     """Reduce an Ibis table (DuckDB, ClickHouse, Spark, BigQuery ...) to what the metrics need.
 
-    Nothing but counts, means and covariances leaves the engine. They are as exact as it computes
+    Nothing but counts, means and covariances leaves the engine, and of a variant with fewer than
+    40 units that have several rows the sums of each. They are as exact as it computes
     them: DuckDB's keep their digits where values are large beside their spread.
 
     Parameters
@@ -44,10 +47,11 @@ def measure_table(
         kind = table[name].type()
         if not (kind.is_numeric() or kind.is_boolean()):
             raise ValueError(f"{name} must hold numbers, got values of type {kind}.")
-    plan = (
-        _by_row(table, summed, variant) if unit is None else _by_unit(table, summed, variant, unit)
-    )
-    found: pd.DataFrame = plan.to_pandas()
+    if unit is None:
+        found: pd.DataFrame = _by_row(table, summed, variant).to_pandas()
+    else:
+        units = _units(table, summed, variant, unit)
+        found = _by_unit(units, summed).to_pandas()
     if found["variant"].isna().any() or ("unknown" in found and found["unknown"].sum() > 0):
         raise ValueError(f"{variant} must be known for each row, got none in some.")
     found.index = found["variant"].astype(str)
@@ -70,6 +74,7 @@ def measure_table(
         },
         quantiles={},
         clustered=unit is not None,
+        few={} if unit is None else _few(units, summed, found["n_units"]),
     )
 
 
@@ -84,8 +89,8 @@ def _by_row(table: Any, metrics: Sequence[Summed], variant: str) -> Any:
     return table.group_by(variant=table[variant]).aggregate(**wanted)
 
 
-def _by_unit(table: Any, metrics: Sequence[Summed], variant: str, unit: str) -> Any:
-    """Sum over each unit's rows first."""
+def _units(table: Any, metrics: Sequence[Summed], variant: str, unit: str) -> Any:
+    """Sum over each unit's rows."""
     sums = {
         "n_rows": table.count(),
         "two": table[variant].nunique() > 1,  # noqa: PD101  # no pandas
@@ -98,7 +103,10 @@ def _by_unit(table: Any, metrics: Sequence[Summed], variant: str, unit: str) -> 
         for column, name in enumerate(metric.columns):
             value = table[name].cast("float64")
             sums[f"sum_{place}_{column}"] = value.sum(where=whole & ~wrong)
-    units = table.group_by(unit=table[unit]).aggregate(variant=table[variant].min(), **sums)
+    return table.group_by(unit=table[unit]).aggregate(variant=table[variant].min(), **sums)
+
+
+def _by_unit(units: Any, metrics: Sequence[Summed]) -> Any:
     wanted = {
         "n_rows": units.n_rows.sum(),
         "n_units": units.count(),
@@ -107,16 +115,41 @@ def _by_unit(table: Any, metrics: Sequence[Summed], variant: str, unit: str) -> 
         "nameless": units.unit.isnull().sum(),  # noqa: PD003  # no pandas
     }
     for place, metric in enumerate(metrics):
-        some = units[f"rows_{place}"] > 0
-        values = []
-        for column in range(len(metric.columns)):
-            values.append(units[f"sum_{place}_{column}"])
-            if not isinstance(metric, Ratio):
-                values.append(units[f"rows_{place}"].cast("float64"))
         wanted[f"rows_{place}"] = units[f"rows_{place}"].sum()
         wanted[f"wrong_{place}"] = units[f"wrong_{place}"].sum()
-        wanted |= _products(place, values, some)
+        values = [units[name].cast("float64") for name in _summed_columns(place, metric)]
+        wanted |= _products(place, values, units[f"rows_{place}"] > 0)
     return units.group_by(units.variant).aggregate(**wanted)
+
+
+def _summed_columns(place: int, metric: Summed) -> list[str]:
+    """Name a metric's columns among the sums over units: of a mean each with its rows."""
+    names = []
+    for column in range(len(metric.columns)):
+        names.append(f"sum_{place}_{column}")
+        if not isinstance(metric, Ratio):
+            names.append(f"rows_{place}")
+    return names
+
+
+def _few(
+    units: Any, metrics: Sequence[Summed], n_units: "pd.Series[Any]"
+) -> dict[Summed, dict[str, NDArray[np.float64]]]:
+    """Give the sums of each unit, of the variants that have few."""
+    names = n_units.index[n_units < FEW].tolist()
+    if not names:
+        return {}
+    frame: pd.DataFrame = units.filter(units.variant.cast("string").isin(names)).to_pandas()
+    variants = frame["variant"].astype(str)
+    found: dict[Summed, dict[str, NDArray[np.float64]]] = {}
+    for place, metric in enumerate(metrics):
+        own = _summed_columns(place, metric)
+        known = frame[f"rows_{place}"] > 0
+        found[metric] = {
+            str(name): frame.loc[known & (variants == name), own].to_numpy(np.float64)
+            for name in names
+        }
+    return found
 
 
 def _whole(table: Any, metric: Summed) -> Any:
