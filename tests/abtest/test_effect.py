@@ -111,8 +111,24 @@ def test_fewer_than_two_units_say_nothing(n: int) -> None:
     for found in (difference(control, treatment), relative_difference(control, treatment)):
         assert isnan(found.pvalue)
         assert (found.ci_lower, found.ci_upper) == (-inf, inf)
-    assert isnan(difference(treatment, control, pooled=True).se)
+    assert isnan(difference(control, control, pooled=True).se)
     assert isnan(Arm(n=0, estimate=nan, variance=nan).se)
+
+
+def test_one_unit_beside_an_arm_of_the_same_variance_is_enough() -> None:
+    control, treatment = [4.0], [1.0, 2.0, 2.5]
+    arms = Arm(n=1, estimate=4.0, variance=nan), Arm(n=3, estimate=5.5 / 3, variance=7 / 12)
+    found, peer = difference(*arms, pooled=True), stats.ttest_ind(treatment, control)
+    assert (found.dof, found.pvalue) == pytest.approx((2, peer.pvalue), rel=1e-12)
+    low, high = peer.confidence_interval()
+    assert (found.ci_lower, found.ci_upper) == pytest.approx((low, high), rel=1e-12)
+
+
+def test_a_relative_effect_of_arms_a_world_apart_has_its_error() -> None:
+    near, far = Arm(n=9, estimate=2e-100, variance=1e-200), Arm(n=9, estimate=4e100, variance=1e200)
+    found = relative_difference(near, far)
+    assert found.value == pytest.approx(2e200, rel=1e-12)
+    assert found.se == pytest.approx(2e200 * sqrt(1 / 36 + 1 / 144), rel=1e-12)  # shares: 1/6, 1/12
 
 
 @given(value=st.floats(-5, 5), se=st.floats(0.01, 3), alpha=st.floats(0.001, 0.5))

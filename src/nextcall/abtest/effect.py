@@ -158,17 +158,19 @@ def effect_of(
 def degrees_of_freedom(control: Arm, treatment: Arm, *, pooled: bool = False) -> float:
     """Give those of the difference of two arms: Welch's, or n - 2 where variances are pooled.
 
-    ``nan`` where an arm has fewer than two units or none varies.
+    ``nan`` where an arm has fewer than two units or none varies; pooled, where both together have
+    fewer than three or one has none.
 
     References
     ----------
     Welch (1947), Biometrika 34(1-2). Bell & McCaffrey (2002), Survey Methodology 28(2): with the
     squared errors of a working model.
     """
-    if control.n < 2 or treatment.n < 2:
-        return nan
+    fewest, total = min(control.n, treatment.n), control.n + treatment.n
     if pooled:
-        return control.n + treatment.n - 2
+        return total - 2 if fewest >= 1 and total > 2 else nan
+    if fewest < 2:
+        return nan
     one, other = control.variance / control.n, treatment.variance / treatment.n
     if not (one + other > 0 and isfinite(one + other)):
         return nan
@@ -194,7 +196,8 @@ def difference(
     Parameters
     ----------
     pooled : bool
-        Whether both arms are held to have one variance (Student's test).
+        Whether both arms are held to have one variance (Student's test); one of them may then be
+        of one unit.
     normal : bool
         Whether a normal law is used in place of the t law.
 
@@ -212,9 +215,11 @@ def difference(
     """
     dof = degrees_of_freedom(control, treatment, pooled=pooled)
     one, other = control.variance, treatment.variance
-    if pooled and dof > 0:
-        one = other = ((control.n - 1) * one + (treatment.n - 1) * other) / dof
     known = control.n >= 2 and treatment.n >= 2
+    if pooled and dof > 0:
+        squares = ((arm.n - 1) * arm.variance for arm in (control, treatment) if arm.n > 1)
+        one = other = sum(squares) / dof
+        known = True
     se = sqrt(one / control.n + other / treatment.n) if known else nan
     if se == 0:
         dof = control.n + treatment.n - 2
@@ -256,20 +261,10 @@ def relative_difference(
     if control.estimate == 0:
         return effect_of(nan, nan, alpha=alpha, alternative=alternative, null=null)
     ratio = treatment.estimate / control.estimate
-    # Two means of ratio's linear form: treatment / control, and control times ratio / control.
-    one = Arm(
-        n=control.n,
-        estimate=1.0,
-        variance=control.variance * (ratio / control.estimate) * (ratio / control.estimate),
-    )
-    other = Arm(
-        n=treatment.n,
-        estimate=ratio,
-        variance=treatment.variance / control.estimate / control.estimate,
-    )
     dof = degrees_of_freedom(control, treatment)  # of the difference, as the peers have it
-    known = control.n >= 2 and treatment.n >= 2
-    se = sqrt(one.variance / one.n + other.variance / other.n) if known else nan
+    se = nan
+    if control.n >= 2 and treatment.n >= 2:
+        se = hypot(ratio * (control.se / control.estimate), treatment.se / control.estimate)
     if se == 0:
         dof = control.n + treatment.n - 2
     return effect_of(
