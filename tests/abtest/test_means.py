@@ -113,3 +113,39 @@ def test_ratios_to_a_count_are_means() -> None:
     for one, other in zip(found.arms, expected.arms, strict=True):
         assert one.estimate == pytest.approx(other.estimate, rel=0.01)
         assert one.variance == pytest.approx(other.variance, rel=0.01)
+
+
+def test_a_ratio_that_no_unit_departs_from_has_no_error() -> None:
+    rng = np.random.default_rng(5)
+    sessions = rng.poisson(4, 300) + 1.0
+    for share in (1.0, 0.3, 1 / 3):
+        arm = ratio_arm(Moments.of(np.column_stack([share * sessions, sessions])))
+        assert arm.estimate == pytest.approx(share)
+        assert arm.variance == 0
+    before = rng.poisson(4, (300, 2)) + 1.0
+    rows = np.column_stack([0.3 * sessions, sessions, before])
+    found = adjusted_ratios([Moments.of(rows[:100]), Moments.of(rows[100:])])
+    assert [arm.variance for arm in found.arms] == [0.0, 0.0]
+
+
+def test_a_covariate_that_tells_all_leaves_no_variance() -> None:
+    before = np.random.default_rng(6).gamma(2.0, 5.0, 203)
+    for metric in (before, 0.3 * before, before * 1e30, np.full(203, 0.7e30)):
+        rows = np.column_stack([metric, before])
+        found = adjusted_means([Moments.of(rows[:200]), Moments.of(rows[200:])])
+        assert [arm.variance for arm in found.arms] == [0.0, 0.0]
+    noisy = np.column_stack([before + 1e-5 * np.arange(203.0), before])
+    found = adjusted_means([Moments.of(noisy[:200]), Moments.of(noisy[200:])])
+    assert all(arm.variance > 1e-11 for arm in found.arms)
+
+
+def test_scales_of_metric_and_covariate_may_be_a_world_apart() -> None:
+    rng = np.random.default_rng(7)
+    before = rng.gamma(2.0, 5.0, 60)
+    rows = np.column_stack([before + rng.normal(size=60), before])
+    far = rows * np.array([1e70, 1e-100])
+    plain, found = (
+        adjusted_means([Moments.of(each[:30]), Moments.of(each[30:])]) for each in (rows, far)
+    )
+    for arm, other in zip(plain.arms, found.arms, strict=True):
+        assert other.variance == pytest.approx(arm.variance * 1e140, rel=1e-9)

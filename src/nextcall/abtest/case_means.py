@@ -113,7 +113,9 @@ def _log_interval(control: Arm, treatment: Arm, alpha: float) -> tuple[float, fl
     if not (control.estimate > 0 and treatment.estimate > 0):
         return nan, nan
     logs = [
-        Arm(n=arm.n, estimate=log(arm.estimate), variance=arm.variance / arm.estimate**2)
+        Arm(
+            n=arm.n, estimate=log(arm.estimate), variance=arm.variance / arm.estimate / arm.estimate
+        )
         for arm in (control, treatment)
     ]
     found = difference(*logs, alpha=alpha)

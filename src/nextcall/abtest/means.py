@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.abtest.effect import Arm
 from nextcall.abtest.moments import Moments
+
+_ROUNDING: Final = 32 * 2.0**-52  # of a sum of products, beside the sum of their sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,7 @@ def adjusted_means(arms: Sequence[Moments]) -> Adjusted:
     for arm in arms:
         step = float(weights @ arm.off(together)) + middle.rest
         estimate = middle.estimate + step
-        variance = float(arm.combined(weights).covariance()[0, 0])
+        variance = _variance(weights, arm.covariance())
         rest = step - (estimate - middle.estimate)
         found.append(
             Arm(n=arm.n, estimate=estimate if arm.n else nan, variance=variance, rest=rest)
@@ -101,9 +104,8 @@ def ratio_arm(moments: Moments) -> Arm:
     if moments.n == 0 or moments.mean[1] == 0:
         return Arm(n=moments.n, estimate=nan, variance=nan)
     weights = linear_forms(moments.mean[:2])[0]
-    variance = float(weights @ moments.covariance()[:2, :2] @ weights)
-    ratio = float(moments.mean[0] / moments.mean[1])
-    return Arm(n=moments.n, estimate=ratio, variance=max(variance, 0.0))
+    variance = _variance(weights, moments.covariance()[:2, :2])
+    return Arm(n=moments.n, estimate=float(moments.mean[0] / moments.mean[1]), variance=variance)
 
 
 def adjusted_ratios(arms: Sequence[Moments]) -> Adjusted:
@@ -123,17 +125,16 @@ def adjusted_ratios(arms: Sequence[Moments]) -> Adjusted:
     if any(arm.n < 2 or not arm.mean[1::2].all() for arm in [*arms, together]):
         return Adjusted(arms=tuple(own), theta=(), variance_reduction=0.0)
     linear = [arm.combined(linear_forms(arm.mean)) for arm in arms]
-    covariances = [each.covariance() for each in linear]
-    theta = _slopes(np.sum(covariances, axis=0))
+    theta = _slopes(np.sum([each.covariance() for each in linear], axis=0))
     weights = np.concatenate([[1.0], -theta])
     centre = together.mean[2::2] / together.mean[3::2]
     found = [
         Arm(
             n=arm.n,
             estimate=plain.estimate - float(theta @ (arm.mean[2::2] / arm.mean[3::2] - centre)),
-            variance=max(float(weights @ covariance @ weights), 0.0),
+            variance=_variance(weights @ linear_forms(arm.mean), arm.covariance()),
         )
-        for arm, plain, covariance in zip(arms, own, covariances, strict=True)
+        for arm, plain in zip(arms, own, strict=True)
     ]
     return Adjusted(
         arms=tuple(found),
@@ -164,6 +165,13 @@ def linear_forms(mean: NDArray[np.float64]) -> NDArray[np.float64]:
         top, bottom = mean[2 * pair], mean[2 * pair + 1]
         weights[pair, 2 * pair : 2 * pair + 2] = 1 / bottom, -top / bottom**2
     return weights
+
+
+def _variance(weights: NDArray[np.float64], covariance: NDArray[np.float64]) -> float:
+    """Give that of a weighted sum; 0 where what is left of its parts is but their rounding."""
+    parts = covariance * weights * weights[:, None]
+    variance = float(parts.sum())
+    return 0.0 if variance <= _ROUNDING * float(np.abs(parts).sum()) else variance
 
 
 def _sum(arms: Sequence[Moments]) -> Moments:
