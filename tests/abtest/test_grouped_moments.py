@@ -98,3 +98,16 @@ def test_compiled_and_plain_python_say_the_same(monkeypatch: pytest.MonkeyPatch)
     assert found.missing == expected.missing
     for one, other in zip(found.moments, expected.moments, strict=True):
         np.testing.assert_allclose(one.products, other.products, rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e-300])
+def test_spreads_whose_squares_are_lost_are_refused(scale: float) -> None:
+    groups = np.array([0, 0, 0, 1, 1, 1, -1])
+    alike = np.array([3.0, 3.0, np.nan, 2.0, 2.0, 2.0, 7.0]) * scale
+    found = group_moments([alike], groups, 3)
+    assert [each.products[0, 0] for each in found.moments] == [0.0, 0.0, 0.0]
+    differ = np.array([3.0, 3.0, np.nan, 2.0, 2.0, 5.0, 7.0]) * scale
+    with pytest.raises(ValueError, match="spent must have squares that are floats: scale"):
+        group_moments([differ], groups, 2, names=["spent"])
+    with pytest.raises(ValueError, match="column 1 must have squares that are floats"):
+        group_moments([np.arange(7.0), differ], groups, 2)

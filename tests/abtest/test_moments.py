@@ -80,3 +80,17 @@ def test_what_is_not_finite_or_no_table_is_refused() -> None:
         Moments.of([1e200, 3.0])
     with pytest.raises(ValueError, match="one or two dimensions, got 3"):
         Moments.of(np.zeros((1, 1, 1)))
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 0.7e30, 1e8 + 1 / 3])
+@pytest.mark.parametrize("n", [3, 7, 10, 203])
+def test_equal_rows_have_no_spread(value: float, n: int) -> None:
+    whole = Moments.of(np.full(n, value)) + Moments.of(np.full(n + 2, value))
+    assert (whole.mean.tolist(), whole.products.tolist()) == ([value], [[0.0]])
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e-300, 5e-324])
+def test_spreads_whose_squares_are_lost_are_refused(scale: float) -> None:
+    with pytest.raises(ValueError, match=r"differ by more than .*, whose square is no float"):
+        Moments.of([1 * scale, 3 * scale, 2 * scale])
+    assert Moments.of([3 * scale] * 3).products[0, 0] == 0.0

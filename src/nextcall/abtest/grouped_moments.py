@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.abtest.moments import Moments
+from nextcall.abtest.moments import LEAST_SQUARE, Moments
 from nextcall.compiling import compiled, floats_at
 
 Column = NDArray[np.number[Any]] | NDArray[np.bool_]
@@ -54,7 +54,8 @@ def group_moments(
     Raises
     ------
     ValueError
-        Where a value or its square is infinite; it names the column.
+        Where a value or its square is infinite, or values differ by so little that the squares are
+        lost; it names the column.
 
     Examples
     --------
@@ -79,6 +80,10 @@ def group_moments(
     if len(wrong):
         name = names[wrong[0][1]] if names else f"column {wrong[0][1]}"
         raise ValueError(f"{name} must have finite squares: values must be below 1e150.")
+    for group, column in np.argwhere(products.diagonal(axis1=1, axis2=2) < LEAST_SQUARE):
+        if _differ(columns, int(column), groups == group):
+            name = names[column] if names else f"column {column}"
+            raise ValueError(f"{name} must have squares that are floats: scale its values.")
     return Grouped(
         moments=tuple(
             Moments(n=int(n), mean=mean, products=product, rest=rest)
@@ -114,6 +119,21 @@ def with_cubes(
         replace(each, cubes=cube) for each, cube in zip(grouped.moments, cubes, strict=True)
     )
     return Grouped(moments=moments, missing=grouped.missing)
+
+
+def _differ(columns: Sequence[Column], column: int, own: NDArray[np.bool_]) -> bool:
+    """Say whether a column differs between some of a group's rows without a missing value."""
+    first: Any = None
+    for begin in range(0, len(own), _PART):
+        part = [each[begin : begin + _PART] for each in columns]
+        whole = own[begin : begin + _PART].copy()
+        for each in part:
+            whole &= each == each  # noqa: PLR0124  # not nan
+        values = part[column][whole]
+        first = values[0] if first is None and len(values) else first
+        if (values != first).any():
+            return True
+    return False
 
 
 def _missing(

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+LEAST_SQUARE: Final = 1e-305
+"""A sum of squares below which digits are lost, for floats lose theirs below 1e-308."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +68,8 @@ class Moments:
         Raises
         ------
         ValueError
-            Where a value is not finite, or its square is not, or the shape is another.
+            Where a value is not finite, or its square is not, values differ by so little that the
+            squares are lost, or the shape is another.
         """
         rows = np.asarray(values, dtype=np.float64)
         rows = rows[:, None] if rows.ndim == 1 else rows
@@ -78,7 +82,8 @@ class Moments:
             )
         if len(rows) == 0:
             return cls.empty(rows.shape[1])
-        mean = rows.mean(axis=0)
+        alike = (rows == rows[0]).all(axis=0)  # whose mean may round to another value
+        mean = np.where(alike, rows[0], rows.mean(axis=0))
         off = rows - mean
         rest = off.mean(axis=0)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -86,6 +91,13 @@ class Moments:
             cubes = float(((off[:, 0] - rest[0]) ** 3).sum()) if rows.shape[1] else 0.0
         if not np.isfinite(products).all():
             raise ValueError(f"values must have finite squares, got {np.abs(rows).max():.4g}.")
+        lost = ~alike & (np.diag(products) < LEAST_SQUARE)
+        if lost.any():
+            farthest = np.abs(off).max(axis=0)[lost][0]
+            raise ValueError(
+                f"values must differ by more than {farthest:.4g}, whose square is no float; "
+                "scale them."
+            )
         return cls(n=len(rows), mean=mean, products=products, rest=rest, cubes=cubes)
 
     def __add__(self, other: Self) -> Self:
