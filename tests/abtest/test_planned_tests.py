@@ -135,3 +135,13 @@ def test_an_effect_beyond_a_share_of_one_and_an_arm_too_small_are_refused() -> N
         MeanTest(sd=1.0, sd_treatment=2.0, ratio=0.5).power(3, 0.2, 0.05)
     with pytest.raises(ValueError, match=r"n must be at least 2, got 1\."):
         MeanTest(sd=1.0).power(1, 0.2, 0.05)
+
+
+@pytest.mark.parametrize(("baseline", "effect"), [(0.5, 1e-9), (0.999, -1e-8), (1e-6, 1e-13)])
+def test_an_angle_of_a_small_effect_keeps_its_digits(baseline: float, effect: float) -> None:
+    # The arcsine's slope is 1 / sqrt(p (1 - p)): the variance at the middle of both shares.
+    middle = baseline + effect / 2
+    n = 5 * middle * (1 - middle) / effect**2
+    shift = (n / 2) ** 0.5 * abs(effect) / (middle * (1 - middle)) ** 0.5
+    found = ShareTest(baseline=baseline, form="arcsine", wrong_way=False).power(n, effect, 0.05)
+    assert found == pytest.approx(stats.norm.sf(1.959963984540054 - shift), rel=1e-9)

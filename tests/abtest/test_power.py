@@ -105,3 +105,10 @@ def test_what_no_effect_reaches_is_refused() -> None:
         solve(ShareTest(baseline=0.95), n=10, power=0.8)
     with pytest.raises(ValueError, match="effect must be given"):
         solve(MeanTest(sd=1.0, margin=0.5), n=10, power=0.8)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-100, 1e-13, 1.0, 1e100])
+def test_the_smallest_effect_goes_with_the_scale(scale: float) -> None:
+    plain = solve(MeanTest(sd=3.0), n=500, power=0.8).effect
+    found = solve(MeanTest(sd=3.0 * scale), n=500, power=0.8).effect
+    assert found == pytest.approx(plain * scale, rel=1e-12)

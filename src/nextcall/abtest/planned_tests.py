@@ -1,7 +1,7 @@
 """Tests that have not begun: what is known of a metric, what is asked, and their power."""
 
 from dataclasses import dataclass
-from math import asin, inf, isfinite, nextafter, sqrt
+from math import asin, hypot, inf, isfinite, nextafter, sqrt
 from typing import Final, Literal, Protocol, get_args
 
 from nextcall.abtest.effect import Alternative, Arm, check_alternative, degrees_of_freedom
@@ -127,7 +127,7 @@ class MeanTest:
             Where there are too few units for the t law.
         """
         other = self.sd if self.sd_treatment is None else self.sd_treatment
-        se = sqrt(self.sd**2 / n + other**2 / (self.ratio * n))
+        se = hypot(self.sd / sqrt(n), other / sqrt(self.ratio * n))
         dof = inf if self.normal else self._dof(n, other)
         if self.margin is not None:
             low, high = (self.margin + effect) / se, (self.margin - effect) / se
@@ -140,8 +140,8 @@ class MeanTest:
             dof = (1 + self.ratio) * n - 2
         else:
             dof = degrees_of_freedom(
-                Arm(n=n, estimate=0.0, variance=self.sd**2),
-                Arm(n=self.ratio * n, estimate=0.0, variance=sd_treatment**2),
+                Arm(n=n, estimate=0.0, variance=1.0),
+                Arm(n=self.ratio * n, estimate=0.0, variance=(sd_treatment / self.sd) ** 2),
             )
         if not dof > 0:
             raise ValueError(f"n must be at least {self.least:g}, got {n}.")
@@ -222,7 +222,8 @@ class ShareTest:
             )
         scale = sqrt(n / self.factor)
         if self.form == "arcsine":
-            angle = 2 * asin(sqrt(share)) - 2 * asin(sqrt(self.baseline))
+            roots = sqrt(share * (1 - self.baseline)) + sqrt(self.baseline * (1 - share))
+            angle = 2 * asin(effect / roots)  # 2 asin(sqrt(share)) less the same of the baseline
             shift, wider = angle * scale / sqrt(1 + 1 / self.ratio), 1.0
         else:
             sd = sqrt(_spread(self.baseline) + _spread(share) / self.ratio)

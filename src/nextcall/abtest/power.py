@@ -108,12 +108,14 @@ def _effect(test: PlannedTest, asked: Solution) -> float:
     if excess(0.0) >= 0:
         raise ValueError(f"power must be above alpha, got {power} and {alpha}.")
     most = test.largest - way * test.null
-    high = min(1e-12, most)
+    low = high = min(1e-12, most)
+    while excess(low) >= 0:
+        low, high = low / 1024, low
     while excess(high) < 0:
         if high == most or high > _MOST:
             raise ValueError(f"power must be one that some effect reaches, got {power} at n {n:g}.")
-        high = min(8 * high, most)
-    return test.null + way * float(brentq(excess, 0.0, high, xtol=1e-300, rtol=1e-14))
+        low, high = high, min(8 * high, most)
+    return test.null + way * float(brentq(excess, low, high, xtol=1e-300, rtol=1e-14))
 
 
 def _alpha(test: PlannedTest, asked: Solution) -> float:
