@@ -1,3 +1,4 @@
+from fractions import Fraction
 from math import isnan
 
 import numpy as np
@@ -75,3 +76,16 @@ def test_what_is_no_count_or_plan_is_refused() -> None:
         sample_ratio({"A": 1, "C": 2}, {"A": 1, "B": 1})
     with pytest.raises(TypeError):
         sample_ratio([1.5, 5])  # type: ignore[list-item]  # is what is tested
+
+
+def test_large_counts_keep_their_digits() -> None:
+    observed, weights = [1_000_000_003_000_000, 9_000_000_000_000_000], [0.1, 0.9]
+    total = sum(observed)
+    shares = [Fraction(each) / sum(map(Fraction, weights)) for each in weights]
+    chi2 = sum(
+        (count - total * share) ** 2 / (total * share)
+        for count, share in zip(observed, shares, strict=True)
+    )
+    found = sample_ratio(observed, weights)
+    assert found.chi2 == pytest.approx(float(chi2), rel=1e-14)
+    assert found.variants[0].excess == float(observed[0] - total * shares[0])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import exp, inf, log, log1p, pi
 from typing import Final, Self
 
@@ -77,13 +78,13 @@ class SequentialSampleRatio:
         """
         if not 0 < concentration < inf:
             raise ValueError(f"concentration must be finite and above 0, got {concentration}.")
-        names, shares = planned_shares(weights)
+        names, exact = planned_shares(weights)
         return cls(
-            variants=variant_counts(names, (0,) * len(names), shares),
+            variants=variant_counts(names, (0,) * len(names), exact),
             log_evidence=0.0,
             pvalue=1.0,
             concentration=float(concentration),
-            shares=shares,
+            shares=tuple(float(share) for share in exact),
         )
 
     def observe(self, units: Mapping[str, int] | Sequence[int]) -> Self:
@@ -106,7 +107,7 @@ class SequentialSampleRatio:
         )
         evidence = log_evidence(observed, self.shares, concentration=self.concentration)
         return type(self)(
-            variants=variant_counts(names, observed, self.shares),
+            variants=variant_counts(names, observed, tuple(map(Fraction, self.shares))),
             log_evidence=evidence,
             pvalue=min(self.pvalue, exp(-max(evidence, 0.0))),
             concentration=self.concentration,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import isfinite, nan, sqrt
 from operator import index
 
@@ -107,7 +108,8 @@ def sample_ratio(
     chi2 = sum(each.excess * (each.excess / each.expected) for each in variants) if total else 0.0
     exact = nan
     if len(units) == 2:
-        exact = float(stats.binomtest(units[0], total, shares[0]).pvalue) if total else 1.0
+        share = float(shares[0])
+        exact = float(stats.binomtest(units[0], total, share).pvalue) if total else 1.0
     return SampleRatio(
         variants=variants,
         chi2=chi2,
@@ -118,8 +120,8 @@ def sample_ratio(
 
 def planned_shares(
     weights: Mapping[str, float] | Sequence[float],
-) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Give the names of the variants and their shares, which sum to 1.
+) -> tuple[tuple[str, ...], tuple[Fraction, ...]]:
+    """Give the names of the variants and their shares, exactly, which sum to 1.
 
     Raises
     ------
@@ -132,8 +134,9 @@ def planned_shares(
     for name, weight in named.items():
         if not (isfinite(weight) and weight > 0):
             raise ValueError(f"weights must be finite and above 0, got {weight} for {name!r}.")
-    total = sum(named.values())
-    return tuple(str(name) for name in named), tuple(each / total for each in named.values())
+    exact = [Fraction(float(each)) for each in named.values()]
+    total = sum(exact)
+    return tuple(str(name) for name in named), tuple(each / total for each in exact)
 
 
 def aligned_counts(
@@ -160,18 +163,22 @@ def aligned_counts(
 
 
 def variant_counts(
-    names: tuple[str, ...], observed: tuple[int, ...], shares: tuple[float, ...]
+    names: tuple[str, ...], observed: tuple[int, ...], shares: tuple[Fraction, ...]
 ) -> tuple[VariantCount, ...]:
-    """Set counts beside what shares of their sum would be."""
+    """Set counts beside what shares of their sum would be; exact, for counts may be large."""
     total = sum(observed)
-    return tuple(
-        VariantCount(
-            variant=name,
-            observed=count,
-            expected=total * share,
-            excess=count - total * share,
-            relative=(count - total * share) / (total * share) if total else nan,
-            z=(count - total * share) / sqrt(total * share * (1 - share)) if total else nan,
+    found = []
+    for name, count, share in zip(names, observed, shares, strict=True):
+        expected = total * share
+        excess = count - expected
+        found.append(
+            VariantCount(
+                variant=name,
+                observed=count,
+                expected=float(expected),
+                excess=float(excess),
+                relative=float(excess / expected) if total else nan,
+                z=float(excess) / sqrt(expected * (1 - share)) if total else nan,
+            )
         )
-        for name, count, share in zip(names, observed, shares, strict=True)
-    )
+    return tuple(found)
