@@ -94,3 +94,11 @@ def test_counts_may_come_from_numpy() -> None:
     share = Share(successes=np.int64(3), n=np.int64(4))  # type: ignore[arg-type]  # has __index__
     assert type(share.n) is int
     assert share.complement == Share(successes=1, n=4)
+
+
+def test_upper_ends_of_small_shares_keep_their_digits() -> None:
+    # Of x in n, n large, the ends are x + z^2 / 2 -+ z sqrt(x + z^2 / 4), over n.
+    for x in (0, 1, 7):
+        n, zz = 10**15, 1.959963984540054**2
+        _, high = share_interval(Share(successes=x, n=n))
+        assert high * n == pytest.approx(x + zz / 2 + (zz * (x + zz / 4)) ** 0.5, rel=1e-12)

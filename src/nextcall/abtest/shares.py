@@ -162,14 +162,10 @@ def critical_z(alpha: float, alternative: Alternative) -> float:
 
 def _wilson(share: Share, *, alpha: float) -> tuple[float, float]:
     z = float(-special.ndtri(alpha / 2))
-    return _wilson_low(share, z), 1 - _wilson_low(share.complement, z)
-
-
-def _wilson_low(share: Share, z: float) -> float:
-    """Give the lower root of Wilson's quadratic, from the product of both."""
     x, n, zz = share.successes, share.n, z * z
     top = 2 * x + zz + z * sqrt(zz + 4 * x * (share.failures / n))
-    return 2 * x / n * x / top if x else 0.0
+    low = 2 * x / n * x / top if x else 0.0  # from the product of the quadratic's roots
+    return low, top / (2 * (n + zz)) if share.failures else 1.0
 
 
 def _exact(share: Share, *, alpha: float) -> tuple[float, float]:
