@@ -94,6 +94,8 @@ def test_poor_cases_have_answers(tmp_path: Path) -> None:
         ({"alpha": "x"}, "alpha must be a finite number, got 'x'"),
         ({"file": 7}, "file must name a CSV file, got 7"),
         ({"kind": "ratio"}, "rows.csv must have a column 'numer'"),
+        ({"alternative": "greater"}, "alternative is not asked of kind 'mean', got 'greater'"),
+        ({"margin": -1.0}, r"margin is not asked of kind 'mean', got -1\.0"),
     ],
 )
 def test_cases_that_cannot_be_are_refused(
@@ -119,3 +121,26 @@ def test_every_shared_kind_is_known() -> None:
     assert folder.is_dir()
     missing = {case["kind"] for case in listed} - set(kinds())
     assert not missing
+
+
+def test_rows_that_lack_a_value_are_left_out(tmp_path: Path) -> None:
+    whole = written(tmp_path, [1.0, 2.5, 4.0], [2.0, 4.5])
+    expected = quantities({**whole, "id": "whole", "prior": None}, tmp_path)
+    lacking = written(tmp_path, [1.0, None, 2.5, 4.0], [2.0, 4.5, None])
+    assert quantities(lacking, tmp_path) == expected
+
+
+def test_a_level_that_is_not_given_is_that_of_a_twentieth() -> None:
+    arms = {"n_c": 9, "mean_c": 1.0, "var_c": 2.0, "n_t": 8, "mean_t": 1.5, "var_t": 2.5}
+    counts = {"x_c": 3, "n_c": 9, "x_t": 4, "n_t": 8, "prior_a": 1, "prior_b": 1}
+    for case in (
+        {"kind": "noninferiority", "margin": -1.0, **arms},
+        {"kind": "bayes_normal", **arms},
+        {"kind": "sequential", "tuning": 100, **arms},
+        {"kind": "bayes_beta", **counts},
+        {"kind": "multiplicity", "p": [0.01, 0.04]},
+        {"kind": "power", "metric": "mean", "sd": 3, "mde_abs": 1, "power": 0.8, "ratio": 1},
+        {"kind": "group_sequential_bounds", "information": [0.5, 1.0], "rho": 2},
+    ):
+        given = quantities({**case, "alpha": 0.05}, Path())
+        assert str(quantities(case, Path())) == str(given)  # nan is not equal to itself

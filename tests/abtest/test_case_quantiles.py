@@ -6,9 +6,11 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from nextcall.abtest.case import quantities
 from nextcall.abtest.case_quantiles import QUANTITIES, cluster_quantities, quantile_quantities
 from nextcall.locations import shared_dir
 
@@ -73,3 +75,30 @@ def test_what_cannot_be_is_refused_by_its_name(tmp_path: Path) -> None:
     found = quantile_quantities({"file": "rows.csv", "q": 0.5}, tmp_path)
     assert found["abs_effect"] == 1.0
     assert isnan(found["abs_se"])  # type: ignore[arg-type]
+
+
+def test_rows_that_lack_a_value_are_left_out(tmp_path: Path) -> None:
+    rows = pd.DataFrame(
+        {"cluster": list("aabbccdd"), "variant": ["control", "treatment"] * 4, "y": range(8)}
+    )
+    rows["variant"] = np.repeat(["control", "treatment"], 4)
+    rows.to_csv(tmp_path / "whole.csv", index=False)
+    more = pd.DataFrame({"cluster": ["e"], "variant": ["control"], "y": [np.nan]})
+    pd.concat([rows, more]).to_csv(tmp_path / "lacking.csv", index=False)
+    whole, lacking = (
+        quantities({"kind": "cluster", "file": f"{name}.csv"}, tmp_path)
+        for name in ("whole", "lacking")
+    )
+    assert lacking == pytest.approx(whole, nan_ok=True)
+
+
+def test_the_error_of_a_quantile_is_the_same_at_every_level(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    variant = np.repeat(["control", "treatment"], 200)
+    pd.DataFrame({"variant": variant, "y": rng.gamma(2.0, size=400)}).to_csv(
+        tmp_path / "rows.csv", index=False
+    )
+    case = {"kind": "quantile", "q": 0.8, "file": "rows.csv"}
+    found = [quantities({**case, "alpha": alpha}, tmp_path) for alpha in (0.05, 0.001, 0.5)]
+    assert len({each["abs_se"] for each in found}) == 1
+    assert len({each["abs_p_value"] for each in found}) == 1

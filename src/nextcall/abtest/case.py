@@ -27,6 +27,28 @@ _KINDS: Final[Mapping[str, Answer]] = MappingProxyType(
 )
 
 
+_ASKED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "alternative": (),
+        "confidence_level": (),
+        "correction": (),
+        "covariate": (),
+        "direction": ("noninferiority",),
+        "equal_var": (),
+        "margin": ("noninferiority",),
+        "method": (),
+        "null": (),
+        "prior": ("bayes_normal",),
+        "strata": (),
+        "unit": (),
+        "use_t": (),
+        "weights": ("srm",),
+        "winsorize": (),
+    }
+)
+"""Fields that would change what is asked, and the kinds that read them."""
+
+
 def kinds() -> tuple[str, ...]:
     """Give the kinds of cases that are known.
 
@@ -56,7 +78,8 @@ def quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     Raises
     ------
     ValueError
-        Where the kind is none, or a field is missing or cannot be.
+        Where the kind is none, or a field is missing, cannot be, or asks what its kind does not
+        answer; fields that ask nothing (``id``) are left alone.
     OSError
         Where the file cannot be read.
 
@@ -69,4 +92,7 @@ def quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     kind = case.get("kind")
     if kind not in _KINDS:
         raise ValueError(f"kind must be one of {kinds()}, got {kind!r}.")
+    for name, readers in _ASKED.items():
+        if case.get(name) is not None and kind not in readers:
+            raise ValueError(f"{name} is not asked of kind {kind!r}, got {case[name]!r}.")
     return _KINDS[str(kind)](case, folder)

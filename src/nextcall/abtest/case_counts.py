@@ -8,8 +8,17 @@ from typing import Final
 
 from nextcall.abtest.bayes import NormalPrior, Posterior, compare_normal, compare_shares
 from nextcall.abtest.beta_chances import Beta
-from nextcall.abtest.case_fields import Answer, Quantities, arm, as_whole, number, numbers, whole
-from nextcall.abtest.effect import Arm, Effect, check_alpha, difference, relative_difference
+from nextcall.abtest.case_fields import (
+    Answer,
+    Quantities,
+    arm,
+    as_whole,
+    level,
+    number,
+    numbers,
+    whole,
+)
+from nextcall.abtest.effect import Arm, Effect, difference, relative_difference
 from nextcall.abtest.multiplicity import Adjustment, adjusted_pvalues
 from nextcall.abtest.score_intervals import score_difference, score_ratio
 from nextcall.abtest.share_effects import (
@@ -50,7 +59,7 @@ def proportion_quantities(case: Mapping[str, object], folder: Path) -> Quantitie
     ``spz`` Spotify's confidence, ``tt`` tea-tasting, the others statsmodels and scipy.
     """
     del folder
-    alpha = check_alpha(number(case, "alpha"))
+    alpha = level(case)
     control, treatment = _share(case, "c"), _share(case, "t")
     arms = [
         Arm(n=each.n, estimate=each.value, variance=each.variance) for each in (control, treatment)
@@ -102,9 +111,7 @@ def bayes_beta_quantities(case: Mapping[str, object], folder: Path) -> Quantitie
     """Compare two proportions by the Beta-Binomial model."""
     del folder
     prior = Beta(a=number(case, "prior_a"), b=number(case, "prior_b"))
-    found = compare_shares(
-        _share(case, "c"), _share(case, "t"), prior=prior, alpha=number(case, "alpha")
-    )
+    found = compare_shares(_share(case, "c"), _share(case, "t"), prior=prior, alpha=level(case))
     return {
         "chance_to_win": found.difference.chance_to_win,
         "risk_treatment": found.difference.loss_treatment,
@@ -127,7 +134,7 @@ def bayes_normal_quantities(case: Mapping[str, object], folder: Path) -> Quantit
             raise ValueError(f"prior must be a mean and a standard deviation, got {prior!r}.")
         believed = NormalPrior(mean=given[0], sd=given[1])
     control, treatment = arm(case, "c"), arm(case, "t")
-    found = compare_normal(control, treatment, prior=believed, alpha=number(case, "alpha"))
+    found = compare_normal(control, treatment, prior=believed, alpha=level(case))
     return {**_posterior("abs", found.absolute), **_posterior("rel_delta", found.relative)}
 
 
@@ -145,7 +152,7 @@ def srm_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
 def multiplicity_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     """Adjust p-values; ``*_reject`` says 1 where one is at most alpha, else 0."""
     del folder
-    alpha, pvalues = check_alpha(number(case, "alpha")), numbers(case, "p")
+    alpha, pvalues = level(case), numbers(case, "p")
     found: Quantities = {}
     for name, method in _ADJUSTMENTS.items():
         adjusted = adjusted_pvalues(pvalues, method=method)

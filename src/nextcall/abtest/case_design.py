@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from nextcall.abtest.case_fields import Answer, Quantities, arm, number
+from nextcall.abtest.case_fields import Answer, Quantities, arm, level, number
 from nextcall.abtest.effect import Alternative, difference
 from nextcall.abtest.planned_tests import MeanTest, PlannedTest, ShareTest
 from nextcall.abtest.power import solve
@@ -37,7 +37,7 @@ def power_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     """
     del folder
     metric = case.get("metric")
-    effect, alpha = number(case, "mde_abs"), number(case, "alpha")
+    effect, alpha = number(case, "mde_abs"), level(case)
     power, ratio = number(case, "power"), number(case, "ratio")
     if effect == 0:
         raise ValueError("mde_abs must not be 0, got 0.")
@@ -100,7 +100,7 @@ def noninferiority_quantities(case: Mapping[str, object], folder: Path) -> Quant
     found = difference(
         arm(case, "c"),
         arm(case, "t"),
-        alpha=number(case, "alpha"),
+        alpha=level(case),
         alternative=way,
         null=number(case, "margin"),
     )

@@ -121,6 +121,8 @@ def arms_of_file(
 ) -> list[NDArray[np.float64]]:
     """Read the case's file: the rows of control and those of treatment.
 
+    A row that lacks one of the values is left out, as in an analysis.
+
     Returns
     -------
     list of two arrays of shape (n_rows, n_columns)
@@ -128,8 +130,8 @@ def arms_of_file(
     Raises
     ------
     ValueError
-        Where the case has no file, a column is missing, a cell is no finite number, or a variant
-        is neither ``control`` nor ``treatment``.
+        Where the case has no file, a column is missing, a cell is no finite number and not empty,
+        or a variant is neither ``control`` nor ``treatment``.
     OSError
         Where the file cannot be read.
     """
@@ -138,7 +140,8 @@ def arms_of_file(
         if column not in rows:
             raise ValueError(f"{name} must have a column {column!r}, got {list(rows.columns)}.")
     values = rows[list(columns)].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    wrong = np.argwhere(~np.isfinite(values))
+    empty = rows[list(columns)].isna().to_numpy()
+    wrong = np.argwhere(~np.isfinite(values) & ~empty)
     if len(wrong):
         row, place = (int(each) for each in wrong[0])
         value = rows[columns[place]].iloc[row]
@@ -149,4 +152,5 @@ def arms_of_file(
     others = sorted(set(rows["variant"].astype(str)) - {"control", "treatment"})
     if others:
         raise ValueError(f"{name}: variant must be 'control' or 'treatment', got {others}.")
-    return [values[(rows["variant"] == variant).to_numpy()] for variant in ("control", "treatment")]
+    whole, variants = ~empty.any(axis=1), rows["variant"].to_numpy()
+    return [values[whole & (variants == variant)] for variant in ("control", "treatment")]

@@ -8,7 +8,14 @@ from typing import Final
 
 import pandas as pd
 
-from nextcall.abtest.case_fields import Answer, Quantities, arms_of_file, level, number
+from nextcall.abtest.case_fields import (
+    Answer,
+    Quantities,
+    arms_of_file,
+    level,
+    number,
+    rows_of_file,
+)
 from nextcall.abtest.clusters import Clusters, clustered_difference
 from nextcall.abtest.effect import difference, relative_difference
 from nextcall.abtest.means import mean_arm
@@ -20,8 +27,9 @@ from nextcall.abtest.resampled_quantiles import resampled_difference
 def quantile_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     """Answer a case of kind ``quantile``: `q`, `file` with columns variant and y, `alpha`.
 
-    Analytic intervals are by the spacing of order statistics, as the case asks; ``boot_`` ones are
-    the exact limit of resampling.
+    Analytic intervals are by the spacing of order statistics, as the case asks: that of the 95 %
+    interval whatever `alpha` is, for an error belongs to no level. ``boot_`` ones are the exact
+    limit of resampling.
 
     Raises
     ------
@@ -32,7 +40,7 @@ def quantile_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
     if not 0 < share < 1:
         raise ValueError(f"q must lie between 0 and 1, got {share}.")
     arms = [rows[:, 0] for rows in arms_of_file(case, folder, ["y"])]
-    found = [quantile_arm(arm, share, method="spacing", alpha=alpha).arm for arm in arms]
+    found = [quantile_arm(arm, share, method="spacing").arm for arm in arms]
     absolute = difference(*found, alpha=alpha)
     relative = relative_difference(*found, alpha=alpha)
     control, treatment = arms
@@ -96,7 +104,7 @@ def cluster_quantities(case: Mapping[str, object], folder: Path) -> Quantities:
 
 def _clusters(case: Mapping[str, object], folder: Path) -> Clusters:
     arms_of_file(case, folder, ["y"])  # refuses what cannot be
-    frame = pd.read_csv(folder / str(case["file"]))
+    frame = rows_of_file(case, folder).dropna(subset="y")
     if "cluster" not in frame or frame["cluster"].hasnans:
         raise ValueError(f"{case['file']} must have a column 'cluster', known for each row.")
     codes, _ = pd.factorize(frame["cluster"])

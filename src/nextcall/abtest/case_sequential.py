@@ -6,13 +6,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from nextcall.abtest.case_fields import Answer, Quantities, arm, number, numbers
+from nextcall.abtest.case_fields import Answer, Quantities, arm, level, number, numbers
 from nextcall.abtest.confidence_sequences import (
     AnytimeEffect,
     asymptotic_sequence,
     mixture_rate,
 )
-from nextcall.abtest.effect import check_alpha, difference, relative_difference
+from nextcall.abtest.effect import difference, relative_difference
 from nextcall.abtest.group_sequential import spending_bounds
 from nextcall.abtest.spending import Spending
 
@@ -37,7 +37,7 @@ def sequential_quantities(case: Mapping[str, object], folder: Path) -> Quantitie
     control, treatment = arm(case, "c"), arm(case, "t")
     tuning, alpha = (
         number(case, "tuning", above=0.0),
-        check_alpha(number(case, "alpha")),
+        level(case),
     )
     n = control.n + treatment.n
     rate = mixture_rate(tuning, alpha, approximate=True)
@@ -85,7 +85,7 @@ def group_sequential_bounds_quantities(case: Mapping[str, object], folder: Path)
     del folder
     shares = numbers(case, "information")
     rule = Spending("power", number(case, "rho", above=0.0))
-    bounds = spending_bounds(shares, alpha=number(case, "alpha"), spending=rule)
+    bounds = spending_bounds(shares, alpha=level(case), spending=rule)
     return {"z": list(bounds.upper)}
 
 
