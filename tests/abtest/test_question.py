@@ -14,6 +14,7 @@ from nextcall.abtest.question import read_question
 SPEC: dict[str, Any] = {
     "control": "A",
     "unit": "user",
+    "strata": "country",
     "shares": {"A": 1, "B": 1},
     "alpha": 0.1,
     "plan": {"n": 5000, "method": "always-valid"},
@@ -41,7 +42,16 @@ def test_everything_that_can_be_asked_is_read() -> None:
     assert found.plan == LookPlan(n=5000, method="always-valid", alpha=0.1)
     assert (found.unit, found.earlier, found.adjust) == ("user", (100.0,), "bh")
     assert found.shares == {"A": 1.0, "B": 1.0}
-    assert found.columns == ("variant", "user", "spent", "before", "bought", "clicks", "visits")
+    assert found.columns == (
+        "variant",
+        "user",
+        "country",
+        "spent",
+        "before",
+        "bought",
+        "clicks",
+        "visits",
+    )
     plain = read_question({"control": "A", "metrics": [{"quantile": "spent"}]})
     assert (plain.metrics, plain.plan, plain.shares) == ((Quantile("spent", 0.5),), 0.05, None)
 
@@ -51,11 +61,17 @@ def test_an_answer_is_that_of_the_same_call() -> None:
     rows = pd.DataFrame({"variant": ["A", "B"] * 300})
     for name in ("spent", "clicks"):
         rows[name] = rng.normal(5, 1, 600)
-    spec = {"control": "A", "adjust": "bonferroni", "metrics": [{"mean": "spent"}]}
+    rows["half"] = np.arange(600) // 300
+    spec = {
+        "control": "A",
+        "adjust": "bonferroni",
+        "strata": "half",
+        "metrics": [{"mean": "spent"}],
+    }
     spec["metrics"] += [{"mean": "clicks"}, {"quantile": "clicks"}]  # type: ignore[operator]
     found = read_question(spec).answer(rows)
     asked: list[Metric] = [Mean("spent"), Mean("clicks"), Quantile("clicks", 0.5)]
-    expected = analyze(rows, control="A", metrics=asked).adjusted("bonferroni")
+    expected = analyze(rows, control="A", metrics=asked, strata="half").adjusted("bonferroni")
     pd.testing.assert_frame_equal(found.to_frame(), expected.to_frame())
     second = found.comparisons[1]
     assert second.adjusted_pvalue == pytest.approx(min(1, 2 * second.pvalue))

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
-from math import isnan
 from operator import add
 from typing import Any
 
@@ -11,14 +10,14 @@ import pandas as pd
 
 from nextcall.abtest.comparison import Comparison, compare
 from nextcall.abtest.effect import check_alpha
+from nextcall.abtest.families import judged_together
 from nextcall.abtest.look import LookPlan
-from nextcall.abtest.measured import Measured, check_sums, measure
+from nextcall.abtest.measured import Measured, check_sums
+from nextcall.abtest.measuring import check_metrics, measure_data, variants_of
 from nextcall.abtest.metrics import Metric
-from nextcall.abtest.multiplicity import Adjustment, adjusted_pvalues
-from nextcall.abtest.rows import read_rows
+from nextcall.abtest.multiplicity import Adjustment
 from nextcall.abtest.sequential_srm import SequentialSampleRatio
 from nextcall.abtest.srm import SampleRatio, sample_ratio
-from nextcall.abtest.tables import measure_table
 from nextcall.abtest.verdict import Verdict, conclude
 
 
@@ -49,7 +48,7 @@ class Analysis:
 
     def adjusted(self, method: Adjustment) -> "Analysis":
         """Give the same with p-values adjusted in another way; guardrails stay as they are."""
-        judged = _adjusted(self.comparisons, self.alpha, method)
+        judged = judged_together(self.comparisons, self.alpha, method)
         verdict = conclude(judged, self.srm, self.srm_pvalue, alpha=self.alpha)
         return replace(self, comparisons=judged, verdict=verdict)
 
@@ -108,6 +107,7 @@ def analyze(
     metrics: Sequence[Metric],
     variant: str = "variant",
     unit: str | None = None,
+    strata: str | None = None,
     shares: Mapping[str, float] | None = None,
     plan: LookPlan | float = 0.05,
     earlier: Sequence[float] = (),
@@ -125,6 +125,12 @@ def analyze(
     variant, unit : str
         Columns. A unit (user) may have several rows: means are then over rows, with the unit as
         the cluster. Without `unit` each row is a unit.
+    strata : str, optional
+        Column of what was known of units before the test (country, platform): effects are weighted
+        over its values, and what they explain is taken out. One value a unit; rows without one are
+        a stratum of their own. Strata with fewer than two units of a variant, and those that a
+        variant has not at all, are held as one, with the smallest other where that is not enough;
+        then the comparisons warn. Quantiles have no strata.
     shares : mapping of str to float, optional
         Planned for each variant; equal where not given.
     plan : LookPlan or float
@@ -139,7 +145,8 @@ def analyze(
         Where the data is of none of these kinds.
     ValueError
         Where a column is missing or holds no numbers, a variant or unit is unknown, a unit is in
-        two variants, control is not among the variants, or there is no treatment.
+        two variants or two strata, control is not among the variants, there is no treatment, or
+        there are more than 1,000 strata.
 
     Examples
     --------
@@ -153,9 +160,9 @@ def analyze(
     >>> found.verdict.decision, found.verdict.variant
     ('winner', 'B')
     """
-    metrics = _checked(metrics)
+    metrics = check_metrics(metrics)
     return analyze_measured(
-        _measured(data, metrics, variant, unit),
+        measure_data(data, metrics, variant=variant, unit=unit, strata=strata),
         control=control,
         metrics=metrics,
         shares=shares,
@@ -171,6 +178,7 @@ def analyze_stream(
     metrics: Sequence[Metric],
     variant: str = "variant",
     unit: str | None = None,
+    strata: str | None = None,
     shares: Mapping[str, float] | None = None,
     plan: LookPlan | float = 0.05,
     earlier: Sequence[float] = (),
@@ -187,9 +195,11 @@ def analyze_stream(
     ValueError
         Where there is no batch, and as `analyze`.
     """
-    metrics = _checked(metrics)
+    metrics = check_metrics(metrics)
     check_sums(metrics)
-    parts = (_measured(batch, metrics, variant, unit) for batch in batches)
+    parts = (
+        measure_data(batch, metrics, variant=variant, unit=unit, strata=strata) for batch in batches
+    )
     first = next(iter(parts), None)
     if first is None:
         raise ValueError("batches must hold at least one, got none.")
@@ -213,7 +223,7 @@ def analyze_measured(
     earlier: Sequence[float] = (),
 ) -> Analysis:
     """Analyse what was measured; options as in `analyze`."""
-    variants = _variants(measured, control, shares)
+    variants = variants_of(measured, control, shares)
     units = {name: measured.n_units.get(name, 0) for name in variants}
     if not isinstance(plan, LookPlan):
         pairs = [units[control] + units[name] for name in variants[1:]]
@@ -229,7 +239,7 @@ def analyze_measured(
         for metric in metrics
         for each in compare(measured, metric, variants, plan=plan, earlier=earlier)
     ]
-    judged = _adjusted(found, plan.alpha, "holm")
+    judged = judged_together(found, plan.alpha, "holm")
     return Analysis(
         comparisons=judged,
         units=units,
@@ -238,62 +248,3 @@ def analyze_measured(
         verdict=conclude(judged, srm, srm_pvalue, alpha=plan.alpha),
         alpha=plan.alpha,
     )
-
-
-def _checked(metrics: Sequence[Metric]) -> Sequence[Metric]:
-    if not metrics:
-        raise ValueError("metrics must hold at least one, got none.")
-    if metrics[0].aim.guardrail:
-        raise ValueError(f"the first metric is the primary one; {metrics[0].name} is a guardrail.")
-    names = [metric.name for metric in metrics]
-    if len(set(names)) < len(names):
-        raise ValueError(f"metrics must have names of their own, got {names}.")
-    return tuple(metrics)
-
-
-def _measured(data: Any, metrics: Sequence[Metric], variant: str, unit: str | None) -> Measured:
-    if type(data).__module__.partition(".")[0] == "ibis":
-        return measure_table(data, metrics, variant=variant, unit=unit)
-    columns = [name for metric in metrics for name in metric.columns]
-    return measure(read_rows(data, variant=variant, columns=columns, unit=unit), metrics)
-
-
-def _variants(
-    measured: Measured, control: str, shares: Mapping[str, float] | None
-) -> tuple[str, ...]:
-    """Name control, then the treatments: those that were planned, or that there are."""
-    there = [name for name, n in measured.n_rows.items() if n > 0]
-    if control not in there:
-        raise ValueError(f"control must be among the variants, {sorted(there)}, got {control!r}.")
-    names = sorted({*there, *(shares or {})} - {control})
-    if not names:
-        raise ValueError(f"there must be a treatment beside control, got {control!r} alone.")
-    if shares is not None and set(shares) != {control, *names}:
-        raise ValueError(
-            f"shares must name each variant, {[control, *names]}, got {sorted(shares)}."
-        )
-    absent = [name for name in names if name not in there]
-    if absent:
-        raise ValueError(f"each planned variant must have rows; {absent} have none.")
-    return (control, *names)
-
-
-def _adjusted(
-    comparisons: Sequence[Comparison], alpha: float, method: Adjustment
-) -> tuple[Comparison, ...]:
-    """Adjust over the treatments of the primary metric, and over all that is secondary.
-
-    Harm to a guardrail is told at its own level: to be told too seldom would be the worse error.
-    """
-    families: dict[str, list[int]] = {}
-    for place, each in enumerate(comparisons):
-        primary = each.metric == comparisons[0].metric
-        family = "guardrail" if each.aim.guardrail else "primary" if primary else "secondary"
-        if family != "guardrail" and not isnan(each.pvalue):
-            families.setdefault(family, []).append(place)
-    judged = list(comparisons)
-    for places in families.values():
-        pvalues = adjusted_pvalues([comparisons[place].pvalue for place in places], method=method)
-        for place, pvalue in zip(places, pvalues.tolist(), strict=True):
-            judged[place] = comparisons[place].judged(pvalue, alpha)
-    return tuple(judged)

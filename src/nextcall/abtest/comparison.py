@@ -2,30 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import isnan, nan
-from typing import Final, Literal
+from math import isnan
+from typing import Literal
 
+from nextcall.abtest.cautions import cautions
 from nextcall.abtest.effect import (
     Alternative,
     Arm,
     Effect,
-    degrees_of_freedom,
     difference,
     relative_difference,
 )
-from nextcall.abtest.few_clusters import FEW
 from nextcall.abtest.look import Look, LookPlan, look
 from nextcall.abtest.measured import Measured
-from nextcall.abtest.metrics import Aim, Metric, Proportion, Quantile
+from nextcall.abtest.metrics import Aim, Metric, Proportion
 from nextcall.abtest.proportions import compare_proportions
 from nextcall.abtest.shares import Share
+from nextcall.abtest.weighted_arms import widened
 
 Outcome = Literal["better", "worse", "not worse", "equal", "no difference", "undecided", "unknown"]
 """What is shown of a treatment; ``unknown`` where no test can be made."""
-
-_LEAST_FREEDOM: Final = 4.0  # degrees below which CR2 misses its level (Tipton 2015)
-_UNEQUAL: Final = 2.0  # times as many units (measured at 4, docs/abtest/sequential.md)
-_SKEWED: Final = 355.0  # units for each squared skewness (Kohavi et al. 2014, KDD, section 5.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +99,13 @@ def compare(
     adjusted = measured.adjusted(metric, variants)
     control, *treatments = adjusted.arms
     found = []
-    for name, treatment in zip(variants[1:], treatments, strict=True):
+    for place, (name, treatment) in enumerate(zip(variants[1:], treatments, strict=True)):
         pair = (variants[0], name)
-        absolute, relative = _effects(measured, metric, (control, treatment), plan.alpha)
+        if adjusted.weighting is None:
+            absolute, relative = _effects(measured, metric, (control, treatment), plan.alpha)
+        else:
+            chances = adjusted.weighting.chances[place]
+            absolute, relative = _weighted(control, treatment, chances, plan.alpha)
         n = max(sum(measured.n_units[each] for each in pair), 1)
         before = [each for each in earlier if each <= n]
         reading = _Reading(plan=plan, n=n, earlier=before)
@@ -129,7 +129,14 @@ def compare(
             aim=metric.aim,
             variance_reduction=adjusted.variance_reduction,
             missing=(missing[0], missing[1]),
-            warnings=_warnings(measured, metric, pair, (control, treatment), asked),
+            warnings=cautions(
+                measured,
+                metric,
+                pair,
+                (control, treatment),
+                method=asked.method,
+                weighting=adjusted.weighting,
+            ),
         )
         found.append(comparison.judged(pvalue, plan.alpha))
     return found
@@ -179,6 +186,15 @@ def _effects(
     return difference(*arms, alpha=alpha), relative_difference(*arms, alpha=alpha)
 
 
+def _weighted(
+    control: Arm, treatment: Arm, chances: tuple[float, float], alpha: float
+) -> tuple[Effect, Effect]:
+    """Give difference and relative difference of arms over strata."""
+    absolute = difference(control, treatment, alpha=alpha)
+    relative = relative_difference(control, treatment, alpha=alpha)
+    return widened(absolute, chances[0], alpha=alpha), widened(relative, chances[1], alpha=alpha)
+
+
 def _outcome(comparison: Comparison, *, shown: bool) -> Outcome:
     aim, effect = comparison.aim, comparison.look.effect
     if isnan(comparison.pvalue):
@@ -191,72 +207,6 @@ def _outcome(comparison: Comparison, *, shown: bool) -> Outcome:
     if aim.margin is not None:
         return "not worse"
     return "better" if (effect.value > effect.null) == (aim.better == "higher") else "worse"
-
-
-def _warnings(
-    measured: Measured,
-    metric: Metric,
-    pair: tuple[str, str],
-    arms: tuple[Arm, Arm],
-    asked: Look,
-) -> tuple[str, ...]:
-    found = []
-    for name, arm in zip(pair, arms, strict=True):
-        if arm.n < 2:
-            found.append(f"{name} has {arm.n:g} units with a value: no test can be made")
-        elif not isinstance(metric, Proportion):
-            skewness = measured.skewness(metric, name)
-            if arm.n < _SKEWED * skewness**2:
-                found.append(
-                    f"{name} is skewed ({skewness:.1f}): its {arm.n:g} units are fewer than the "
-                    f"{_SKEWED * skewness**2:.0f} at which intervals hold"
-                )
-    if measured.clustered:
-        found += _few(pair, arms)
-    if asked.method == "always-valid":
-        found += _unequal(measured, metric, pair, arms)
-    if isinstance(metric, Quantile):
-        found += [text for name in pair for text in measured.quantiles[metric][name].warnings]
-    if all(arm.variance == 0 for arm in arms):
-        found.append("no unit differs from another within its variant: no test can be made")
-    rows = [measured.n_rows[name] for name in pair]
-    lost = [measured.missing[metric][name] for name in pair]
-    if any(lost) and all(rows) and _lost_unevenly(rows, lost):
-        found.append("values are missing more often in one variant than in the other")
-    return tuple(found)
-
-
-def _few(pair: tuple[str, str], arms: tuple[Arm, Arm]) -> list[str]:
-    """Tell where units with several rows are too few for their error, or nearly."""
-    found = [
-        f"{name} has {arm.n:g} units with several rows: below {FEW}, errors are told too small"
-        for name, arm in zip(pair, arms, strict=True)
-        if 2 <= arm.n < FEW and arm.dof is None
-    ]
-    dof = nan if arms[0].dof is None else degrees_of_freedom(*arms)
-    if dof < _LEAST_FREEDOM:
-        found.append(
-            f"so few units with several rows leave {dof:.1f} degrees of freedom: below "
-            f"{_LEAST_FREEDOM:g}, p-values and intervals are not to be trusted"
-        )
-    return found
-
-
-def _unequal(
-    measured: Measured, metric: Metric, pair: tuple[str, str], arms: tuple[Arm, Arm]
-) -> list[str]:
-    """Tell where the smaller of two unequal arms is skewed."""
-    (fewer, name), (more, _) = sorted(zip(arms, pair, strict=True), key=lambda each: each[0].n)
-    skewness = measured.skewness(metric, name)
-    if more.n < _UNEQUAL * fewer.n or not abs(skewness) >= 1:
-        return []
-    reason = f"{name} is the smaller variant and skewed ({skewness:.1f})"
-    return [f"{reason}: an interval of 95 % that holds at every look may miss in 6 % of tests"]
-
-
-def _lost_unevenly(rows: Sequence[int], lost: Sequence[int]) -> bool:
-    shares = [Share(successes=gone, n=n) for gone, n in zip(lost, rows, strict=True)]
-    return compare_proportions(*shares, test="score").difference.pvalue < 0.001
 
 
 def _known(pvalue: float) -> float:

@@ -64,6 +64,14 @@ def merged_sums(
     return together if len(together) < FEW else None
 
 
+def with_counts(moments: Moments) -> Moments:
+    """Put a count of 1 beside each column: units with one row each, as sums over rows."""
+    width = len(moments.mean)
+    products, mean, rest = np.zeros((2 * width, 2 * width)), np.ones(2 * width), np.zeros(2 * width)
+    products[::2, ::2], mean[::2], rest[::2] = moments.products, moments.mean, moments.rest
+    return replace(moments, mean=mean, products=products, rest=rest)
+
+
 def sandwich_arms(
     adjusted: Adjusted, moments: Sequence[Moments], sums: Sequence[Floats | None]
 ) -> Adjusted:

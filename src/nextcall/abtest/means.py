@@ -15,6 +15,27 @@ _ROUNDING: Final = 32 * 2.0**-52  # of a sum of products, beside the sum of thei
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Weighting:
+    """What came of weighting strata by their units in all arms.
+
+    Parameters
+    ----------
+    chances : tuple of (float, float)
+        Of each treatment: what the chance in the strata's sizes adds to the squared error of the
+        difference, and of the relative one.
+    merged : tuple of int
+        Strata that are held as one, for some have too few units.
+    mix_pvalue : float
+        That all arms have the same mix of strata (chi-square); small where strata are no property
+        from before the test.
+    """
+
+    chances: tuple[tuple[float, float], ...]
+    merged: tuple[int, ...]
+    mix_pvalue: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Adjusted:
     """Arms after what covariates explain was taken out.
 
@@ -25,12 +46,16 @@ class Adjusted:
     theta : tuple of float
         Of each covariate: how much of it is taken out.
     variance_reduction : float
-        Share of the pooled variance of a unit that is gone; 0 without covariates.
+        Share of the pooled variance of a unit that is gone; 0 without covariates. With strata it
+        is of the squared errors of the estimates.
+    weighting : Weighting, optional
+        Of strata.
     """
 
     arms: tuple[Arm, ...]
     theta: tuple[float, ...]
     variance_reduction: float
+    weighting: Weighting | None = None
 
 
 def mean_arm(moments: Moments, column: int = 0) -> Arm:
@@ -67,7 +92,7 @@ def adjusted_means(arms: Sequence[Moments]) -> Adjusted:
     ((1.0,), [0.0, 0.0], 1.0)
     """
     together = _sum(arms)
-    theta = _slopes(together.products)
+    theta = slopes(together.products)
     weights = np.concatenate([[1.0], -theta])
     middle = mean_arm(together)
     found = []
@@ -125,7 +150,7 @@ def adjusted_ratios(arms: Sequence[Moments]) -> Adjusted:
     if any(arm.n < 2 or not arm.mean[1::2].all() for arm in [*arms, together]):
         return Adjusted(arms=tuple(own), theta=(), variance_reduction=0.0)
     linear = [arm.combined(linear_forms(arm.mean)) for arm in arms]
-    theta = _slopes(np.sum([each.covariance() for each in linear], axis=0))
+    theta = slopes(np.sum([each.covariance() for each in linear], axis=0))
     weights = np.concatenate([[1.0], -theta])
     centre = together.mean[2::2] / together.mean[3::2]
     found = [
@@ -181,8 +206,17 @@ def _sum(arms: Sequence[Moments]) -> Moments:
     return together
 
 
-def _slopes(products: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the slopes of the first column on the others; least squares of least norm."""
+def slopes(products: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the slopes of the first column on the others; least squares of least norm.
+
+    Parameters
+    ----------
+    products : array of shape (n_columns, n_columns)
+
+    Returns
+    -------
+    array of shape (n_columns - 1,)
+    """
     scale = np.sqrt(np.diag(products)[1:])
     scale[scale == 0] = 1.0
     within = products[1:, 1:] / np.outer(scale, scale)

@@ -3,22 +3,27 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import nan
-from typing import Any, Self
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.abtest.few_clusters import few_sums, merged_sums, sandwich_arms
+from nextcall.abtest.few_clusters import few_sums, merged_sums, sandwich_arms, with_counts
 from nextcall.abtest.grouped_moments import Column, Grouped, group_moments, with_cubes
 from nextcall.abtest.means import Adjusted, adjusted_means, adjusted_ratios
 from nextcall.abtest.metrics import Mean, Metric, Proportion, Quantile, Ratio
 from nextcall.abtest.moments import Moments
 from nextcall.abtest.quantiles import QuantileArm, quantile_arm
 from nextcall.abtest.rows import Rows
+from nextcall.abtest.weighted_arms import weighted_arms
 from nextcall.abtest.winsorize import cut_points, winsorized_moments
 
 Summed = Mean | Proportion | Ratio
 """Metrics of which moments are known."""
+
+_SEVERAL: Final = 8  # groups of which one pass counts faster than one each
+
+Part = TypeVar("Part", Moments, "Measured")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,6 +45,8 @@ class Measured:
     few : mapping of metric to mapping of str to array of shape (n_units, n_columns)
         Of ratios and where units have several rows: the columns themselves, of each variant that
         has fewer than 40 units.
+    strata : mapping of str to Measured
+        The same of each stratum, where there are any.
     """
 
     n_rows: Mapping[str, int]
@@ -49,6 +56,7 @@ class Measured:
     quantiles: Mapping[Quantile, Mapping[str, QuantileArm]]
     clustered: bool
     few: Mapping[Summed, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
+    strata: Mapping[str, "Measured"] = field(default_factory=dict)
 
     def __add__(self, other: Self) -> Self:
         """Merge with other rows of the same metrics; no unit may have rows in both.
@@ -62,7 +70,7 @@ class Measured:
             raise ValueError("only what was measured by the same metrics adds up.")
         check_sums(list(self.missing))
         if self.clustered != other.clustered:
-            return self._by_sums() + other._by_sums()
+            return self.by_sums() + other.by_sums()
         return type(self)(
             n_rows=_total(self.n_rows, other.n_rows),
             n_units=_total(self.n_units, other.n_units),
@@ -77,6 +85,7 @@ class Measured:
             quantiles={},
             clustered=self.clustered,
             few={metric: self._few(other, metric) for metric in self.grouped},
+            strata=_merged(self.strata, other.strata),
         )
 
     def skewness(self, metric: Metric, variant: str) -> float:
@@ -84,30 +93,37 @@ class Measured:
         return nan if isinstance(metric, Quantile) else self.grouped[metric][variant].skewness
 
     def adjusted(self, metric: Metric, variants: Sequence[str]) -> Adjusted:
-        """Give the arms of variants, with what covariates explain taken out."""
+        """Give the arms of variants, with what covariates and strata explain taken out.
+
+        Strata take no part in quantiles, nor where a variant has few units with several rows.
+        """
         if isinstance(metric, Quantile):
             arms = tuple(self.quantiles[metric][variant].arm for variant in variants)
             return Adjusted(arms=arms, theta=(), variance_reduction=0.0)
         moments = [self.grouped[metric][variant] for variant in variants]
-        if not (self.clustered or isinstance(metric, Ratio)):
-            return adjusted_means(moments)
-        found, few = adjusted_ratios(moments), self.few.get(metric, {})
-        sums = [few.get(variant) for variant in variants]
-        if all(each is None for each in sums):
-            return found
-        return sandwich_arms(found, moments, sums)
+        sums = [self.few.get(metric, {}).get(variant) for variant in variants]
+        ratios = self.clustered or isinstance(metric, Ratio)
+        if any(each is not None for each in sums):
+            return sandwich_arms(adjusted_ratios(moments), moments, sums)
+        if self.strata:
+            none = Moments.empty(len(moments[0].mean))
+            own = [each.grouped[metric] for each in self.strata.values()]
+            strata = [[each.get(variant, none) for variant in variants] for each in own]
+            return weighted_arms(strata, ratios=ratios)
+        return adjusted_ratios(moments) if ratios else adjusted_means(moments)
 
-    def _by_sums(self) -> Self:
+    def by_sums(self) -> Self:
         """Give the same where units that had one row each are held to have sums over rows."""
         if self.clustered:
             return self
         grouped = {
             metric: moments
             if isinstance(metric, Ratio)
-            else {name: _with_counts(each) for name, each in moments.items()}
+            else {name: with_counts(each) for name, each in moments.items()}
             for metric, moments in self.grouped.items()
         }
-        return replace(self, grouped=grouped, clustered=True)
+        strata = {name: each.by_sums() for name, each in self.strata.items()}
+        return replace(self, grouped=grouped, clustered=True, strata=strata)
 
     def _few(self, other: Self, metric: Summed) -> dict[str, NDArray[np.float64]]:
         """Put together the few units of each variant, where they stay few."""
@@ -155,6 +171,8 @@ def measure(rows: Rows, metrics: Sequence[Metric]) -> Measured:
     summed = [metric for metric in metrics if not isinstance(metric, Quantile)]
     places = range(len(rows.variants))
     n_rows = np.array([np.count_nonzero(rows.codes == place) for place in places])
+    if len(places) > _SEVERAL:
+        n_rows = np.bincount(rows.codes, minlength=len(places))
     few: dict[Summed, dict[int, NDArray[np.float64]]] = {}
     if rows.units is None:
         n_units, found = n_rows, _by_row(rows, summed)
@@ -263,14 +281,6 @@ def _check_proportion(name: str, values: Column) -> None:
         raise ValueError(f"{name} must hold 0 and 1, got {values[wrong[0]]} in row {wrong[0]}.")
 
 
-def _with_counts(moments: Moments) -> Moments:
-    """Put a count of 1 beside each column."""
-    width = len(moments.mean)
-    products, mean, rest = np.zeros((2 * width, 2 * width)), np.ones(2 * width), np.zeros(2 * width)
-    products[::2, ::2], mean[::2], rest[::2] = moments.products, moments.mean, moments.rest
-    return replace(moments, mean=mean, products=products, rest=rest)
-
-
 def _named(rows: Rows, counts: Sequence[int]) -> dict[str, int]:
     return dict(zip(rows.variants, counts, strict=True))
 
@@ -279,8 +289,9 @@ def _total(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
-def _merged(one: Mapping[str, Moments], other: Mapping[str, Moments]) -> dict[str, Moments]:
-    merged = dict(one)
-    for name, moments in other.items():
-        merged[name] = merged[name] + moments if name in merged else moments
-    return merged
+def _merged(one: Mapping[str, Part], other: Mapping[str, Part]) -> dict[str, Part]:
+    """Add up what has the same name in both."""
+    found = dict(one)
+    for name, each in other.items():
+        found[name] = found[name] + each if name in found else each
+    return found

@@ -12,7 +12,8 @@ from nextcall.abtest.multiplicity import Adjustment
 
 _AIMS: Final = ("better", "alternative", "margin", "equivalence", "guardrail")
 _FIELDS: Final = {
-    "control", "metrics", "variant", "unit", "shares", "alpha", "plan", "earlier", "adjust"
+    "control", "metrics", "variant", "unit", "strata", "shares", "alpha", "plan", "earlier",
+    "adjust",
 }  # fmt: skip
 _PLAN: Final = {"n", "method", "first"}
 
@@ -31,6 +32,7 @@ class Question:
     metrics: tuple[Metric, ...]
     variant: str = "variant"
     unit: str | None = None
+    strata: str | None = None
     shares: Mapping[str, float] | None = None
     plan: LookPlan | float = 0.05
     earlier: tuple[float, ...] = ()
@@ -40,7 +42,8 @@ class Question:
     def columns(self) -> tuple[str, ...]:
         """All columns that are read."""
         names = [name for metric in self.metrics for name in metric.columns]
-        return tuple(dict.fromkeys([self.variant, *([self.unit] if self.unit else []), *names]))
+        own = [each for each in (self.unit, self.strata) if each is not None]
+        return tuple(dict.fromkeys([self.variant, *own, *names]))
 
     def answer(self, data: Any) -> Analysis:
         """Analyse rows; errors as of `analyze`."""
@@ -50,6 +53,7 @@ class Question:
             metrics=self.metrics,
             variant=self.variant,
             unit=self.unit,
+            strata=self.strata,
             shares=self.shares,
             plan=self.plan,
             earlier=self.earlier,
@@ -66,8 +70,8 @@ def read_question(spec: object) -> Question:
         ``control``; ``metrics``, a list of which each has one of ``mean``, ``proportion``,
         ``ratio`` (two columns) or ``quantile`` (with ``share``) and, as wanted, ``covariate``,
         ``winsorize``, ``better``, ``alternative``, ``margin``, ``equivalence``, ``guardrail``; and
-        as wanted ``variant``, ``unit``, ``shares``, ``alpha``, ``plan`` (``n``, ``method``,
-        ``first``), ``earlier`` and ``adjust``.
+        as wanted ``variant``, ``unit``, ``strata``, ``shares``, ``alpha``, ``plan`` (``n``,
+        ``method``, ``first``), ``earlier`` and ``adjust``.
 
     Raises
     ------
@@ -97,6 +101,7 @@ def read_question(spec: object) -> Question:
         metrics=tuple(_metric(each) for each in _list(fields["metrics"], "metrics")),
         variant=_typed(fields, "variant", (str,), "variant"),
         unit=_typed(fields, "unit", (str, type(None)), None),
+        strata=_typed(fields, "strata", (str, type(None)), None),
         shares=None
         if shares is None
         else {str(k): float(v) for k, v in _mapping(shares, "shares").items()},

@@ -68,12 +68,8 @@ def read_rows(data: Any, *, variant: str, columns: Sequence[str], unit: str | No
         raise TypeError(
             f"data must be a pandas frame or an Arrow table, got {type(data).__name__}."
         )
-    names = data.column_names if isinstance(data, pa.Table) else list(data.columns)
     wanted = list(dict.fromkeys([variant, *([unit] if unit is not None else []), *columns]))
-    for name in wanted:
-        if name not in names:
-            raise ValueError(f"data must have a column {name!r}, got {names}.")
-    series = {name: _series(data, name) for name in wanted}
+    series = {name: read_column(data, name) for name in wanted}
     codes, variants = _variants(series[variant], variant)
     units = None if unit is None else _units(series[unit], unit, codes, variants)
     return Rows(
@@ -84,7 +80,17 @@ def read_rows(data: Any, *, variant: str, columns: Sequence[str], unit: str | No
     )
 
 
-def _series(data: Any, name: str) -> "pd.Series[Any]":
+def read_column(data: Any, name: str) -> "pd.Series[Any]":
+    """Give a column of a frame or an Arrow table; nothing is copied that need not be.
+
+    Raises
+    ------
+    ValueError
+        Where there is none of this name.
+    """
+    names = data.column_names if isinstance(data, pa.Table) else list(data.columns)
+    if name not in names:
+        raise ValueError(f"data must have a column {name!r}, got {names}.")
     if isinstance(data, pa.Table):
         column = data.column(name)
         if pa.types.is_dictionary(column.type) or not pa.types.is_primitive(column.type):

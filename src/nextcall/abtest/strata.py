@@ -92,7 +92,7 @@ def stratified_difference(
     """
     sizes = _sizes(control, treatment, weights)
     plain = _sum(control), _sum(treatment)
-    members = _merged(control, treatment)
+    members = merged_strata(np.array([[a.n, b.n] for a, b in zip(control, treatment, strict=True)]))
     arms = [
         [_sum([arm[stratum] for stratum in group]) for group in members]
         for arm in (control, treatment)
@@ -104,14 +104,14 @@ def stratified_difference(
     chance = 0.0
     if weights is None:
         noise = np.sum(parts, axis=0) / np.maximum(shares, np.finfo(np.float64).tiny)
-        chance = _chance(steps, shares, noise) / sizes.sum()
+        chance = chance_of_sizes(steps, shares, noise) / sizes.sum()
     variance = float(np.sum(parts)) + chance
     degrees = [[each.n - 1 for each in strata] for strata in arms]
     return Stratified(
         effect=effect_of(
             float(shares @ steps) if min(arm.n for arm in plain) > 0 else nan,
             sqrt(variance) if not isnan(variance) else nan,
-            dof=inf if normal else _dof(parts, degrees, variance),
+            dof=inf if normal else satterthwaite(parts, degrees, variance),
             alpha=alpha,
             alternative=alternative,
             null=null,
@@ -144,9 +144,23 @@ def _sizes(
     return given
 
 
-def _merged(control: Sequence[Moments], treatment: Sequence[Moments]) -> list[list[int]]:
-    """Put strata with too few units in an arm together, and with the smallest until it has."""
-    counts = np.array([[a.n, b.n] for a, b in zip(control, treatment, strict=True)])
+def merged_strata(counts: NDArray[np.int64]) -> list[list[int]]:
+    """Put strata with too few units in an arm together, and with the smallest until it has.
+
+    Parameters
+    ----------
+    counts : array of shape (n_strata, n_arms)
+
+    Returns
+    -------
+    list of list of int
+        Strata that are held as one; those that were put together, if any, are the last.
+
+    Examples
+    --------
+    >>> merged_strata(np.array([[5, 5], [1, 9], [20, 20]]))
+    [[2], [0, 1]]
+    """
     small = (counts < _LEAST).any(axis=1)
     left = sorted(np.flatnonzero(~small).tolist(), key=lambda stratum: int(counts[stratum].sum()))
     group = np.flatnonzero(small).tolist()
@@ -187,20 +201,38 @@ def _arm(strata: Sequence[Moments], shares: NDArray[np.float64], column: int) ->
     )
 
 
-def _chance(
+def chance_of_sizes(
     steps: NDArray[np.float64], shares: NDArray[np.float64], noise: NDArray[np.float64]
 ) -> float:
     """Give the variance of effects between strata, less what the errors of effects add to it.
 
-    `noise` is each effect's squared error times its share.
+    Over the units it is what the chance in the strata's sizes adds to the squared error.
+
+    Parameters
+    ----------
+    steps, shares : arrays of shape (n_strata,)
+        Effects, up to a number, and weights that sum to 1.
+    noise : array of shape (n_strata,)
+        Each effect's squared error times its share.
     """
     spread = float(shares @ (steps - shares @ steps) ** 2)
     return max(spread - float((1 - shares) @ noise), 0.0)
 
 
-def _dof(
+def satterthwaite(
     parts: Sequence[NDArray[np.float64]], degrees: Sequence[Sequence[int]], variance: float
 ) -> float:
+    """Give the degrees of freedom of a variance that is a sum of parts; ``nan`` without any.
+
+    Parameters
+    ----------
+    parts, degrees : sequence of sequence of float
+        Of each arm, of each stratum.
+
+    References
+    ----------
+    Satterthwaite (1946), Biometrics Bulletin 2(6).
+    """
     if not variance > 0:
         return float(sum(sum(each) for each in degrees)) or nan
     spread = sum(

@@ -11,10 +11,16 @@ from nextcall.abtest.few_clusters import FEW
 from nextcall.abtest.measured import Measured, Summed, check_sums
 from nextcall.abtest.metrics import Metric, Proportion, Quantile, Ratio
 from nextcall.abtest.moments import Moments
+from nextcall.abtest.parts import NONE, check_parts, stratified
 
 
 def measure_table(
-    table: Any, metrics: Sequence[Metric], *, variant: str, unit: str | None = None
+    table: Any,
+    metrics: Sequence[Metric],
+    *,
+    variant: str,
+    unit: str | None = None,
+    strata: str | None = None,
 ) -> Measured:
     """Reduce an Ibis table (DuckDB, ClickHouse, Spark, BigQuery ...) to what the metrics need.
 
@@ -26,20 +32,20 @@ def measure_table(
     ----------
     table : ibis.Table
     metrics : sequence of metric
-    variant, unit : str
+    variant, unit, strata : str
         Columns; without `unit` each row is a unit.
 
     Raises
     ------
     ValueError
         Where a column is missing or holds no numbers, a row has no variant or no unit, a unit is
-        in two variants, a value is infinite, or a proportion's neither 0 nor 1; for a quantile,
-        which needs the rows themselves.
+        in two variants or strata, there are more than 1,000 strata, a value is infinite, or a
+        proportion's neither 0 nor 1; for a quantile, which needs the rows themselves.
     """
     check_sums(metrics)
     summed = [metric for metric in metrics if not isinstance(metric, Quantile)]
     columns = dict.fromkeys(name for metric in summed for name in metric.columns)
-    wanted = [variant, *([unit] if unit is not None else []), *columns]
+    wanted = [variant, *(each for each in (unit, strata) if each is not None), *columns]
     for name in wanted:
         if name not in table.columns:
             raise ValueError(f"data must have a column {name!r}, got {list(table.columns)}.")
@@ -47,17 +53,40 @@ def measure_table(
         kind = table[name].type()
         if not (kind.is_numeric() or kind.is_boolean()):
             raise ValueError(f"{name} must hold numbers, got values of type {kind}.")
+    parts = {} if strata is None else {"part": table[strata].cast("string").fill_null(NONE)}
     if unit is None:
-        found: pd.DataFrame = _by_row(table, summed, variant).to_pandas()
+        grouped, plan = table, _by_row(table, summed, variant, parts)
     else:
-        units = _units(table, summed, variant, unit)
-        found = _by_unit(units, summed).to_pandas()
+        grouped = _units(table, summed, variant, unit, parts)
+        plan = _by_unit(grouped, summed)
+    found: pd.DataFrame = plan.to_pandas()
     if found["variant"].isna().any() or ("unknown" in found and found["unknown"].sum() > 0):
         raise ValueError(f"{variant} must be known for each row, got none in some.")
-    found.index = found["variant"].astype(str)
-    found = found.sort_index()
+    found["variant"] = found["variant"].astype(str)
+    if strata is None:
+        found["part"] = NONE
     if unit is not None:
-        _check_units(found, unit)
+        _check_units(found, unit, strata)
+    few = {} if unit is None else _few(grouped, summed, found.groupby("variant")["n_units"].sum())
+    if strata is None:
+        return _measured(found, summed, few.get(NONE, {}), unit)
+    check_parts(strata, found["part"].nunique())
+    return stratified(
+        {
+            str(name): _measured(own, summed, few.get(str(name), {}), unit)
+            for name, own in found.groupby("part", sort=True)
+        }
+    )
+
+
+def _measured(
+    found: pd.DataFrame,
+    metrics: Sequence[Summed],
+    few: Mapping[Summed, Mapping[str, NDArray[np.float64]]],
+    unit: str | None,
+) -> Measured:
+    """Read the answer; a row a variant."""
+    found = found.set_index("variant").sort_index()
     return Measured(
         n_rows=_counts(found["n_rows"]),
         n_units=_counts(found["n_units"]),
@@ -66,19 +95,19 @@ def measure_table(
                 str(name): _moments(row, place, metric, clustered=unit is not None)
                 for name, row in found.iterrows()
             }
-            for place, metric in enumerate(summed)
+            for place, metric in enumerate(metrics)
         },
         missing={
             metric: _counts(found["n_rows"] - found[f"rows_{place}"])
-            for place, metric in enumerate(summed)
+            for place, metric in enumerate(metrics)
         },
         quantiles={},
         clustered=unit is not None,
-        few={} if unit is None else _few(units, summed, found["n_units"]),
+        few=few,
     )
 
 
-def _by_row(table: Any, metrics: Sequence[Summed], variant: str) -> Any:
+def _by_row(table: Any, metrics: Sequence[Summed], variant: str, parts: Mapping[str, Any]) -> Any:
     wanted = {"n_rows": table.count(), "n_units": table.count()}
     for place, metric in enumerate(metrics):
         whole, wrong = _whole(table, metric), _wrong(table, metric)
@@ -86,11 +115,14 @@ def _by_row(table: Any, metrics: Sequence[Summed], variant: str) -> Any:
         wanted[f"rows_{place}"] = whole.sum()
         wanted[f"wrong_{place}"] = wrong.sum()
         wanted |= _products(place, values, whole & ~wrong)
-    return table.group_by(variant=table[variant]).aggregate(**wanted)
+    return table.group_by(variant=table[variant], **parts).aggregate(**wanted)
 
 
-def _units(table: Any, metrics: Sequence[Summed], variant: str, unit: str) -> Any:
+def _units(
+    table: Any, metrics: Sequence[Summed], variant: str, unit: str, parts: Mapping[str, Any]
+) -> Any:
     """Sum over each unit's rows."""
+    table = table.mutate(**parts)
     sums = {
         "n_rows": table.count(),
         "two": table[variant].nunique() > 1,  # noqa: PD101  # no pandas
@@ -103,6 +135,9 @@ def _units(table: Any, metrics: Sequence[Summed], variant: str, unit: str) -> An
         for column, name in enumerate(metric.columns):
             value = table[name].cast("float64")
             sums[f"sum_{place}_{column}"] = value.sum(where=whole & ~wrong)
+    if parts:
+        crossed = table.part.nunique() > 1  # noqa: PD101  # no pandas
+        sums |= {"part": table.part.min(), "crossed": crossed}
     return table.group_by(unit=table[unit]).aggregate(variant=table[variant].min(), **sums)
 
 
@@ -119,7 +154,10 @@ def _by_unit(units: Any, metrics: Sequence[Summed]) -> Any:
         wanted[f"wrong_{place}"] = units[f"wrong_{place}"].sum()
         values = [units[name].cast("float64") for name in _summed_columns(place, metric)]
         wanted |= _products(place, values, units[f"rows_{place}"] > 0)
-    return units.group_by(units.variant).aggregate(**wanted)
+    if "part" not in units.columns:
+        return units.group_by("variant").aggregate(**wanted)
+    wanted["crossed"] = units.crossed.sum()
+    return units.group_by(["variant", "part"]).aggregate(**wanted)
 
 
 def _summed_columns(place: int, metric: Summed) -> list[str]:
@@ -134,21 +172,20 @@ def _summed_columns(place: int, metric: Summed) -> list[str]:
 
 def _few(
     units: Any, metrics: Sequence[Summed], n_units: "pd.Series[Any]"
-) -> dict[Summed, dict[str, NDArray[np.float64]]]:
-    """Give the sums of each unit, of the variants that have few."""
+) -> dict[str, dict[Summed, dict[str, NDArray[np.float64]]]]:
+    """Give the sums of each unit, of the variants that have few; of each part."""
     names = n_units.index[n_units < FEW].tolist()
     if not names:
         return {}
     frame: pd.DataFrame = units.filter(units.variant.cast("string").isin(names)).to_pandas()
-    variants = frame["variant"].astype(str)
-    found: dict[Summed, dict[str, NDArray[np.float64]]] = {}
-    for place, metric in enumerate(metrics):
-        own = _summed_columns(place, metric)
-        known = frame[f"rows_{place}"] > 0
-        found[metric] = {
-            str(name): frame.loc[known & (variants == name), own].to_numpy(np.float64)
-            for name in names
-        }
+    found: dict[str, dict[Summed, dict[str, NDArray[np.float64]]]] = {}
+    frame["variant"] = frame["variant"].astype(str)
+    for key, rows in frame.groupby(["part", "variant"] if "part" in frame else ["variant"]):
+        part, name = (str(key[0]), str(key[-1])) if len(key) > 1 else (NONE, str(key[0]))
+        for place, metric in enumerate(metrics):
+            known = rows.loc[rows[f"rows_{place}"] > 0, _summed_columns(place, metric)]
+            sums = found.setdefault(part, {}).setdefault(metric, {})
+            sums[name] = known.to_numpy(np.float64)
     return found
 
 
@@ -184,12 +221,15 @@ def _products(place: int, values: Sequence[Any], where: Any) -> dict[str, Any]:
     return wanted
 
 
-def _check_units(found: pd.DataFrame, unit: str) -> None:
+def _check_units(found: pd.DataFrame, unit: str, strata: str | None) -> None:
     if found["nameless"].sum() > 0:
         raise ValueError(f"{unit} must be known for each row, got none in some.")
     if found["two"].sum() > 0:
         count = int(found["two"].sum())
         raise ValueError(f"{unit} must be in one variant each; {count} are in two.")
+    if strata is not None and found["crossed"].sum() > 0:
+        count = int(found["crossed"].sum())
+        raise ValueError(f"{strata} must be one for each unit; {count} have two.")
 
 
 def _moments(row: "pd.Series[Any]", place: int, metric: Summed, *, clustered: bool) -> Moments:
