@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from nextcall.abtest.dunnett import _Largest, dunnett
+from nextcall.abtest.dunnett import Largest, dunnett
 from nextcall.abtest.effect import Alternative, Arm, difference
 from nextcall.abtest.multiplicity import adjusted_pvalues
 
@@ -45,7 +45,7 @@ def test_agrees_with_scipy_s_simulation(sizes: tuple[int, ...], side: Alternativ
 def test_critical_values_are_those_of_the_tables(
     treatments: int, dof: int, alpha: float, *, two_sided: bool, value: float
 ) -> None:
-    law = _Largest(dof=dof, sizes=Counter({1.0: treatments}), two_sided=two_sided)
+    law = Largest(dof=dof, sizes=Counter({1.0: treatments}), two_sided=two_sided)
     assert law.critical(alpha) == pytest.approx(value, abs=0.0051)
 
 
@@ -57,17 +57,17 @@ def test_critical_values_are_those_of_the_tables(
 )
 def test_one_treatment_is_student_s_test(dof: int, size: float, value: float) -> None:
     law = stats.t(dof)
-    both = _Largest(dof=dof, sizes=Counter([size]), two_sided=True).beyond(-value)
+    both = Largest(dof=dof, sizes=Counter([size]), two_sided=True).beyond(-value)
     assert both == pytest.approx(2 * law.sf(value), rel=1e-6, abs=1e-300)
-    one = _Largest(dof=dof, sizes=Counter([size]), two_sided=False)
+    one = Largest(dof=dof, sizes=Counter([size]), two_sided=False)
     assert one.beyond(value) == pytest.approx(law.sf(value), rel=1e-6, abs=1e-300)
     assert one.beyond(-value) == pytest.approx(law.cdf(value), rel=1e-9)
 
 
 def test_a_huge_control_leaves_treatments_independent() -> None:
-    law = _Largest(dof=1e9, sizes=Counter({1e-9: 4}), two_sided=True)
+    law = Largest(dof=1e9, sizes=Counter({1e-9: 4}), two_sided=True)
     assert law.beyond(2.5) == pytest.approx(1 - (1 - 2 * stats.norm.sf(2.5)) ** 4, rel=1e-5)
-    tiny = _Largest(dof=1e9, sizes=Counter({1e12: 4}), two_sided=True)
+    tiny = Largest(dof=1e9, sizes=Counter({1e12: 4}), two_sided=True)
     assert tiny.beyond(2.5) == pytest.approx(2 * stats.norm.sf(2.5), rel=1e-3)
 
 
@@ -94,7 +94,7 @@ def test_pvalue_and_interval_say_the_same() -> None:
 
 def test_all_intervals_hold_together() -> None:
     rng, runs, alpha = np.random.default_rng(8), 3000, 0.1
-    law = _Largest(dof=27, sizes=Counter({1.0: 2}), two_sided=True)
+    law = Largest(dof=27, sizes=Counter({1.0: 2}), two_sided=True)
     rows = rng.normal(size=(runs, 3, 10))
     means, sd = rows.mean(axis=2), np.sqrt(rows.var(axis=2, ddof=1).mean(axis=1))
     t = (means[:, 1:] - means[:, :1]) / (sd * np.sqrt(0.2))[:, None]
@@ -103,10 +103,10 @@ def test_all_intervals_hold_together() -> None:
 
 
 def test_small_pvalues_keep_their_digits() -> None:
-    law = _Largest(dof=50, sizes=Counter({1.0: 3}), two_sided=True)
+    law = Largest(dof=50, sizes=Counter({1.0: 3}), two_sided=True)
     # Far out, at most one treatment is beyond: three times the plain test's.
     assert law.beyond(40) == pytest.approx(6 * stats.t(50).sf(40), rel=0.05)
-    assert _Largest(dof=10**4, sizes=Counter({1.0: 3}), two_sided=True).beyond(1e9) == 0
+    assert Largest(dof=10**4, sizes=Counter({1.0: 3}), two_sided=True).beyond(1e9) == 0
 
 
 def test_arms_that_do_not_vary_or_stand_alone_allow_no_test() -> None:

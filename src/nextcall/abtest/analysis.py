@@ -8,14 +8,17 @@ from typing import Any
 
 import pandas as pd
 
+from nextcall.abtest.bayes import NormalPrior
+from nextcall.abtest.beta_chances import Beta
 from nextcall.abtest.comparison import Comparison, compare
+from nextcall.abtest.comparison_table import comparison_frame
 from nextcall.abtest.effect import check_alpha
-from nextcall.abtest.families import judged_together
+from nextcall.abtest.families import FamilyAdjustment, judged_together
 from nextcall.abtest.look import LookPlan
 from nextcall.abtest.measured import Measured, check_sums
 from nextcall.abtest.measuring import check_metrics, measure_data, variants_of
 from nextcall.abtest.metrics import Metric
-from nextcall.abtest.multiplicity import Adjustment
+from nextcall.abtest.posteriors import posterior_of
 from nextcall.abtest.sequential_srm import SequentialSampleRatio
 from nextcall.abtest.srm import SampleRatio, sample_ratio
 from nextcall.abtest.verdict import Verdict, conclude
@@ -37,6 +40,8 @@ class Analysis:
         The same, valid at this look.
     verdict : Verdict
     alpha : float
+    adjustment : FamilyAdjustment
+        Of the p-values.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -45,41 +50,48 @@ class Analysis:
     srm_pvalue: float
     verdict: Verdict
     alpha: float
+    adjustment: FamilyAdjustment = "holm"
 
-    def adjusted(self, method: Adjustment) -> "Analysis":
-        """Give the same with p-values adjusted in another way; guardrails stay as they are."""
+    def adjusted(self, method: FamilyAdjustment) -> "Analysis":
+        """Give the same with p-values adjusted in another way; guardrails stay as they are.
+
+        ``"dunnett"`` judges the treatments of the primary metric together, and their intervals hold
+        together; all others are adjusted by Holm's. It needs a test that is read once, at its end.
+
+        Raises
+        ------
+        ValueError
+            Where there is no such way, or Dunnett's does not hold (`simultaneous` says where).
+        """
         judged = judged_together(self.comparisons, self.alpha, method)
         verdict = conclude(judged, self.srm, self.srm_pvalue, alpha=self.alpha)
-        return replace(self, comparisons=judged, verdict=verdict)
+        return replace(self, comparisons=judged, verdict=verdict, adjustment=method)
+
+    def bayesian(
+        self,
+        *,
+        prior: NormalPrior | None = None,
+        shares: Beta | None = None,
+        rope: float | None = None,
+    ) -> "Analysis":
+        """Give the same with what is believed of each comparison; options of `posterior_of`.
+
+        The verdict stays as it is: it is not made by beliefs.
+        """
+        found = tuple(
+            replace(
+                each,
+                posterior=posterior_of(
+                    each, alpha=self.alpha, prior=prior, shares=shares, rope=rope
+                ),
+            )
+            for each in self.comparisons
+        )
+        return replace(self, comparisons=found)
 
     def to_frame(self) -> pd.DataFrame:
         """Give a row a comparison."""
-        return pd.DataFrame(
-            [
-                {
-                    "metric": each.metric,
-                    "control": each.control,
-                    "treatment": each.treatment,
-                    "n_control": each.n_control,
-                    "n_treatment": each.n_treatment,
-                    "control_estimate": each.control_estimate,
-                    "treatment_estimate": each.treatment_estimate,
-                    "difference": each.difference.value,
-                    "ci_lower": each.difference.ci_lower,
-                    "ci_upper": each.difference.ci_upper,
-                    "relative": each.relative.value,
-                    "relative_ci_lower": each.relative.ci_lower,
-                    "relative_ci_upper": each.relative.ci_upper,
-                    "pvalue": each.pvalue,
-                    "adjusted_pvalue": each.adjusted_pvalue,
-                    "outcome": each.outcome,
-                    "method": each.look.method,
-                    "variance_reduction": each.variance_reduction,
-                    "warnings": "; ".join(each.warnings),
-                }
-                for each in self.comparisons
-            ]
-        )
+        return comparison_frame(self.comparisons)
 
     def to_dict(self) -> dict[str, Any]:
         """Give all that is known, as plain values; for a file."""
@@ -89,6 +101,7 @@ class Analysis:
             "valid": self.verdict.valid,
             "sentence": self.verdict.sentence,
             "alpha": self.alpha,
+            "adjustment": self.adjustment,
             "units": dict(self.units),
             "srm_pvalue": self.srm_pvalue,
             "comparisons": [asdict(each) for each in self.comparisons],

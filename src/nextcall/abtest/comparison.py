@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from math import isnan
 from typing import Literal
 
+from nextcall.abtest.bayes import Posterior
 from nextcall.abtest.cautions import cautions
 from nextcall.abtest.effect import (
     Alternative,
@@ -15,13 +16,16 @@ from nextcall.abtest.effect import (
 )
 from nextcall.abtest.look import Look, LookPlan, look
 from nextcall.abtest.measured import Measured
-from nextcall.abtest.metrics import Aim, Metric, Proportion
+from nextcall.abtest.metrics import Aim, Metric, Proportion, Quantile
 from nextcall.abtest.proportions import compare_proportions
 from nextcall.abtest.shares import Share
 from nextcall.abtest.weighted_arms import widened
 
 Outcome = Literal["better", "worse", "not worse", "equal", "no difference", "undecided", "unknown"]
 """What is shown of a treatment; ``unknown`` where no test can be made."""
+
+Test = Literal["welch", "score", "boschloo", "fisher", "quantile"]
+"""Where the p-value of a test with one look is from; a quantile's error is the bootstrap's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,15 @@ class Comparison:
         Rows without a value, of control and treatment.
     warnings : tuple of str
         What to have in mind.
+    arms : tuple of Arm
+        Control and treatment.
+    test : {"welch", "score", "boschloo", "fisher", "quantile"}
+        Of a test with one look.
+    level : float
+        1 less this is how often the intervals hold: the plan's alpha, and less where they hold
+        together with those of other treatments.
+    posterior : Posterior, optional
+        What is believed of the difference, where that was asked.
     """
 
     metric: str
@@ -70,6 +83,18 @@ class Comparison:
     variance_reduction: float
     missing: tuple[int, int]
     warnings: tuple[str, ...]
+    arms: tuple[Arm, Arm]
+    test: Test
+    level: float
+    posterior: Posterior | None = None
+
+    @property
+    def shares(self) -> tuple[Share, Share]:
+        """Units with the event, of a proportion whose units have one row."""
+        control, treatment = (
+            Share(successes=round(arm.estimate * arm.n), n=int(arm.n)) for arm in self.arms
+        )
+        return control, treatment
 
     def judged(self, adjusted_pvalue: float, alpha: float) -> "Comparison":
         """Give the same with another adjusted p-value, and the outcome that follows."""
@@ -101,11 +126,18 @@ def compare(
     found = []
     for place, (name, treatment) in enumerate(zip(variants[1:], treatments, strict=True)):
         pair = (variants[0], name)
-        if adjusted.weighting is None:
-            absolute, relative = _effects(measured, metric, (control, treatment), plan.alpha)
+        test: Test = "quantile" if isinstance(metric, Quantile) else "welch"
+        arms = (control, treatment)
+        if adjusted.weighting is not None:
+            chance = adjusted.weighting.chances[place]
+            absolute, relative = _weighted(arms, chance, plan.alpha)
+            own = treatment.variance + chance[0] * treatment.n
+            arms = (control, replace(treatment, variance=own))
+        elif _counted(measured, metric, arms):
+            absolute, relative, test = _of_shares(arms, plan.alpha)
         else:
-            chances = adjusted.weighting.chances[place]
-            absolute, relative = _weighted(control, treatment, chances, plan.alpha)
+            absolute = difference(*arms, alpha=plan.alpha)
+            relative = relative_difference(*arms, alpha=plan.alpha)
         n = max(sum(measured.n_units[each] for each in pair), 1)
         before = [each for each in earlier if each <= n]
         reading = _Reading(plan=plan, n=n, earlier=before)
@@ -127,6 +159,9 @@ def compare(
             adjusted_pvalue=pvalue,
             outcome="undecided",
             aim=metric.aim,
+            arms=arms,
+            test=test,
+            level=plan.alpha,
             variance_reduction=adjusted.variance_reduction,
             missing=(missing[0], missing[1]),
             warnings=cautions(
@@ -175,23 +210,23 @@ class _Reading:
         return found, found.effect.pvalue
 
 
-def _effects(
-    measured: Measured, metric: Metric, arms: tuple[Arm, Arm], alpha: float
-) -> tuple[Effect, Effect]:
-    """Give difference and relative difference as a test with one look has them."""
-    if isinstance(metric, Proportion) and not measured.clustered and min(arm.n for arm in arms) > 0:
-        shares = [Share(successes=round(arm.estimate * arm.n), n=int(arm.n)) for arm in arms]
-        found = compare_proportions(*shares, alpha=alpha)
-        return found.difference, found.relative
-    return difference(*arms, alpha=alpha), relative_difference(*arms, alpha=alpha)
+def _counted(measured: Measured, metric: Metric, arms: tuple[Arm, Arm]) -> bool:
+    """Say whether arms are counts of units with an event."""
+    known = min(arm.n for arm in arms) > 0
+    return isinstance(metric, Proportion) and not measured.clustered and known
+
+
+def _of_shares(arms: tuple[Arm, Arm], alpha: float) -> tuple[Effect, Effect, Test]:
+    shares = [Share(successes=round(arm.estimate * arm.n), n=int(arm.n)) for arm in arms]
+    found = compare_proportions(*shares, alpha=alpha)
+    return found.difference, found.relative, found.test
 
 
 def _weighted(
-    control: Arm, treatment: Arm, chances: tuple[float, float], alpha: float
+    arms: tuple[Arm, Arm], chances: tuple[float, float], alpha: float
 ) -> tuple[Effect, Effect]:
     """Give difference and relative difference of arms over strata."""
-    absolute = difference(control, treatment, alpha=alpha)
-    relative = relative_difference(control, treatment, alpha=alpha)
+    absolute, relative = (found(*arms, alpha=alpha) for found in (difference, relative_difference))
     return widened(absolute, chances[0], alpha=alpha), widened(relative, chances[1], alpha=alpha)
 
 

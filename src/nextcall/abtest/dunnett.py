@@ -104,7 +104,7 @@ def dunnett(
             for value, error in zip(values, errors, strict=True)
         ]
         return ManyToOne(effects=tuple(effects), critical=nan, sd=sd, dof=dof)
-    law = _Largest(
+    law = Largest(
         dof=dof,
         sizes=Counter(arm.n / control.n for arm in treatments),
         two_sided=alternative == "two-sided",
@@ -119,12 +119,18 @@ def dunnett(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Largest:
+class Largest:
     """The largest of the treatments' t statistics, which share control and standard deviation.
 
     Parameters
     ----------
-    sizes : mapping of units over control's units to how many treatments have them
+    dof : float
+        Of the standard deviation.
+    sizes : mapping of float to int
+        Control's squared error over a treatment's (units over control's units, where all vary
+        alike), and how many treatments have it.
+    two_sided : bool
+        Whether the sizes of the statistics count.
     """
 
     dof: float

@@ -115,7 +115,9 @@ def _told(each: Comparison, alpha: float) -> str:
         numbers = f"{_range(each.difference, '+.4g')} in its own unit"
     else:
         numbers = _range(effect, "+.1%")
-    return f"{words}: {numbers} ({100 * (1 - alpha):.4g} % interval, p {_p(each.adjusted_pvalue)})."
+    together = "simultaneous " if each.level < alpha else ""
+    interval = f"{100 * (1 - alpha):.4g} % {together}interval"
+    return f"{words}: {numbers} ({interval}, p {_p(each.adjusted_pvalue)})."
 
 
 def _range(effect: Effect, form: str) -> str:
