@@ -33,7 +33,7 @@ test: $(ALL)  ## Install everything from nothing, then run every check
 	@$(MAKE) --no-print-directory check
 
 check: lint  ## Run every check: form, types, layers, dependencies, notebooks, tests, coverage
-	$(BIN)/python -m pytest --numprocesses 2 --cov
+	$(BIN)/python -m pytest --numprocesses 2 --cov -rs
 
 lint: $(ALL)  ## Run the checks that run no test
 	$(BIN)/ruff format --check .

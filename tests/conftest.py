@@ -1,8 +1,13 @@
 """What every test starts from: one thread, no window, the same examples in every run."""
 
 import os
+import pwd
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import uuid4
 
 # Before any library loads: two workers share two cores, and figures are drawn to files.
@@ -23,17 +28,71 @@ settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "check"))
 
 
+class PostgresServer:
+    """A PostgreSQL server in a folder, run by nobody where root asks: it refuses to run as root."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs = programs
+        self._folder = folder
+        self.url = f"postgresql://nextcall@/postgres?host={folder}"
+        self._user: dict[str, Any] = {}
+        if os.getuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+
+    def start(self) -> None:
+        self._run("initdb", "--username=nextcall", "--auth=trust", "--encoding=UTF8", "--no-sync")
+        # Only who may read the folder reaches it; no test loses power, so no disk is waited for.
+        options = f"-k {self._folder} -c listen_addresses= -c fsync=off"
+        self._run("pg_ctl", "start", "--wait", f"--options={options}")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "stop", "--mode=immediate")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        with (self._folder / "log").open("a+") as log:  # no pipe: the server would keep it open
+            done = subprocess.run(
+                [str(self._programs / program), f"--pgdata={self._folder}/data", *arguments],
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                check=False,
+                **self._user,
+            )
+            log.seek(0)
+            if done.returncode:
+                raise OSError(f"{program} ended with {done.returncode}: {log.read()}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Give the URL of a PostgreSQL server: the one that is named, or one of our own."""
+    if named := os.environ.get("NEXTCALL_TEST_POSTGRES_URL"):
+        yield named
+        return
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # of Debian: off the path
+    path = os.pathsep.join([os.environ["PATH"], *map(str, reversed(versions))])
+    if (initdb := shutil.which("initdb", path=path)) is None:
+        pytest.skip("NEXTCALL_TEST_POSTGRES_URL names no server, and PostgreSQL is not installed")
+    with TemporaryDirectory(prefix="postgres-") as folder:
+        server = PostgresServer(Path(initdb).resolve().parent, Path(folder))
+        server.start()
+        try:
+            yield server.url
+        finally:
+            server.stop()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give the URL of an empty database of each kind that no other test sees."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/folder/kept.db"
         return
-    server = os.environ.get("NEXTCALL_TEST_POSTGRES_URL")
-    if server is None:
-        pytest.skip("NEXTCALL_TEST_POSTGRES_URL names no PostgreSQL server to make databases on")
+    server = make_url(request.getfixturevalue("postgres"))
     name = f"nextcall_test_{uuid4().hex}"
-    of_psycopg = make_url(server).set(drivername="postgresql+psycopg")
+    of_psycopg = server.set(drivername="postgresql+psycopg")
     engine = create_engine(of_psycopg, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
