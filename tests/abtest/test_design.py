@@ -16,13 +16,32 @@ _SHARE = Target(metric="proportion", baseline=0.1, mde=0.01)
 
 
 def test_a_mean_needs_the_units_that_statsmodels_gives() -> None:
-    plan = design(_MEAN, alpha=0.01, power=0.9, allocation=(0.75, 0.25))
-    n = TTestIndPower().solve_power(0.125, None, 0.01, 0.9, ratio=1 / 3)
-    assert plan.n == (ceil(n), ceil(ceil(n) / 3))
+    plan = design(_MEAN, alpha=0.01, power=0.9)
+    n = TTestIndPower().solve_power(0.125, None, 0.01, 0.9)
+    assert plan.n == (ceil(n), ceil(n))
     frame = plan.to_frame()
     assert frame["variant"].tolist() == ["control", "treatment 1"]
     assert tuple(frame["units"]) == plan.n
     assert plan._repr_html_() == frame.to_html(index=False)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.2, 0.1])
+def test_few_units_of_unequal_variants_have_the_power_of_the_test_that_is_made(
+    share: float,
+) -> None:
+    plan, rng = (
+        design(replace(_MEAN, sd=1.0, mde=2.0), allocation=(share, 1 - share)),
+        np.random.default_rng(4),
+    )
+
+    def found(n: tuple[int, ...]) -> float:
+        one, other = (rng.normal(at, size=(10_000, k)) for k, at in zip(n, (0.0, 2.0), strict=True))
+        return float((stats.ttest_ind(one, other, axis=1, equal_var=False).pvalue <= 0.05).mean())
+
+    assert found(plan.n) > 0.8 - 4 * 0.004  # four errors of so many runs
+    if share == 0.2:
+        assert plan.n == (5, 20)
+        assert found((3, 12)) == pytest.approx(0.58, abs=0.02)  # as Student's law has it
 
 
 @pytest.mark.parametrize(("method", "looks"), [("group-sequential", 4), ("always-valid", 4)])

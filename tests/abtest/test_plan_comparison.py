@@ -42,7 +42,7 @@ def test_fewer_units_of_a_wilder_metric_detect_less() -> None:
     assert found.allocation_pvalue == pytest.approx(
         stats.chisquare([300, 200, 150], [325, 162.5, 162.5]).pvalue
     )
-    test = MeanTest(sd=6.0, ratio=0.5)
+    test = MeanTest(sd=6.0, sd_treatment=6.0, ratio=0.5)
     assert found.power[1] == pytest.approx(test.power(300, 0.5, _PLAN.comparison_alpha))
     assert test.power(300, found.mde[1], _PLAN.comparison_alpha) == pytest.approx(0.8)
 

@@ -11,10 +11,11 @@ _MEAN = Target(metric="mean", baseline=10.0, sd=4.0, mde=0.5)
 
 
 def test_a_target_asks_for_its_test() -> None:
-    assert _MEAN.test(2.0) == MeanTest(sd=4.0, ratio=2.0)
-    assert replace(_MEAN, metric="quantile", factor=0.25).test(1.0) == MeanTest(sd=2.0)
+    assert _MEAN.test(2.0) == MeanTest(sd=4.0, sd_treatment=4.0, ratio=2.0)
+    quarter = replace(_MEAN, metric="quantile", factor=0.25)
+    assert quarter.test(1.0) == MeanTest(sd=2.0, sd_treatment=2.0)
     lower = replace(_MEAN, goal="non-inferiority", margin=1.0, mde=0.0, alternative="less")
-    assert lower.test(1.0) == MeanTest(sd=4.0, alternative="less", null=1.0)
+    assert lower.test(1.0) == MeanTest(sd=4.0, sd_treatment=4.0, alternative="less", null=1.0)
     share = Target(metric="proportion", baseline=0.1, mde=0.0, goal="equivalence", margin=0.02)
     assert share.test(1.0) == ShareTest(baseline=0.1, margin=0.02, form="unpooled")
     assert (_MEAN.sides, lower.sides, share.sides) == (2, 1, 1)

@@ -29,7 +29,9 @@ class Target:
         The smallest effect worth finding, with its sign, in the unit of the metric. Where the goal
         is a margin, the effect that is thought to be true, such as 0.
     sd : float, optional
-        Of a unit's part in the metric, as `MeanTest` has it; none of a proportion.
+        Of a unit's part in the metric, as `MeanTest` has it, in either variant; none of a
+        proportion. Where an effect changes it too (all values grow by a share), with equal variants
+        the root of the mean of both squares.
     alternative : {"two-sided", "greater", "less"}
         Of non-inferiority "greater" where higher is better, "less" where lower is.
     goal : {"difference", "non-inferiority", "equivalence"}
@@ -103,8 +105,10 @@ class Target:
                 form="pooled" if self.goal == "difference" else "unpooled",
                 factor=self.factor,
             )
+        sd = self.sd * self.factor**0.5
         return MeanTest(
-            sd=self.sd * self.factor**0.5,
+            sd=sd,
+            sd_treatment=sd,  # Welch's test, which the analysis makes
             ratio=ratio,
             alternative=self.alternative,
             null=null,
