@@ -113,3 +113,11 @@ def test_without_a_law_the_plain_answer_stands(alternative: Alternative) -> None
         ):
             assert (found.ci_lower, found.ci_upper) == (plain.ci_lower, plain.ci_upper)
             assert isnan(found.pvalue)
+
+
+@pytest.mark.parametrize("z", [37.0, 38.0, 1e6])
+def test_a_very_early_look_at_a_huge_effect_says_little(z: float) -> None:
+    seen = Effect(value=z, se=1.0, dof=inf, ci_lower=0.0, ci_upper=0.0, pvalue=0.0)
+    found = repeated_effect(seen, [6e-5], alpha=0.2, alternative="greater")
+    assert 0.1 < found.pvalue < 1
+    assert found.ci_lower == -inf

@@ -118,3 +118,11 @@ def test_nothing_is_left_where_nothing_was_kept() -> None:
 def test_what_cannot_be_is_refused(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         call()
+
+
+@pytest.mark.parametrize("probability", [0.0, 5e-324, 1e-310, 2e-308])
+def test_what_is_too_rare_for_a_float_has_no_bound(probability: float) -> None:
+    for time in (6e-5, 0.5):
+        path = Stages.begin().next(time)
+        assert path.upper_bound(probability) == inf
+        assert path.lower_bound(probability) == -inf

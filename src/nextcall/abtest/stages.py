@@ -99,7 +99,7 @@ class Stages:
         return float(ndtr((value - self._ahead()) / sqrt(self.step)) @ self.masses)
 
     def upper_bound(self, probability: float) -> float:
-        """Give the value that is exceeded at this look with a probability; infinite for 0.
+        """Give the value that is exceeded at this look with a probability; infinite below 2e-308.
 
         Minus infinite where no more probability than that is left.
         """
@@ -112,11 +112,12 @@ class Stages:
     def _value(self, tail: Callable[[float], float], probability: float, *, falling: bool) -> float:
         middle, far = self.drift * self.time, _FARTHEST * sqrt(self.time)
         outer, inner = (middle + far, middle - far)[:: 1 if falling else -1]
-        if tail(outer) >= probability:
+        least = np.finfo(float).tiny  # below, floats lose their digits
+        if probability <= max(tail(outer), least):
             return inf if falling else -inf
         if tail(inner) <= probability:
             return -inf if falling else inf
-        goal, least = log(probability), np.finfo(float).tiny
+        goal = log(probability)
         return float(
             brentq(
                 lambda value: log(max(tail(value), least)) - goal,
