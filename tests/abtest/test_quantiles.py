@@ -204,3 +204,11 @@ def test_options_out_of_range_are_refused() -> None:
         quantile_arm([[1.0]], 0.5)
     with pytest.raises(ValueError, match="units must be as many as values, got 2 for 1"):
         quantile_arm([1.0], 0.5, units=np.array([0, 1]))
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_an_error_whose_square_is_no_float_is_refused(scale: float) -> None:
+    values = np.arange(40.0) * scale
+    with pytest.raises(ValueError, match="latency must have an error whose square is a float"):
+        quantile_arm(values, 0.5, name="latency")
+    assert quantile_arm(np.full(40, 3 * scale), 0.5).arm.variance == 0

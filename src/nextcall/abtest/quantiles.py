@@ -82,7 +82,7 @@ def quantile_arm(
     Raises
     ------
     ValueError
-        Where a value is not finite, or an argument out of its range.
+        Where a value is not finite, an argument out of its range, or the squared error no float.
 
     References
     ----------
@@ -118,6 +118,8 @@ def quantile_arm(
             else _spacing(rows, share, sqrt(effect), alpha)
         )
         variance = se * se * n_units
+        if se > 0 and not np.finfo(np.float64).tiny < variance < inf:
+            raise ValueError(f"{name} must have an error whose square is a float, got {se:.4g}.")
         warnings = _warnings(rows, share, estimate, effect, name, known=se > 0)
     return QuantileArm(
         arm=Arm(n=n_units, estimate=estimate, variance=variance),
