@@ -202,6 +202,21 @@ def test_margins_ask_whether_it_is_not_worse_and_equal() -> None:
     assert tight.verdict.decision == "no difference"
 
 
+@pytest.mark.parametrize("metric", [Mean("profit"), Ratio("profit", "sessions")])
+@pytest.mark.parametrize("better", ["higher", "lower"])
+def test_shares_of_a_control_below_nothing_are_of_its_size(metric: Any, better: Any) -> None:
+    rows = frame(seed=6)
+    rows["profit"] = rows["revenue"] - 50  # a loss of some 30
+    rows.loc[rows["variant"] == "B", "profit"] -= 6
+    for margin, good, bad in ((None, "better", "worse"), (0.05, "not worse", "undecided")):
+        (each,) = run(rows, replace(metric, aim=Aim(better=better, margin=margin))).comparisons
+        assert each.outcome == (bad if better == "higher" else good)
+        assert each.relative.ci_lower < each.relative.value < each.relative.ci_upper < -0.1
+        assert each.relative.value == pytest.approx(
+            each.difference.value / abs(each.control_estimate)
+        )
+
+
 def test_of_several_treatments_the_best_that_is_shown_wins() -> None:
     rows = frame(n=9000, variants="ABC", lift=1.0)
     rows.loc[rows["variant"] == "C", "revenue"] += 2.0

@@ -40,7 +40,7 @@ class Comparison:
     control_estimate, treatment_estimate : float
         In the unit of the metric, with what covariates explain taken out.
     difference, relative : Effect
-        In the unit of the metric, and as a share of control; they hold at this look.
+        In the unit of the metric, and as a share of control's size; they hold at this look.
     look : Look
         By which method, and why; of the effect that answers the aim.
     pvalue : float
@@ -138,6 +138,7 @@ def compare(
         else:
             absolute = difference(*arms, alpha=plan.alpha)
             relative = relative_difference(*arms, alpha=plan.alpha)
+        relative = _of_size(relative, control)
         n = max(sum(measured.n_units[each] for each in pair), 1)
         before = [each for each in earlier if each <= n]
         reading = _Reading(plan=plan, n=n, earlier=before)
@@ -208,6 +209,18 @@ class _Reading:
         else:
             found = self.of(absolute, aim.alternative, 0.0)
         return found, found.effect.pvalue
+
+
+def _of_size(relative: Effect, control: Arm) -> Effect:
+    """Give a share of control as one of its size: above 0 for a rise, below 0 though control be."""
+    if control.estimate >= 0 or isnan(relative.value):
+        return relative
+    return replace(
+        relative,
+        value=-relative.value,
+        ci_lower=-relative.ci_upper,
+        ci_upper=-relative.ci_lower,
+    )
 
 
 def _counted(measured: Measured, metric: Metric, arms: tuple[Arm, Arm]) -> bool:
