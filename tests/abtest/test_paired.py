@@ -134,6 +134,9 @@ def test_what_cannot_be_is_refused() -> None:
         compare_rankers(pd.DataFrame({"old": [1.0]}), QUALITY, rng=rng)
     with pytest.raises(ValueError, match="data must have rows"):
         compare_rankers(pd.DataFrame({"old": [], "new": []}), QUALITY, rng=rng)
+    for aim in (Aim(margin=0.01), Aim(equivalence=0.01)):
+        with pytest.raises(ValueError, match=r"aim must have no margin, got Aim\(.*=0\.01"):
+            compare_rankers(pd.DataFrame(), RankQuality("old", "new", aim=aim), rng=rng)
     with pytest.raises(ValueError, match="treatment must be another column than control"):
         RankQuality("old", "old")
 

@@ -114,7 +114,8 @@ def compare_rankers(
     Raises
     ------
     ValueError
-        Where a column is missing, a score is not finite, or an argument is out of its range.
+        Where a column is missing, a score is not finite, an argument is out of its range, or the
+        aim has a margin.
 
     References
     ----------
@@ -130,6 +131,8 @@ def compare_rankers(
     >>> found.permutation_pvalue
     0.25
     """
+    if quality.aim.margin is not None or quality.aim.equivalence is not None:
+        raise ValueError(f"aim must have no margin, got {quality.aim}.")
     control, treatment = (_scores(data, column) for column in quality.scores)
     unit = np.arange(len(data))
     if quality.cluster is not None:

@@ -26,7 +26,7 @@ def analyze_segments(
     """Compare treatment with control in each segment, and the segments with each other.
 
     A segment must be known before the test: one that the treatment may change compares units that
-    are no longer alike.
+    are no longer alike. Differences are tested two-sided, whatever the metric's aim asks.
 
     Parameters
     ----------
