@@ -111,3 +111,9 @@ def test_spreads_whose_squares_are_lost_are_refused(scale: float) -> None:
         group_moments([differ], groups, 2, names=["spent"])
     with pytest.raises(ValueError, match="column 1 must have squares that are floats"):
         group_moments([np.arange(7.0), differ], groups, 2)
+
+
+def test_cubes_may_be_beyond_floats() -> None:
+    columns, groups = [np.array([0.0, 0.0, 1.0, 5.0]) * 1e140], np.zeros(4, dtype=np.int64)
+    found = with_cubes(group_moments(columns, groups, 1), columns, groups)
+    assert np.isnan(found.moments[0].skewness)

@@ -94,3 +94,11 @@ def test_spreads_whose_squares_are_lost_are_refused(scale: float) -> None:
     with pytest.raises(ValueError, match=r"differ by more than .*, whose square is no float"):
         Moments.of([1 * scale, 3 * scale, 2 * scale])
     assert Moments.of([3 * scale] * 3).products[0, 0] == 0.0
+
+
+@pytest.mark.parametrize("scale", [1e-140, 1e-60, 1.0, 1e60, 1e140])
+def test_the_skewness_goes_with_no_scale(scale: float) -> None:
+    values = np.array([0.0, 0.0, 1.0, 5.0])
+    found = (Moments.of(values * scale) + Moments.of(values * scale)).skewness
+    expected = stats.skew(values) if 1e-100 < scale < 1e100 else np.nan
+    assert found == pytest.approx(expected, nan_ok=True)

@@ -114,7 +114,8 @@ def with_cubes(
     codes = groups[whole]
     means = np.array([each.mean[0] for each in grouped.moments])
     off = columns[0][whole].astype(np.float64) - means[codes]
-    cubes = np.bincount(codes, off**3, minlength=len(means)).tolist()
+    with np.errstate(over="ignore"):  # `skewness` is not told of such values
+        cubes = np.bincount(codes, off**3, minlength=len(means)).tolist()
     moments = tuple(
         replace(each, cubes=cube) for each, cube in zip(grouped.moments, cubes, strict=True)
     )

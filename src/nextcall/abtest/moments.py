@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 LEAST_SQUARE: Final = 1e-305
 """A sum of squares below which digits are lost, for floats lose theirs below 1e-308."""
 
+_CUBED: Final = 1e200  # a sum of squares up to which that of cubes is a float
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Moments:
@@ -168,9 +170,10 @@ class Moments:
 
     @property
     def skewness(self) -> float:
-        """That of the first column; ``nan`` where it is not known or nothing varies."""
+        """That of the first column; ``nan`` where it is not known or cubes are no floats."""
         square = float(self.products[0, 0]) if self.n else 0.0
-        return self.cubes * sqrt(self.n) / square**1.5 if square > 0 else nan
+        known = 1 / _CUBED < square < _CUBED
+        return self.cubes * sqrt(self.n) / square**1.5 if known else nan
 
     def _between_cubes(self, other: Self) -> float:
         """Give what the distance of both means adds to the cubes."""
