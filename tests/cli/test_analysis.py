@@ -20,6 +20,13 @@ metrics:
     covariate: before
 """
 
+MORE = """
+plan: plan.json
+segments: [country]
+time: day
+bayes: {rope: 0.01}
+"""
+
 
 def rows() -> pd.DataFrame:
     rng = np.random.default_rng(0)
@@ -57,6 +64,49 @@ def test_a_test_is_analysed_from_its_file(tmp_path: Path, suffix: str) -> None:
     assert (found["winner"], found["units"]) == ("B", {"A": 200, "B": 200})
     assert found["comparisons"][0]["difference"]["value"] == pytest.approx(1, abs=0.3)
     assert run("analyze", "--input", data, "--spec", spec) == shown
+
+
+def test_all_that_is_asked_is_shown_and_written(tmp_path: Path) -> None:
+    data, spec = files(tmp_path, suffix="parquet", spec=f"{SPEC}{MORE}")
+    full = rows()
+    full["country"] = [f"c{place % 30:02}" for place in np.arange(400) // 2 * 7 % 30]
+    full["day"] = pd.Timestamp("2026-01-05") + pd.to_timedelta(np.arange(400) // 40, unit="D")
+    full.to_parquet(data)
+    run("design", "--baseline", 10, "--sd", 2, "--mde", 0.6, "--output", tmp_path / "plan.json")
+    output = tmp_path / "result.json"
+    verb = ["analyze", "--input", str(data), "--spec", str(spec), "--output", str(output)]
+    result = CliRunner().invoke(app, verb)
+    shown = result.stdout
+    for text in (
+        "What is believed",
+        "100.0%",
+        "B on spent by country; effects differ: p 0.",
+        "Effects over the days since the first day",
+        "Planned and done",
+        "352 units were planned, 400 are there",
+        "winner: B is better than A on spent",
+    ):
+        assert text in shown
+    assert "18 more values of country are in the result's file." in result.stderr
+    found = json.loads(output.read_text(encoding="utf-8"))
+    assert len(found["segments"][0]["heterogeneity"]["segments"]) == 30
+    assert found["times"][0]["clock"] == "calendar"
+    assert found["plan"]["comparison"]["done"]["days"] == 10
+    assert found["comparisons"][0]["posterior"]["chance_to_win"] == pytest.approx(1.0)
+
+
+def test_what_is_not_known_is_a_dash(tmp_path: Path) -> None:
+    data, spec = files(
+        tmp_path, spec="control: A\nmetrics: [{mean: one}]\nbayes: {}\nplan: p.json\nsegments: half"
+    )
+    full = rows().assign(one=1.0, half=np.arange(400) // 200)
+    full.to_csv(data, index=False)
+    run("design", "--baseline", 10, "--sd", 2, "--mde", 0.56, "--output", tmp_path / "p.json")
+    shown = run("analyze", "--input", data, "--spec", spec)
+    assert "-" in shown.split("What is believed")[1].splitlines()[2]
+    assert "effects differ: p -" in shown
+    assert "Planned and done" not in shown
+    assert "Nothing was done otherwise than planned." in shown
 
 
 def test_warnings_go_beside_the_result(tmp_path: Path) -> None:

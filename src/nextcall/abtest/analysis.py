@@ -10,6 +10,7 @@ import pandas as pd
 
 from nextcall.abtest.bayes import NormalPrior
 from nextcall.abtest.beta_chances import Beta
+from nextcall.abtest.breakdowns import SegmentEffects, TimeEffects
 from nextcall.abtest.comparison import Comparison, compare
 from nextcall.abtest.comparison_table import comparison_frame
 from nextcall.abtest.effect import check_alpha
@@ -18,6 +19,7 @@ from nextcall.abtest.look import LookPlan
 from nextcall.abtest.measured import Measured, check_sums
 from nextcall.abtest.measuring import check_metrics, measure_data, variants_of
 from nextcall.abtest.metrics import Metric
+from nextcall.abtest.planned import PlanReport
 from nextcall.abtest.posteriors import posterior_of
 from nextcall.abtest.sequential_srm import SequentialSampleRatio
 from nextcall.abtest.srm import SampleRatio, sample_ratio
@@ -42,6 +44,12 @@ class Analysis:
     alpha : float
     adjustment : FamilyAdjustment
         Of the p-values.
+    segments : tuple of SegmentEffects
+        Of the primary metric; where a `Question` asked for them.
+    times : tuple of TimeEffects
+        The same over the days.
+    plan : PlanReport, optional
+        What was done otherwise than planned.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -51,6 +59,9 @@ class Analysis:
     verdict: Verdict
     alpha: float
     adjustment: FamilyAdjustment = "holm"
+    segments: tuple[SegmentEffects, ...] = ()
+    times: tuple[TimeEffects, ...] = ()
+    plan: PlanReport | None = None
 
     def adjusted(self, method: FamilyAdjustment) -> "Analysis":
         """Give the same with p-values adjusted in another way; guardrails stay as they are.
@@ -105,6 +116,9 @@ class Analysis:
             "units": dict(self.units),
             "srm_pvalue": self.srm_pvalue,
             "comparisons": [asdict(each) for each in self.comparisons],
+            "segments": [asdict(each) for each in self.segments],
+            "times": [asdict(each) for each in self.times],
+            "plan": None if self.plan is None else asdict(self.plan),
         }
 
     def _repr_html_(self) -> str:

@@ -1,8 +1,19 @@
 """What is believed of each comparison after the data: chance to win, expected losses, ROPE."""
 
+from dataclasses import dataclass
+
 from nextcall.abtest.bayes import NormalPrior, Posterior, compare_normal, compare_shares
 from nextcall.abtest.beta_chances import Beta
 from nextcall.abtest.comparison import Comparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beliefs:
+    """What is believed before the data, and which effects make no difference; as `posterior_of`."""
+
+    prior: NormalPrior | None = None
+    shares: Beta | None = None
+    rope: float | None = None
 
 
 def posterior_of(

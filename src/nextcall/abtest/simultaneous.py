@@ -55,7 +55,9 @@ def simultaneous(comparisons: Sequence[Comparison], *, alpha: float) -> list[Com
     (True, True)
     """
     for each in comparisons:
-        _check(each)
+        reason = refusal(each)
+        if reason is not None:
+            raise ValueError(f"adjust must not be 'dunnett' {reason}; take 'holm'.")
     sizes = Counter(_size(each) for each in comparisons)
     dof = min(_NORMAL, *(each.difference.dof for each in comparisons))
     both = Largest(dof=dof, sizes=sizes, two_sided=True)
@@ -95,23 +97,16 @@ def _size(comparison: Comparison) -> float:
     return float(f"{min(max(size, 1e-6), 1e6):.3g}")
 
 
-def _check(comparison: Comparison) -> None:
+def refusal(comparison: Comparison) -> str | None:
+    """Say why a comparison cannot be judged so; None where it can."""
     method, aim = comparison.look.method, comparison.aim
-    if method != "fixed-horizon":
-        raise ValueError(
-            f"adjust must not be 'dunnett' where looks are {method}: it needs a test that is read "
-            "once, at its end; take 'holm'."
-        )
-    if aim.margin is not None or aim.equivalence is not None:
-        raise ValueError("adjust must not be 'dunnett' with a margin or equivalence; take 'holm'.")
-    if comparison.test not in {"welch", "score"}:
-        raise ValueError(
-            f"adjust must not be 'dunnett' for {comparison.metric} ({comparison.test}): it needs "
-            "means of many units; take 'holm'."
-        )
     least = min(arm.n for arm in comparison.arms)
+    if method != "fixed-horizon":
+        return f"where looks are {method}: it needs a test that is read once, at its end"
+    if aim.margin is not None or aim.equivalence is not None:
+        return "with a margin or equivalence"
+    if comparison.test not in {"welch", "score"}:
+        return f"for {comparison.metric} ({comparison.test}): it needs means of many units"
     if least < _LEAST:
-        raise ValueError(
-            f"adjust must not be 'dunnett' with {least:g} units in a variant: it needs {_LEAST}; "
-            "take 'holm'."
-        )
+        return f"with {least:g} units in a variant: it needs {_LEAST}"
+    return None

@@ -67,7 +67,7 @@ def measure_table(
         found["part"] = NONE
     if unit is not None:
         _check_units(found, unit, strata)
-    few = {} if unit is None else _few(grouped, summed, found.groupby("variant")["n_units"].sum())
+    few = {} if unit is None else _few(grouped, summed, found[found["n_units"] < FEW])
     if strata is None:
         return _measured(found, summed, few.get(NONE, {}), unit)
     check_parts(strata, found["part"].nunique())
@@ -171,21 +171,24 @@ def _summed_columns(place: int, metric: Summed) -> list[str]:
 
 
 def _few(
-    units: Any, metrics: Sequence[Summed], n_units: "pd.Series[Any]"
+    units: Any, metrics: Sequence[Summed], small: pd.DataFrame
 ) -> dict[str, dict[Summed, dict[str, NDArray[np.float64]]]]:
-    """Give the sums of each unit, of the variants that have few; of each part."""
-    names = n_units.index[n_units < FEW].tolist()
-    if not names:
+    """Give the sums of each unit, of the variants that have few in a part; of each part."""
+    if len(small) == 0:
         return {}
-    frame: pd.DataFrame = units.filter(units.variant.cast("string").isin(names)).to_pandas()
+    key, wanted = units.variant.cast("string"), small["variant"]
+    if "part" in units.columns:
+        key, wanted = key + "\n" + units.part, wanted + "\n" + small["part"]
+    frame: pd.DataFrame = units.filter(key.isin(wanted.tolist())).to_pandas()
+    if "part" not in frame:
+        frame["part"] = NONE
     found: dict[str, dict[Summed, dict[str, NDArray[np.float64]]]] = {}
     frame["variant"] = frame["variant"].astype(str)
-    for key, rows in frame.groupby(["part", "variant"] if "part" in frame else ["variant"]):
-        part, name = (str(key[0]), str(key[-1])) if len(key) > 1 else (NONE, str(key[0]))
+    for (part, name), rows in frame.groupby(["part", "variant"]):
         for place, metric in enumerate(metrics):
             known = rows.loc[rows[f"rows_{place}"] > 0, _summed_columns(place, metric)]
-            sums = found.setdefault(part, {}).setdefault(metric, {})
-            sums[name] = known.to_numpy(np.float64)
+            sums = found.setdefault(str(part), {}).setdefault(metric, {})
+            sums[str(name)] = known.to_numpy(np.float64)
     return found
 
 

@@ -1,6 +1,6 @@
 """Whether an effect wears off or grows with the days since first exposure, or hangs on weekdays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, nan, sqrt
 from typing import Final
@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.abtest.effect import Alternative, Effect, difference, effect_of
+from nextcall.abtest.effect import Alternative, Arm, Effect, difference, effect_of
 from nextcall.abtest.means import mean_arm
 from nextcall.abtest.moments import Moments
 from nextcall.abtest.segments import Heterogeneity, compare_segments
 
-_WEEKDAYS: Final = (
+WEEKDAYS: Final = (
     "Monday",
     "Tuesday",
     "Wednesday",
@@ -22,6 +22,7 @@ _WEEKDAYS: Final = (
     "Saturday",
     "Sunday",
 )
+"""From 0 on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +101,36 @@ def effect_trend(
             "control and treatment must have the same days, got "
             f"{len(control)} and {len(treatment)}."
         )
-    found = {
-        day: difference(mean_arm(one, column), mean_arm(other, column), alpha=alpha)
+    arms = {
+        day: (mean_arm(one, column), mean_arm(other, column))
         for day, (one, other) in enumerate(zip(control, treatment, strict=True))
     }
+    return trend_of_arms(arms, alpha=alpha, alternative=alternative)
+
+
+def trend_of_arms(
+    arms: Mapping[int, tuple[Arm, Arm]],
+    *,
+    alpha: float = 0.05,
+    alternative: Alternative = "two-sided",
+) -> Trend:
+    """Test whether an effect changes with the days, of arms of any metric; as `effect_trend`.
+
+    Parameters
+    ----------
+    arms : mapping of int to (control, treatment)
+        Of each day.
+
+    Examples
+    --------
+    >>> arms = {
+    ...     day: (Arm(n=50, estimate=1.0, variance=1.0), Arm(n=50, estimate=b, variance=1.0))
+    ...     for day, b in ((0, 3.0), (3, 2.0), (9, 0.0))
+    ... }
+    >>> round(trend_of_arms(arms).slope.value, 6)
+    -0.333333
+    """
+    found = {day: difference(*pair, alpha=alpha) for day, pair in arms.items()}
     known = {day: each for day, each in found.items() if isfinite(each.se) and each.se > 0}
     days, effects = np.array(list(known), dtype=np.float64), list(known.values())
     slope, ends = _line(days, effects, alpha, alternative)
@@ -160,14 +187,14 @@ def weekday_effects(
         )
     sums: dict[int, tuple[Moments, Moments]] = {}
     for weekday, one, other in zip(weekdays, control, treatment, strict=True):
-        if weekday not in range(len(_WEEKDAYS)):
+        if weekday not in range(len(WEEKDAYS)):
             raise ValueError(f"weekdays must lie between 0 and 6, got {weekday}.")
         if weekday in sums:
             sums[weekday] = (sums[weekday][0] + one, sums[weekday][1] + other)
         else:
             sums[weekday] = (one, other)
     arms = {
-        _WEEKDAYS[weekday]: (mean_arm(one, column), mean_arm(other, column))
+        WEEKDAYS[weekday]: (mean_arm(one, column), mean_arm(other, column))
         for weekday, (one, other) in sorted(sums.items())
     }
     return compare_segments(arms, alpha=alpha)

@@ -1,7 +1,7 @@
 """What a test says in the end, in one sentence, with the numbers that led there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isinf, isnan
 from typing import Final, Literal
 
@@ -42,6 +42,12 @@ class Verdict:
         """Whether a winner may be named."""
         return self.decision != "invalid"
 
+    def minding(self, cautions: Sequence[str]) -> "Verdict":
+        """Give the same, with what to have in mind at the end of the sentence."""
+        if not cautions:
+            return self
+        return replace(self, sentence=f"{self.sentence} Mind: {'; '.join(cautions)}.")
+
 
 def conclude(
     comparisons: Sequence[Comparison], srm: SampleRatio, srm_pvalue: float, *, alpha: float
@@ -62,8 +68,8 @@ def conclude(
             variant=None,
             sentence=(
                 f"No winner can be named: {worst.variant} has {worst.observed:,} units where "
-                f"{worst.expected:,.0f} were planned ({worst.relative:+.1%}, p {_p(srm_pvalue)}); "
-                "find out why before reading on."
+                f"{worst.expected:,.0f} were planned ({worst.relative:+.1%}, "
+                f"p {pvalue_text(srm_pvalue)}); find out why before reading on."
             ),
         )
     primary = [each for each in comparisons if each.metric == comparisons[0].metric]
@@ -117,12 +123,13 @@ def _told(each: Comparison, alpha: float) -> str:
         numbers = _range(effect, "+.1%")
     together = "simultaneous " if each.level < alpha else ""
     interval = f"{100 * (1 - alpha):.4g} % {together}interval"
-    return f"{words}: {numbers} ({interval}, p {_p(each.adjusted_pvalue)})."
+    return f"{words}: {numbers} ({interval}, p {pvalue_text(each.adjusted_pvalue)})."
 
 
 def _range(effect: Effect, form: str) -> str:
     return f"{effect.value:{form}}, from {effect.ci_lower:{form}} to {effect.ci_upper:{form}}"
 
 
-def _p(pvalue: float) -> str:
+def pvalue_text(pvalue: float) -> str:
+    """Give a p-value for a sentence: three decimals, or a power of ten below."""
     return f"{pvalue:.3f}" if pvalue >= 0.001 else f"{pvalue:.1e}"
