@@ -14,6 +14,7 @@ from nextcall.abtest.proportions import compare_proportions
 from nextcall.abtest.shares import Share
 
 _LEAST_FREEDOM: Final = 4.0  # degrees below which CR2 misses its level (Tipton 2015)
+_FEW_EVENTS: Final = 8  # of both arms; below it score intervals cover 0.96 and more of 0.95
 _MIX: Final = 0.001  # as for a mismatch of the sample ratio
 _UNEQUAL: Final = 2.0  # times as many units (measured at 4, docs/abtest/sequential.md)
 _SKEWED: Final = 355.0  # units for each squared skewness (Kohavi et al. 2014, KDD, section 5.5)
@@ -52,6 +53,7 @@ def cautions(
                 )
     if measured.clustered:
         found += _few(pair, arms)
+    found += _few_events(measured, metric, arms)
     if method == "always-valid":
         found += _unequal(measured, metric, pair, arms)
     if isinstance(metric, Quantile):
@@ -98,6 +100,18 @@ def _few(pair: tuple[str, str], arms: tuple[Arm, Arm]) -> list[str]:
             f"{_LEAST_FREEDOM:g}, p-values and intervals are not to be trusted"
         )
     return found
+
+
+def _few_events(measured: Measured, metric: Metric, arms: tuple[Arm, Arm]) -> list[str]:
+    """Tell where shares rest on next to no units with the event, or without it."""
+    if measured.clustered or not isinstance(metric, Proportion):
+        return []
+    events = [round(arm.estimate * arm.n) if arm.n else 0 for arm in arms]
+    fewest = min(sum(events), int(sum(arm.n for arm in arms)) - sum(events))
+    if not 0 < fewest < _FEW_EVENTS:
+        return []
+    which = "have" if fewest == sum(events) else "lack"
+    return [f"{fewest} units {which} the event, below {_FEW_EVENTS}: intervals are wider than said"]
 
 
 def _unequal(

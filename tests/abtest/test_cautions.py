@@ -1,0 +1,31 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from nextcall.abtest.analysis import analyze
+from nextcall.abtest.metrics import Proportion
+
+
+def told(events: tuple[int, int], n: int = 200) -> list[str]:
+    rows = pd.DataFrame({"variant": np.repeat(["A", "B"], n)})
+    rows["bought"] = np.concatenate([np.arange(n) < each for each in events])
+    found = analyze(rows, control="A", metrics=[Proportion("bought")])
+    return [text for text in found.comparisons[0].warnings if "the event" in text]
+
+
+@pytest.mark.parametrize("events", [(0, 0), (4, 4), (8, 0), (100, 90), (196, 196), (200, 200)])
+def test_enough_events_or_none_at_all_need_no_word_of_events(events: tuple[int, int]) -> None:
+    assert told(events) == []
+
+
+@pytest.mark.parametrize(
+    ("events", "word"),
+    [
+        ((1, 0), "1 units have the event"),
+        ((3, 4), "7 units have the event"),
+        ((198, 195), "7 units lack the event"),
+    ],
+)
+def test_next_to_no_events_are_told(events: tuple[int, int], word: str) -> None:
+    (text,) = told(events)
+    assert text.startswith(f"{word}, below 8: intervals are wider than said")
