@@ -155,6 +155,27 @@ def simulate_tests(
     return Runs(truth=truth, n=sizes, mean=mean, products=products)
 
 
+def draw_units(truth: Truth, n: int, *, rng: np.random.Generator) -> Floats:
+    """Draw the units of control.
+
+    Returns
+    -------
+    array of shape (n_columns, n)
+        The value; a covariate, or the denominator of a ratio.
+
+    Examples
+    --------
+    >>> found = draw_units(Truth(baseline=5.0, rho=0.7), 1000, rng=np.random.default_rng(0))
+    >>> found[0].mean().round(1), np.corrcoef(found)[0, 1].round(1)
+    (np.float64(5.0), np.float64(0.7))
+    """
+    if truth.metric == "proportion":
+        return (rng.random((1, n)) < truth.baseline).astype(np.float64)
+    found = _units(truth, (1, n), rng)[:, 0]
+    found[0] += truth.baseline * (found[1] if truth.metric == "ratio" else 1.0)
+    return found
+
+
 def _drawn(
     truth: Truth, value: float, n: int, runs: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:

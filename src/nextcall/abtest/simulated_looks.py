@@ -15,6 +15,7 @@ from nextcall.abtest.effect import check_alpha
 from nextcall.abtest.group_sequential import classical_bounds, spending_bounds
 from nextcall.abtest.horizon_sequences import Horizon, horizon_bounds
 from nextcall.abtest.spending import Spending
+from nextcall.progress import Progress, silent
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, int]], Floats]
@@ -163,6 +164,7 @@ def count_shown(
     runs: int,
     rng: np.random.Generator,
     effect: float = 0.0,
+    progress: Progress = silent,
 ) -> dict[str, int]:
     """Count the runs in which each reading shows an effect at one of its looks.
 
@@ -193,7 +195,7 @@ def count_shown(
         raise ValueError(f"runs must be at least 1 and of a reading, got {runs}.")
     shown = dict.fromkeys(readings, 0)
     most = max(int(reading.sizes[-1]) for reading in readings.values())
-    for begin in range(0, runs, _BLOCK):
+    for begin in progress(range(0, runs, _BLOCK), description="Simulating tests"):
         scores, dof = t_scores(draw, rng, (min(_BLOCK, runs - begin), most), effect=effect)
         for name, reading in readings.items():
             where = reading.sizes - 1
