@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import inf, isnan, nan
 
 import numpy as np
@@ -165,3 +166,13 @@ def test_what_is_no_option_is_refused() -> None:
     share = Share(successes=1, n=2)
     with pytest.raises(ValueError, match="rope must rise"):
         compare_shares(share, share, rope=(1, 0))
+
+
+def test_a_share_of_nothing_says_nothing() -> None:
+    nothing = replace(CONTROL, estimate=0.0)
+    found = compare_normal(nothing, TREATMENT, prior=NormalPrior(sd=0.3))
+    assert isnan(found.absolute.mean)
+    assert isnan(found.absolute.chance_to_win)
+    assert isnan(found.relative.mean)
+    units = compare_normal(nothing, TREATMENT, prior=NormalPrior(sd=1e9, relative=False))
+    assert units.absolute.mean == pytest.approx(TREATMENT.estimate)

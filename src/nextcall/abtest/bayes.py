@@ -164,7 +164,7 @@ class NormalComparison:
     absolute : Posterior
         Of treatment minus control, in the unit of the metric.
     relative : Posterior
-        Of (treatment - control) / control; all ``nan`` where control's estimate is 0.
+        Of (treatment - control) / control; ``nan`` at a control of 0 (with a relative prior both).
     """
 
     absolute: Posterior
@@ -215,7 +215,7 @@ def compare_normal(
     absolute = _updated(
         treatment.estimate - control.estimate,
         hypot(control.se, treatment.se),
-        _scaled(prior, size if prior is not None and prior.relative else 1.0),
+        _scaled(prior, (size or nan) if prior is not None and prior.relative else 1.0),
     )
     ratio = treatment.estimate / control.estimate if size else nan
     share_error = hypot(treatment.se, ratio * control.se)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _ROUNDING: Final = 1e-3  # how far chances that were written to a file may be off 1 in sum
+_RAREST: Final = 1e-150  # a chance whose weight has a square
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -19,7 +20,8 @@ class LoggedActions:
         Chosen by the logging policy, from 0.
     reward : array of shape (n,)
     propensity : array of shape (n,)
-        Chance with which the logging policy chose it, in (0, 1].
+        Chance with which the logging policy chose it, in (0, 1]; no less than 1e-150, for the
+        squares of weights.
     target : array of shape (n, n_actions)
         Chances of the policy that is evaluated; rows sum to 1 (within 0.001, as files round).
     predicted : array of shape (n, n_actions), optional
@@ -52,9 +54,9 @@ class LoggedActions:
         if not ((action >= 0) & (action < n_actions) & (action == np.floor(action))).all():
             raise ValueError(f"action must be a whole number from 0 to {n_actions - 1}.")
         propensity = finite("propensity", self.propensity, (n,))
-        if not ((propensity > 0) & (propensity <= 1)).all():
+        if not ((propensity >= _RAREST) & (propensity <= 1)).all():
             raise ValueError(
-                f"propensity must lie above 0, up to 1, got {propensity.min()} to "
+                f"propensity must lie between {_RAREST:g} and 1, got {propensity.min()} to "
                 f"{propensity.max()}."
             )
         fields: dict[str, object] = {
