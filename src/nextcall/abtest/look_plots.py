@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
@@ -93,7 +93,7 @@ def plot_path(
     one = seen[-1]
     heading = f"{one.metric}, {one.treatment} against {one.control}: "
     heading += f"shown at {count(float(n[stops[0]]))} units" if stops else "nothing is shown"
-    label(upper, heading, "", "difference")
+    label(upper, heading, "", f"difference in {seen[0].metric}")
     _bounds(lower, plan, n)
     scores = np.array([_score(each.value, each.se, each.dof) for each in plain])
     lower.plot(n, scores, color=BLUE, lw=1.6, marker=marks, ms=4, zorder=3)
@@ -182,12 +182,13 @@ def _ratio_panel(panel: Any, found: SampleRatio, pvalue: float) -> None:
         off = bool(abs(each.z) > _LIMIT)
         panel.plot(each.relative, place, "v" if off and each.excess < 0 else "^" if off else "o",
                    color=RED if off else BLUE, ms=9, zorder=3)  # fmt: skip
-        panel.text(1.02, place, f"{each.observed:,} of {each.expected:,.0f}", va="center",
+        panel.text(1.02, place, f"{each.observed:,}\n({each.expected:,.0f} planned)", va="center",
                    fontsize=9, color=LINE, transform=panel.get_yaxis_transform())  # fmt: skip
     panel.axvline(0, color=LINE, lw=0.9, zorder=2)
     panel.set_yticks(range(len(names)), names)
     panel.set_ylim(len(names) - 0.4, -0.6)
     panel.tick_params(axis="y", length=0)
+    panel.xaxis.set_major_locator(MaxNLocator(5))
     panel.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     title = "Units did not come as planned" if pvalue < MISMATCH else "Units came as planned"
     label(
