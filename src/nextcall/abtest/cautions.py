@@ -1,7 +1,7 @@
 """What to have in mind of a comparison: too few units, skewed or lost values, strata."""
 
 from collections.abc import Sequence
-from math import nan
+from math import isnan, nan
 from typing import Final
 
 from nextcall.abtest.effect import Arm, degrees_of_freedom
@@ -40,17 +40,8 @@ def cautions(
     weighting : Weighting, optional
         Of strata, where they were weighted.
     """
-    found = []
-    for name, arm in zip(pair, arms, strict=True):
-        if arm.n < 2:
-            found.append(f"{name} has {arm.n:g} units with a value: no test can be made")
-        elif not isinstance(metric, Proportion):
-            skewness = measured.skewness(metric, name)
-            if arm.n < _SKEWED * skewness**2:
-                found.append(
-                    f"{name} is skewed ({skewness:.1f}): its {arm.n:g} units are fewer than the "
-                    f"{_SKEWED * skewness**2:.0f} at which intervals hold"
-                )
+    exact = isinstance(metric, Proportion) and not measured.clustered and weighting is None
+    found = _of_units(measured, metric, pair, arms, least=1 if exact else 2)
     if measured.clustered:
         found += _few(pair, arms)
     found += _few_events(measured, metric, arms)
@@ -58,7 +49,7 @@ def cautions(
         found += _unequal(measured, metric, pair, arms)
     if isinstance(metric, Quantile):
         found += [text for name in pair for text in measured.quantiles[metric][name].warnings]
-    if all(arm.variance == 0 for arm in arms):
+    if not exact and all(arm.variance == 0 for arm in arms):
         found.append("no unit differs from another within its variant: no test can be made")
     rows = [measured.n_rows[name] for name in pair]
     lost = [measured.missing[metric][name] for name in pair]
@@ -66,6 +57,30 @@ def cautions(
         found.append("values are missing more often in one variant than in the other")
     found += _of_strata(measured, weighting)
     return tuple(found)
+
+
+def _of_units(
+    measured: Measured,
+    metric: Metric,
+    pair: tuple[str, str],
+    arms: tuple[Arm, Arm],
+    *,
+    least: int,
+) -> list[str]:
+    """Tell where units are fewer than a test needs, or than intervals of skewed values do."""
+    found = []
+    for name, arm in zip(pair, arms, strict=True):
+        skewness = nan if isinstance(metric, Proportion) else measured.skewness(metric, name)
+        if arm.n < least:
+            found.append(f"{name} has {arm.n:g} units with a value: no test can be made")
+        elif isnan(arm.estimate):
+            found.append(f"the denominators of {name} sum to 0: no test can be made")
+        elif arm.n < _SKEWED * skewness**2:
+            found.append(
+                f"{name} is skewed ({skewness:.1f}): its {arm.n:g} units are fewer than the "
+                f"{_SKEWED * skewness**2:.0f} at which intervals hold"
+            )
+    return found
 
 
 def _of_strata(measured: Measured, weighting: Weighting | None) -> list[str]:

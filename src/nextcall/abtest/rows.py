@@ -140,7 +140,7 @@ def _units(
         count = len(np.unique(units[crossed]))
         raise ValueError(
             f"{name} must be in one variant each; {count} are in two, such as "
-            f"{series.iloc[row]!r} in {both[0]!r} and {both[1]!r}."
+            f"{str(series.iloc[row])!r} in {both[0]!r} and {both[1]!r}."
         )
     return units
 
