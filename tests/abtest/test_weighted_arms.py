@@ -198,6 +198,8 @@ def test_nothing_is_said_of_too_few_and_of_what_does_not_vary() -> None:
     assert run(rows.assign(spent=1.0), Mean("spent")).outcome == "unknown"
     assert run(rows.assign(spent=np.nan), Mean("spent")).outcome == "unknown"
     assert run(rows.assign(visits=0), Ratio("clicks", "visits")).outcome == "unknown"
+    alike = rows.assign(clicks=0.1 * rows["visits"])
+    assert run(alike, Ratio("clicks", "visits")).outcome == "unknown"
     zero = rows.assign(spent=np.where(rows["variant"] == "A", 0.0, rows["spent"]))
     assert np.isnan(run(zero, Mean("spent")).relative.value)
     assert weighted_arms([[Moments.empty(1)] * 2], ratios=False).weighting is None

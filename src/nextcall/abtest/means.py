@@ -99,7 +99,7 @@ def adjusted_means(arms: Sequence[Moments]) -> Adjusted:
     for arm in arms:
         step = float(weights @ arm.off(together)) + middle.rest
         estimate = middle.estimate + step
-        variance = _variance(weights, arm.covariance())
+        variance = combined_variance(weights, arm.covariance())
         rest = step - (estimate - middle.estimate)
         found.append(
             Arm(n=arm.n, estimate=estimate if arm.n else nan, variance=variance, rest=rest)
@@ -129,7 +129,7 @@ def ratio_arm(moments: Moments) -> Arm:
     if moments.n == 0 or moments.mean[1] == 0:
         return Arm(n=moments.n, estimate=nan, variance=nan)
     weights = linear_forms(moments.mean[:2])[0]
-    variance = _variance(weights, moments.covariance()[:2, :2])
+    variance = combined_variance(weights, moments.covariance()[:2, :2])
     return Arm(n=moments.n, estimate=float(moments.mean[0] / moments.mean[1]), variance=variance)
 
 
@@ -157,7 +157,7 @@ def adjusted_ratios(arms: Sequence[Moments]) -> Adjusted:
         Arm(
             n=arm.n,
             estimate=plain.estimate - float(theta @ (arm.mean[2::2] / arm.mean[3::2] - centre)),
-            variance=_variance(weights @ linear_forms(arm.mean), arm.covariance()),
+            variance=combined_variance(weights @ linear_forms(arm.mean), arm.covariance()),
         )
         for arm, plain in zip(arms, own, strict=True)
     ]
@@ -192,8 +192,14 @@ def linear_forms(mean: NDArray[np.float64]) -> NDArray[np.float64]:
     return weights
 
 
-def _variance(weights: NDArray[np.float64], covariance: NDArray[np.float64]) -> float:
-    """Give that of a weighted sum; 0 where what is left of its parts is but their rounding."""
+def combined_variance(weights: NDArray[np.float64], covariance: NDArray[np.float64]) -> float:
+    """Give that of a weighted sum; 0 where what is left of its parts is but their rounding.
+
+    Parameters
+    ----------
+    weights : array of shape (n_columns,)
+    covariance : array of shape (n_columns, n_columns)
+    """
     parts = covariance * weights * weights[:, None]
     variance = float(parts.sum())
     return 0.0 if variance <= _ROUNDING * float(np.abs(parts).sum()) else variance

@@ -36,7 +36,7 @@ class Parts:
 
     column: str
     names: tuple[str, ...]
-    codes: NDArray[np.int64]
+    codes: NDArray[np.integer[Any]]
 
 
 def read_parts(data: Any, column: str) -> Parts:
@@ -63,7 +63,7 @@ def read_parts(data: Any, column: str) -> Parts:
     if len(codes) and codes.min() < 0:
         codes = np.where(codes < 0, len(names), codes)
         names.append(NONE)
-    return Parts(column=column, names=tuple(names), codes=codes.astype(np.int64))
+    return Parts(column=column, names=tuple(names), codes=codes.astype(np.int32))
 
 
 def check_parts(column: str, count: int) -> None:

@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from nextcall.abtest.effect import Arm, Effect, effect_of
-from nextcall.abtest.means import Adjusted, Weighting, linear_forms, mean_arm, ratio_arm, slopes
+from nextcall.abtest.means import (
+    Adjusted,
+    Weighting,
+    combined_variance,
+    linear_forms,
+    mean_arm,
+    ratio_arm,
+    slopes,
+)
 from nextcall.abtest.moments import Moments
 from nextcall.abtest.strata import chance_of_sizes, merged_strata, satterthwaite
 
@@ -67,7 +75,7 @@ def weighted_arms(strata: Sequence[Sequence[Moments]], *, ratios: bool) -> Adjus
     parts = np.array(
         [
             [
-                share**2 * float(form @ each.covariance() @ form) / each.n
+                share**2 * combined_variance(form, each.covariance()) / each.n
                 for share, each in zip(shares, arm, strict=True)
             ]
             for form, arm in zip(forms, columns, strict=True)
