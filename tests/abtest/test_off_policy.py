@@ -227,3 +227,24 @@ def test_logs_that_cannot_be_are_refused(
     log = draw(50, np.random.default_rng(10))
     with pytest.raises(ValueError, match=message):
         replace(log, **changes)  # type: ignore[arg-type]
+
+
+def test_few_large_weighted_rewards_are_told_and_do_miss() -> None:
+    """One action in fifty is nearly all that the other policy takes: a click there weighs 45."""
+    rng = np.random.default_rng(3)
+    held, told, runs, rows = 0, 0, 200, 400
+    for _ in range(runs):
+        action = (rng.random(rows) < 0.02).astype(int)
+        log = LoggedActions(
+            action=action,
+            reward=(rng.random(rows) < 0.3).astype(float),
+            propensity=np.where(action == 1, 0.02, 0.98),
+            target=np.tile([0.1, 0.9], (rows, 1)),
+        )
+        found = evaluate_policy(log, method="ips")
+        held += found.ci_lower <= 0.3 <= found.ci_upper
+        told += any("Weighted rewards are skewed" in text for text in found.warnings)
+    assert held / runs < 0.92
+    assert told / runs > 0.85  # else no such click was seen
+    bounded = evaluate_policy(log, method="ips", bounds=(0.0, 1.0), weight_bound=45.0)
+    assert not any("skewed" in text for text in bounded.warnings)

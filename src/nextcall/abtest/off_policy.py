@@ -17,6 +17,9 @@ Method = Literal["ips", "snips", "dm", "dr", "sndr", "switch_dr"]
 """Inverse propensity score, self-normalised; direct method; doubly robust and two kin of it."""
 
 _METHODS: Final = get_args(Method)
+# Units for each squared skewness below which a t interval of 95 % misses 0.005 more: it misses
+# 0.247 skewness^2 / n (Hall 1992, The Bootstrap and Edgeworth Expansion).
+_SKEWED: Final = 50.0
 _SLACK: Final = 1e-6  # of a bound, for rounding
 
 
@@ -119,7 +122,7 @@ def evaluate_policy(
         if method in {"snips", "sndr"}
         else (float(Moments.of(model + gain).mean[0]), model + gain)
     )
-    se, dof = _error(parts, logged.users)
+    se, dof, skewness = _error(parts, logged.users)
     interval = effect_of(value, se, dof=dof, alpha=alpha)
     low, high = interval.ci_lower, interval.ci_upper
     if bounds is not None:
@@ -139,7 +142,10 @@ def evaluate_policy(
         ci_lower=low,
         ci_upper=high,
         overlap=diagnosis,
-        warnings=_warnings(method, diagnosis, clip=clip, se=se),
+        warnings=(
+            *_warnings(method, diagnosis, clip=clip, se=se),
+            *(_skewed(skewness, dof + 1) if bounds is None else ()),
+        ),
     )
 
 
@@ -225,15 +231,24 @@ def _normalised(
     return value, model + ratio + (gain - ratio * used) / scale
 
 
-def _error(parts: NDArray[np.float64], users: NDArray[Any] | None) -> tuple[float, float]:
-    """Give the standard error of the mean of rows, over users where there are any."""
+def _error(parts: NDArray[np.float64], users: NDArray[Any] | None) -> tuple[float, float, float]:
+    """Give standard error of the mean of rows, freedom, skewness; over users if there are any."""
     if users is None:
         pairs = np.column_stack([parts, np.ones(len(parts))])
     else:
         _, unit = np.unique(users, return_inverse=True)
         pairs = np.column_stack([np.bincount(unit, weights=parts), np.bincount(unit)])
     arm = ratio_arm(Moments.of(pairs))
-    return arm.se, arm.n - 1 if arm.n > 1 else nan
+    skewness = Moments.of(pairs[:, 0] - arm.estimate * pairs[:, 1]).skewness
+    return arm.se, arm.n - 1 if arm.n > 1 else nan, skewness
+
+
+def _skewed(skewness: float, n: float) -> tuple[str, ...]:
+    """Tell where few large products of weight and reward make a t interval miss."""
+    if not n < _SKEWED * skewness**2:
+        return ()
+    needed = f"{_SKEWED * skewness**2:.0f} at which the interval holds"
+    return (f"Weighted rewards are skewed ({skewness:.1f}): {n:g} are fewer than the {needed}.",)
 
 
 def _range_of_parts(
