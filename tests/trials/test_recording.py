@@ -21,7 +21,7 @@ from nextcall.trials.errors import (
     StatusError,
     WrongVariantError,
 )
-from nextcall.trials.recording import MOST_METRICS, aggregates_of
+from nextcall.trials.recording import MOST_METRICS, sums_of
 from nextcall.trials.sighting import Recorded
 from nextcall.trials.tables import ARM, EVENT, EXPOSURE, TRIAL, UNIT_TOTAL
 from nextcall.trials.trials import Trials
@@ -50,10 +50,10 @@ def count(database: Database, table: object) -> int:
         return connection.scalar(select(func.count()).select_from(table)) or 0  # type: ignore[arg-type]  # a table of the room
 
 
-def sums(database: Database) -> dict[tuple[object, ...], Aggregate]:
+def sums(database: Database) -> dict[tuple[str, str], Aggregate]:
     with database.reading() as connection:
         number = connection.scalars(select(TRIAL.c.number)).first() or 0
-        return {key[1:]: each for key, each in aggregates_of(connection, [number]).items()}
+        return sums_of(connection, number)
 
 
 def units(database: Database) -> dict[str, int]:
@@ -226,7 +226,7 @@ def test_many_at_once_add_up(trials: Trials, database: Database, test_id: str) -
     totals: dict[str, UnitTotal] = {}
     for unit, value, _ in work:
         totals[unit] = totals.get(unit, UnitTotal()).with_event(value)
-    expected: dict[tuple[object, ...], Aggregate] = {}
+    expected: dict[tuple[str, str], Aggregate] = {}
     for unit, total in totals.items():
         key = (trials.assign(test_id, unit).variant_id, "taken")
         expected[key] = expected.get(key, Aggregate()).replaced(UnitTotal(), total)

@@ -56,17 +56,18 @@ class Aggregate:
 
     def replaced(self, old: UnitTotal, new: UnitTotal) -> Self:
         """Take one unit's part out, and put another in; one without events has none."""
-        square, cube = _powers(new)
-        old_square, old_cube = _powers(old)
+        shift = max(old.total.shift, new.total.shift)  # of both, so that integers do the rest
+        before, after = old.total.at(shift), new.total.at(shift)
         return type(self)(
             units=self.units + (new.events > 0) - (old.events > 0),
             events=self.events + new.events - old.events,
-            events_squared=self.events_squared + Exact(new.events**2 - old.events**2),
-            totals=self.totals + (new.total - old.total),
-            squares=self.squares + (square - old_square),
-            cubes=self.cubes + (cube - old_cube),
-            totals_by_events=self.totals_by_events
-            + (new.total * Exact(new.events) - old.total * Exact(old.events)),
+            events_squared=self.events_squared.plus(new.events**2 - old.events**2),
+            totals=self.totals.plus(after - before, shift),
+            squares=self.squares.plus(after**2 - before**2, 2 * shift),
+            cubes=self.cubes.plus(after**3 - before**3, 3 * shift),
+            totals_by_events=self.totals_by_events.plus(
+                after * new.events - before * old.events, shift
+            ),
         )
 
     def by_event(self) -> Moments:
@@ -106,8 +107,3 @@ class Aggregate:
     def _cubes(self, n: int) -> float:
         mean = self.totals.fraction / n
         return float(self.cubes.fraction - 3 * mean * self.squares.fraction + 2 * n * mean**3)
-
-
-def _powers(unit: UnitTotal) -> tuple[Exact, Exact]:
-    square = unit.total * unit.total
-    return square, square * unit.total

@@ -18,11 +18,11 @@ class Exact:
 
     Examples
     --------
-    >>> total = Exact.of(1e16) + Exact.of(0.1)
-    >>> total - Exact.of(1e16) == Exact.of(0.1), 1e16 + 0.1 - 1e16
+    >>> total = Exact.of(1e16) + Exact.of(0.1) + Exact.of(-1e16)
+    >>> total == Exact.of(0.1), 1e16 + 0.1 - 1e16
     (True, 0.0)
-    >>> str(Exact.of(2.5)), Exact.parse("5/1") * Exact.of(2)
-    ('5/1', Exact(numerator=5, shift=0))
+    >>> str(Exact.of(2.5)), Exact.parse("5/1").plus(-1, 1)
+    ('5/1', Exact(numerator=2, shift=0))
     """
 
     numerator: int = 0
@@ -50,24 +50,25 @@ class Exact:
         return f"{self.numerator:x}/{self.shift}"
 
     def __add__(self, other: Self) -> Self:
-        shift = max(self.shift, other.shift)
-        whole = self.numerator << (shift - self.shift)
-        return self._lowest(whole + (other.numerator << (shift - other.shift)), shift)
+        return self.plus(other.numerator, other.shift)
 
-    def __sub__(self, other: Self) -> Self:
-        return self + type(self)(-other.numerator, other.shift)
+    def at(self, shift: int) -> int:
+        """Give the numerator over 2**shift, which is at least the number's own."""
+        return self.numerator << (shift - self.shift)
 
-    def __mul__(self, other: Self) -> Self:
-        return self._lowest(self.numerator * other.numerator, self.shift + other.shift)
+    def plus(self, numerator: int, shift: int = 0) -> Self:
+        """Add numerator / 2**shift."""
+        common = max(self.shift, shift)
+        total = (self.numerator << (common - self.shift)) + (numerator << (common - shift))
+        if total == 0:
+            return type(self)()
+        zeros = min(common, (total & -total).bit_length() - 1)
+        return type(self)(total >> zeros, common - zeros)
 
     @property
     def fraction(self) -> Fraction:
         """The number, for what floats cannot divide."""
         return Fraction(self.numerator, 1 << self.shift)
-
-    def _lowest(self, numerator: int, shift: int) -> Self:
-        zeros = min(shift, (numerator & -numerator).bit_length() - 1) if numerator else shift
-        return type(self)(numerator >> zeros, shift - zeros)
 
 
 ZERO: Final = Exact()

@@ -1,26 +1,31 @@
 """Writes what units saw and did, many at once: their rows, and the sums that analyses read."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Table, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from nextcall.trials.aggregates import Aggregate, UnitTotal
 from nextcall.trials.errors import EventConflictError, RefusedError
 from nextcall.trials.exact import Exact
 from nextcall.trials.life import not_running
+from nextcall.trials.rows import Key, insert_rows, lock_rows, put_rows, read_rows
 from nextcall.trials.sighting import Recorded, Sighting, wrong_variant
 from nextcall.trials.tables import AGGREGATE, ARM, EVENT, EXPOSURE, TRIAL, UNIT_TOTAL
 
 MOST_METRICS: Final = 100
 """Metrics of one test."""
 
-_KEYS_AT_ONCE: Final = 1_000  # of one statement; databases take some ten thousand values
-
-_Key = tuple[Any, ...]
-_EXACT: Final = [each.name for each in fields(Aggregate) if each.name not in {"units", "events"}]
+_COUNTS: Final = ("units", "events")
+_EXACT: Final = tuple(each.name for each in fields(Aggregate) if each.name not in _COUNTS)
+_COUNT_UNITS: Final = (
+    update(ARM)
+    .where(ARM.c.trial == bindparam("number"), ARM.c.variant_id == bindparam("variant"))
+    .values(units=ARM.c.units + bindparam("more"))
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,15 +33,15 @@ class _State:
     """Rows that a group of sightings concerns: as they were, then as they are to be."""
 
     statuses: dict[int, str]
-    exposures: dict[_Key, str]
-    events: dict[_Key, float]
-    totals: dict[_Key, UnitTotal]
-    aggregates: dict[_Key, Aggregate]
+    exposures: dict[Key, str]
+    events: dict[Key, float]
+    totals: dict[Key, UnitTotal]
+    sums: dict[Key, Aggregate]
     metrics: dict[int, set[str]]
-    new_exposures: dict[_Key, Sighting] = field(default_factory=dict)
-    new_events: dict[_Key, tuple[float, datetime]] = field(default_factory=dict)
-    changed_totals: dict[_Key, UnitTotal] = field(default_factory=dict)
-    changed_aggregates: dict[_Key, Aggregate] = field(default_factory=dict)
+    """Of tests for which one may be new."""
+    new_exposures: dict[Key, Sighting] = field(default_factory=dict)
+    new_events: dict[Key, tuple[float, datetime]] = field(default_factory=dict)
+    new_totals: dict[Key, UnitTotal] = field(default_factory=dict)
 
 
 def write_sightings(
@@ -54,59 +59,45 @@ def write_sightings(
     """
     state = _read(connection, sightings)
     answers = [_take(state, each) for each in sightings]
-    _write(connection, state)
+    _write_exposures(connection, state)
+    _write_events(connection, state)
     return answers
 
 
+def sums_of(connection: Connection, trial: int) -> dict[tuple[str, str], Aggregate]:
+    """Read the sums of a test, by variant and metric."""
+    asked = select(AGGREGATE).where(AGGREGATE.c.trial == trial)
+    return {(row.variant_id, row.metric): _sums(row) for row in connection.execute(asked)}
+
+
+def _sums(row: Any) -> Aggregate:
+    exact = {name: Exact.parse(getattr(row, name)) for name in _EXACT}
+    return Aggregate(units=row.units, events=row.events, **exact)
+
+
 def _read(connection: Connection, sightings: Sequence[Sighting]) -> _State:
-    recording = [each for each in sightings if each.values]
-    trials = sorted({each.trial for each in sightings})
-    asked = select(TRIAL.c.number, TRIAL.c.status).where(TRIAL.c.number.in_(trials))
-    locked = connection.execute(asked.order_by(TRIAL.c.number).with_for_update())
-    state = _State(
-        statuses={row.number: row.status for row in locked},
-        exposures={
-            (row.trial, row.unit): row.variant_id
-            for row in _rows(connection, EXPOSURE, {(each.trial, each.unit) for each in sightings})
-        },
-        events={},
-        totals={},
-        aggregates={},
-        metrics={number: set() for number in trials},
-    )
-    if recording:
-        events = {key for each in recording for key in each.events}
-        for row in _rows(connection, EVENT, events):
-            state.events[row.trial, row.unit, row.metric, row.event_id] = row.value
-        for row in _rows(connection, UNIT_TOTAL, {key[:3] for key in events}):
-            total = UnitTotal(events=row.events, total=Exact.parse(row.total))
-            state.totals[row.trial, row.unit, row.metric] = total
-        state.aggregates = aggregates_of(connection, sorted({each.trial for each in recording}))
-        for trial, _, metric in state.aggregates:
-            state.metrics[trial].add(metric)
-    return state
-
-
-def aggregates_of(connection: Connection, trials: Sequence[int]) -> dict[_Key, Aggregate]:
-    """Read the sums of tests, by number, variant and metric."""
-    found = connection.execute(select(AGGREGATE).where(AGGREGATE.c.trial.in_(trials))).mappings()
-    return {
-        (row["trial"], row["variant_id"], row["metric"]): Aggregate(
-            units=row["units"],
-            events=row["events"],
-            **{name: Exact.parse(row[name]) for name in _EXACT},
-        )
-        for row in found
+    statuses = lock_rows(connection, TRIAL, {(each.trial,) for each in sightings}, "status")
+    units = {(each.trial, each.unit) for each in sightings}
+    exposures = read_rows(connection, EXPOSURE, units, "variant_id")
+    events = {event for each in sightings for event in each.events}
+    kept = read_rows(connection, EVENT, events, "value")
+    totals = read_rows(connection, UNIT_TOTAL, {key[:3] for key in events}, "events", "total")
+    arms = {
+        (each.trial, each.variant_id, metric) for each in sightings for metric, _ in each.values
     }
-
-
-def _rows(connection: Connection, table: Table, keys: Iterable[_Key]) -> Iterable[Row[Any]]:
-    """Read rows by their primary keys."""
-    wanted = sorted(keys)
-    for start in range(0, len(wanted), _KEYS_AT_ONCE):
-        some = wanted[start : start + _KEYS_AT_ONCE]
-        asked = select(table).where(tuple_(*table.primary_key).in_(some))
-        yield from connection.execute(asked)
+    sums = read_rows(connection, AGGREGATE, arms, *_COUNTS, *_EXACT)
+    unknown = {trial for trial, *_ in arms - sums.keys()}
+    return _State(
+        statuses={trial: row.status for (trial,), row in statuses.items()},
+        exposures={key: row.variant_id for key, row in exposures.items()},
+        events={key: row.value for key, row in kept.items()},
+        totals={
+            key: UnitTotal(events=row.events, total=Exact.parse(row.total))
+            for key, row in totals.items()
+        },
+        sums={key: _sums(row) for key, row in sums.items()},
+        metrics={trial: {metric for _, metric in sums_of(connection, trial)} for trial in unknown},
+    )
 
 
 def _take(state: _State, sighting: Sighting) -> Recorded | Exception:
@@ -128,87 +119,54 @@ def _take(state: _State, sighting: Sighting) -> Recorded | Exception:
                 f"event {sighting.event_id!r} of unit {sighting.unit!r} must say of {event[2]!r} "
                 f"what it said before, {kept!r}, got {value!r}."
             )
-    metrics = state.metrics[sighting.trial] | {event[2] for event in new}
-    if len(metrics) > MOST_METRICS:
-        return RefusedError(f"a test must have at most {MOST_METRICS} metrics, got {len(metrics)}.")
-    state.metrics[sighting.trial] = metrics
+    metrics = state.metrics.get(sighting.trial)
+    if metrics is not None:
+        more = metrics | {event[2] for event in new}
+        if len(more) > MOST_METRICS:
+            return RefusedError(
+                f"a test must have at most {MOST_METRICS} metrics, got {len(more)}."
+            )
+        state.metrics[sighting.trial] = more
     if seen is None:
         state.exposures[key] = sighting.variant_id
         state.new_exposures[key] = sighting
     for event, value in new.items():
         state.events[event] = value
         state.new_events[event] = value, sighting.at
-        _add(state, event[:3], sighting.variant_id, value)
+        of_unit = event[:3]
+        before = state.new_totals.get(of_unit) or state.totals.get(of_unit) or UnitTotal()
+        state.new_totals[of_unit] = before.with_event(value)
     return Recorded(recorded=len(new), repeated=len(sighting.values) - len(new))
 
 
-def _add(state: _State, key: _Key, variant_id: str, value: float) -> None:
-    """Add an event to its unit's total, and put that in the old one's place in the sums."""
-    trial, _, metric = key
-    old = state.changed_totals.get(key) or state.totals.get(key) or UnitTotal()
-    new = old.with_event(value)
-    arm = (trial, variant_id, metric)
-    sums = state.changed_aggregates.get(arm) or state.aggregates.get(arm) or Aggregate()
-    state.changed_totals[key] = new
-    state.changed_aggregates[arm] = sums.replaced(old, new)
+def _write_exposures(connection: Connection, state: _State) -> None:
+    if not state.new_exposures:
+        return
+    rows = [(*key, each.variant_id, each.at) for key, each in state.new_exposures.items()]
+    insert_rows(connection, EXPOSURE, rows)
+    arms = Counter((each.trial, each.variant_id) for each in state.new_exposures.values())
+    counted = [
+        {"number": trial, "variant": variant, "more": n} for (trial, variant), n in arms.items()
+    ]
+    connection.execute(_COUNT_UNITS, counted)
 
 
-def _write(connection: Connection, state: _State) -> None:
-    if state.new_exposures:
-        rows = [
-            {"trial": each.trial, "unit": each.unit, "variant_id": each.variant_id, "at": each.at}
-            for each in state.new_exposures.values()
-        ]
-        connection.execute(insert(EXPOSURE), rows)
-        arms: dict[_Key, int] = {}
-        for each in state.new_exposures.values():
-            arm = (each.trial, each.variant_id)
-            arms[arm] = arms.get(arm, 0) + 1
-        more = ARM.c.units + bindparam("more")
-        counted = update(ARM).where(*_this(ARM)).values(units=more)
-        connection.execute(counted, [{**_where(ARM, key), "more": n} for key, n in arms.items()])
-    if state.new_events:
-        rows = [
-            {**_named(EVENT, key), "value": value, "at": at}
-            for key, (value, at) in state.new_events.items()
-        ]
-        connection.execute(insert(EVENT), rows)
-        totals = {
-            key: {"events": each.events, "total": str(each.total)}
-            for key, each in state.changed_totals.items()
-        }
-        _put(connection, UNIT_TOTAL, totals, there=set(state.totals))
-        sums = {
-            key: {"units": each.units, "events": each.events}
-            | {name: str(getattr(each, name)) for name in _EXACT}
-            for key, each in state.changed_aggregates.items()
-        }
-        _put(connection, AGGREGATE, sums, there=set(state.aggregates))
-
-
-def _put(
-    connection: Connection, table: Table, rows: dict[_Key, dict[str, Any]], *, there: set[_Key]
-) -> None:
-    """Insert rows, or change those that are there."""
-    new = [{**_named(table, key), **row} for key, row in rows.items() if key not in there]
-    if new:
-        connection.execute(insert(table), new)
-    old = [{**_where(table, key), **row} for key, row in rows.items() if key in there]
-    if old:
-        names = next(iter(rows.values()))
-        changed = (
-            update(table).where(*_this(table)).values({name: bindparam(name) for name in names})
-        )
-        connection.execute(changed, old)
-
-
-def _named(table: Table, key: _Key) -> dict[str, Any]:
-    return {column.name: part for column, part in zip(table.primary_key, key, strict=True)}
-
-
-def _where(table: Table, key: _Key) -> dict[str, Any]:
-    return {f"of_{name}": part for name, part in _named(table, key).items()}
-
-
-def _this(table: Table) -> list[Any]:
-    return [column == bindparam(f"of_{column.name}") for column in table.primary_key]
+def _write_events(connection: Connection, state: _State) -> None:
+    """Write events, and put each unit's new total in the old one's place in the sums."""
+    if not state.new_events:
+        return
+    rows = [(*key, value, at) for key, (value, at) in state.new_events.items()]
+    insert_rows(connection, EVENT, rows)
+    sums: dict[Key, Aggregate] = {}
+    for key, new in state.new_totals.items():
+        trial, unit, metric = key
+        arm = (trial, state.exposures[trial, unit], metric)
+        before = sums.get(arm) or state.sums.get(arm) or Aggregate()
+        sums[arm] = before.replaced(state.totals.get(key, UnitTotal()), new)
+    totals = {key: (each.events, str(each.total)) for key, each in state.new_totals.items()}
+    put_rows(connection, UNIT_TOTAL, totals, "events", "total")
+    arms = {
+        key: (each.units, each.events, *(str(getattr(each, name)) for name in _EXACT))
+        for key, each in sums.items()
+    }
+    put_rows(connection, AGGREGATE, arms, *_COUNTS, *_EXACT)

@@ -14,7 +14,7 @@ from nextcall.trials import life
 from nextcall.trials.conclusion import conclude_trial
 from nextcall.trials.definition import Definition, Variant
 from nextcall.trials.life import Change, Status, Trial
-from nextcall.trials.recording import aggregates_of, write_sightings
+from nextcall.trials.recording import sums_of, write_sightings
 from nextcall.trials.results import TrialResult
 from nextcall.trials.sighting import Recorded, Running, Sighting
 from nextcall.trials.tables import ARM, TRIAL
@@ -248,10 +248,7 @@ class Trials:
             trial = life.load(connection, test_id)
             asked = select(ARM.c.variant_id, ARM.c.units).where(ARM.c.trial == trial.number)
             units = {row.variant_id: row.units for row in connection.execute(asked)}
-            sums = {
-                (variant, metric): each
-                for (_, variant, metric), each in aggregates_of(connection, [trial.number]).items()
-            }
+            sums = sums_of(connection, trial.number)
         unseen = TRIAL.c.units_at_first_look.is_(None)
         if trial.status == "running" and trial.units_at_first_look is None and any(units.values()):
             with self._database.writing() as connection:
