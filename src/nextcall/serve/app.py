@@ -17,7 +17,7 @@ from nextcall.serve.predictor import Predictor
 from nextcall.serve.routes.health import health_routes
 from nextcall.serve.routes.pages import STATIC, page_assets, page_routes
 from nextcall.serve.routes.predictions import prediction_routes
-from nextcall.serve.routes.trials import trial_routes
+from nextcall.serve.routes.trials import sighting_routes, trial_routes
 from nextcall.serve.schemas import Limits, PredictRequest
 from nextcall.serve.settings import Settings, require_authentication
 from nextcall.serve.trial_schemas import (
@@ -81,6 +81,8 @@ def create_app(
         predictions=settings.max_predictions,
         default_predictions=settings.default_predictions,
     )
+    if trials is not None:
+        app.include_router(sighting_routes(trials))  # asked most, and so looked at first
     app.include_router(prediction_routes(predictor, limits=limits, max_batch=settings.max_batch))
     app.include_router(health_routes(predictor, trials))
     if trials is not None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from nextcall.serve.errors import add_error_handlers
-from nextcall.serve.routes.trials import trial_routes
+from nextcall.serve.routes.trials import sighting_routes, trial_routes
 from nextcall.serve.trial_schemas import (
     AssignAsked,
     ChangeAsked,
@@ -43,6 +43,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trials]:
 @pytest.fixture(scope="module")
 def asking(trials: Trials) -> Iterator[TestClient]:
     app = FastAPI()
+    app.include_router(sighting_routes(trials))
     app.include_router(trial_routes(trials))
     add_error_handlers(app)
     with TestClient(app, raise_server_exceptions=False) as client:
@@ -136,12 +137,11 @@ def test_the_examples_of_the_documentation_are_right(asking: TestClient) -> None
 
 def test_a_user_is_assigned_recorded_and_analysed(asking: TestClient) -> None:
     test_id = running(asking, min_sample_size=20)
-    for user in range(70):
+    for user in range(130):  # of each variant enough, whatever the salt
         who = {"user_id": f"user-{user}"}
         seen = asking.post(f"{TESTS}/{test_id}/assign", json=who).json()
         assert seen["configuration"] == {"model": seen["variant_id"]}
         assert seen["variant_name"] == f"ranker {seen['variant_id']}"
-        assert asking.post(f"{TESTS}/{test_id}/assign", json=who).json() == seen
         value = 1 + user % 3 + 5 * (seen["variant_id"] == "B")
         record = {
             **who,
@@ -151,6 +151,7 @@ def test_a_user_is_assigned_recorded_and_analysed(asking: TestClient) -> None:
         }
         kept = asking.post(f"{TESTS}/{test_id}/record", json=record).json()
         assert kept == {"test_id": test_id, "recorded": 2, "repeated": 0}
+    assert asking.post(f"{TESTS}/{test_id}/assign", json=who).json() == seen
     kept = asking.post(f"{TESTS}/{test_id}/record", json=record).json()
     assert kept == {"test_id": test_id, "recorded": 0, "repeated": 2}
     found = asking.get(f"{TESTS}/{test_id}/analyze").json()
@@ -159,7 +160,7 @@ def test_a_user_is_assigned_recorded_and_analysed(asking: TestClient) -> None:
     assert found["p_value"] < 1e-3
     assert found["srm"]["valid"]
     control, treatment = found["variant_results"]
-    assert control["n"] + treatment["n"] == sum(found["srm"]["observed"].values()) == 70
+    assert control["n"] + treatment["n"] == sum(found["srm"]["observed"].values()) == 130
     assert control["effect"] is None
     assert treatment["effect_lower"] < treatment["effect"] < treatment["effect_upper"]
     assert treatment["effect"] == pytest.approx(treatment["mean_value"] - control["mean_value"])

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from nextcall.serve.bodies import Body, body_schema, read_as, refused
+from nextcall.serve.bodies import Body, BodyRoute, body_schema, read_as, refused
 from nextcall.serve.problems import Problem, RefusedError, json_response
 from nextcall.serve.trial_answers import (
     AnalysisAnswer,
@@ -41,8 +41,49 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
+def sighting_routes(trials: Trials) -> APIRouter:
+    """Make ``POST /api/ab-testing/tests/{test_id}/assign`` and ``record``."""
+    router = APIRouter(prefix=_TESTS, tags=["A/B tests"], route_class=BodyRoute)
+
+    @router.post(
+        "/{test_id}/assign",
+        responses={200: {"model": AssignAnswer}, **_REFUSALS},
+        openapi_extra=_asks(AssignAsked),
+    )
+    async def assign(test_id: str, body: Body) -> Response:
+        """Give the variant that a user sees."""
+        user = read_as(AssignAsked, body).user_id
+        with _told(checked=True):
+            variant = await trials.assign_async(test_id, user)
+        answer = AssignAnswer(
+            test_id=test_id,
+            user_id=user,
+            variant_id=variant.variant_id,
+            variant_name=variant.variant_name,
+            configuration=variant.configuration,
+        )
+        return json_response(answer)
+
+    @router.post(
+        "/{test_id}/record",
+        responses={200: {"model": RecordAnswer}, **_REFUSALS},
+        openapi_extra=_asks(RecordAsked),
+    )
+    async def record(test_id: str, body: Body) -> Response:
+        """Keep what a user did; it is on disk when the answer comes."""
+        asked = read_as(RecordAsked, body)
+        with _told(checked=True):
+            kept = await trials.record_async(
+                test_id, asked.user_id, asked.variant_id, asked.metrics, event_id=asked.event_id
+            )
+        answer = RecordAnswer(test_id=test_id, recorded=kept.recorded, repeated=kept.repeated)
+        return json_response(answer)
+
+    return router
+
+
 def trial_routes(trials: Trials) -> APIRouter:
-    """Make the routes below ``/api/ab-testing/tests``."""
+    """Make the other routes below ``/api/ab-testing/tests``."""
     router = APIRouter(prefix=_TESTS, tags=["A/B tests"])
 
     @router.post(
@@ -96,40 +137,6 @@ def trial_routes(trials: Trials) -> APIRouter:
         with _told():
             found = trials.history(test_id)
         return HistoryAnswer(test_id=test_id, changes=[ChangeAnswer.of(each) for each in found])
-
-    @router.post(
-        "/{test_id}/assign",
-        responses={200: {"model": AssignAnswer}, **_REFUSALS},
-        openapi_extra=_asks(AssignAsked),
-    )
-    async def assign(test_id: str, body: Body) -> Response:
-        """Give the variant that a user sees."""
-        user = read_as(AssignAsked, body).user_id
-        with _told(checked=True):
-            variant = await trials.assign_async(test_id, user)
-        answer = AssignAnswer(
-            test_id=test_id,
-            user_id=user,
-            variant_id=variant.variant_id,
-            variant_name=variant.variant_name,
-            configuration=variant.configuration,
-        )
-        return json_response(answer)
-
-    @router.post(
-        "/{test_id}/record",
-        responses={200: {"model": RecordAnswer}, **_REFUSALS},
-        openapi_extra=_asks(RecordAsked),
-    )
-    async def record(test_id: str, body: Body) -> Response:
-        """Keep what a user did; it is on disk when the answer comes."""
-        asked = read_as(RecordAsked, body)
-        with _told(checked=True):
-            kept = await trials.record_async(
-                test_id, asked.user_id, asked.variant_id, asked.metrics, event_id=asked.event_id
-            )
-        answer = RecordAnswer(test_id=test_id, recorded=kept.recorded, repeated=kept.repeated)
-        return json_response(answer)
 
     _add_step(router, "start", trials.start, "Run a draft.")
     _add_step(router, "stop", trials.stop, "End a running test for good.")
