@@ -37,6 +37,21 @@ with Database(sys.argv[1], patience=30.0) as database, Trials(database) as trial
         trials.record(sys.argv[2], name, variant, {"taken": unit})
 """
 
+KILLED = """
+import os, sys
+from concurrent.futures import ThreadPoolExecutor
+from nextcall.storage.database import Database
+from nextcall.trials.trials import Trials
+trials = Trials(Database(sys.argv[1]))
+def record(event):
+    unit = f"user-{event % 7}"
+    variant = trials.assign(sys.argv[2], unit).variant_id
+    trials.record(sys.argv[2], unit, variant, {"taken": event}, event_id=str(event))
+    os.write(1, b"%d\\n" % event)
+with ThreadPoolExecutor(8) as pool:
+    list(pool.map(record, range(100_000)))
+"""
+
 
 @pytest.fixture
 def test_id(trials: Trials, definition: Definition) -> str:
@@ -260,6 +275,34 @@ def test_two_processes_lose_nothing(
     assert sum(each.events for each in sums(database).values()) == 20
     assert sum(each.units for each in sums(database).values()) == 15
     assert sum(units(database).values()) == 15
+
+
+def test_what_was_acknowledged_outlives_the_process_and_is_not_counted_twice(
+    trials: Trials, database: Database, test_id: str, url: str
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, url, test_id], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    told = [int(process.stdout.readline()) for _ in range(100)]
+    process.kill()
+    rest = process.stdout.read().split("\n")[:-1]  # a line that was cut short is none
+    process.stdout.close()
+    process.wait(10)
+    acknowledged = {*told, *map(int, rest)}
+    with database.reading() as connection:
+        kept = {int(each) for each in connection.scalars(select(EVENT.c.event_id))}
+    assert acknowledged <= kept
+    assert sum(each.events for each in sums(database).values()) == len(kept)
+    last = max(kept)
+    for event in [*sorted(kept)[-20:], last + 1]:  # who got no answer asks again
+        unit = f"user-{event % 7}"
+        variant = trials.assign(test_id, unit).variant_id
+        again = trials.record(test_id, unit, variant, {"taken": event}, event_id=str(event))
+        assert again.recorded == (event > last)
+    assert count(database, EVENT) == len(kept) + 1
+    total = sum(each.totals.fraction for each in sums(database).values())
+    assert total == sum(kept) + last + 1
 
 
 def test_little_is_remembered(
