@@ -18,8 +18,12 @@ MAX_CELLS = 36
 
 @pytest.fixture(scope="module", params=EXPERIMENTS, ids=lambda path: path.stem)
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
-    """Run an experiment with its smoke parameters; nothing that was computed before helps."""
+    """Run an experiment with its smoke parameters; nothing that was computed before helps.
+
+    Coverage does not watch it, which would take twice the time: rooms have tests of their own.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
         patch.setenv("NEXTCALL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("NEXTCALL_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         reports = tmp_path_factory.mktemp("reports")
