@@ -4,10 +4,12 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 # Before any library loads: two workers share two cores, and figures are drawn to files.
@@ -18,14 +20,75 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest  # after the environment
 from hypothesis import settings
+from numba.core.dispatcher import Dispatcher
 from sqlalchemy import create_engine, make_url, text
 
 from nextcall.storage.database import Database
+
+T = TypeVar("T")
 
 # HYPOTHESIS_PROFILE=explore looks for new examples; a run of the checks repeats the last one.
 settings.register_profile("check", deadline=None, derandomize=True, database=None)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "check"))
+
+
+def traced_by(tracer: Any, function: Callable[..., T]) -> Callable[..., T]:
+    """Let coverage, or nothing, watch a function while it runs.
+
+    Within one frame, for coverage counts the frames that it sees begin and end.
+    """
+
+    @wraps(function)
+    def watched(*args: Any, **options: Any) -> T:
+        before = sys.gettrace()
+        sys.settrace(tracer)
+        try:
+            return function(*args, **options)
+        finally:
+            sys.settrace(before)
+
+    return watched
+
+
+_compile: Callable[..., Any] = Dispatcher.compile
+_compile_unwatched = traced_by(None, _compile)
+
+
+_of_tests: list[object] = []  # the kernels of tests that are being compiled
+
+
+def _compile_by_owner(self: Any, signature: object) -> Any:
+    """Compile the package's kernels unwatched, which saves a third of the time.
+
+    Those of tests are watched, with all that they call: what numba asks of the package then.
+    """
+    if str(self.py_func.__module__).startswith("nextcall.") and not _of_tests:
+        return _compile_unwatched(self, signature)
+    _of_tests.append(self)
+    try:
+        return _compile(self, signature)
+    finally:
+        _of_tests.pop()
+
+
+Dispatcher.compile = _compile_by_owner  # type: ignore[assignment, method-assign]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+    """Let coverage watch what hypothesis tests, but not how it makes examples."""
+    tracer, tested = sys.gettrace(), getattr(pyfuncitem.obj, "hypothesis", None)
+    if tracer is None or tested is None:
+        return (yield)
+    inner = tested.inner_test
+    tested.inner_test = traced_by(tracer, inner)
+    sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
+        tested.inner_test = inner
 
 
 class PostgresServer:
