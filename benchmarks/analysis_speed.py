@@ -3,10 +3,11 @@
     python benchmarks/analysis_speed.py --peer-python /venv/with/tea-tasting/and/polars/bin/python
 
 Two variants, three metrics with one covariate each: six columns of floats. Our `analyze` on a
-frame whose variant is categorical (units promised unique), as text, and with the uniqueness of
-integer units checked; DuckDB through `analyze` of an Ibis table; a Gram matrix of numpy in chunks,
-each variant's rows gathered, which is what the analysis cannot do without; tea-tasting of the same
-metrics on polars, in a process of its own. One thread; median wall time of the rounds, by turns.
+frame whose variant is categorical (units promised unique), the same over 30 strata, as text, and
+with the uniqueness of integer units checked; DuckDB through `analyze` of an Ibis table; a Gram
+matrix of numpy in chunks, each variant's rows gathered, which is what the analysis cannot do
+without; tea-tasting of the same metrics on polars, in a process of its own. One thread; median
+wall time of the rounds, by turns.
 Extra memory: the highest resident size while it runs, looked at each millisecond in a process
 that does nothing else, less that before it (Linux).
 Prints JSON, or writes it to ``--output``.
@@ -84,6 +85,8 @@ def _frame(n: int) -> pd.DataFrame:
     codes = rng.integers(0, 2, n).astype(np.int8)
     frame["variant"] = pd.Categorical.from_codes(codes, pd.Index(["A", "B"]))
     frame["user"] = rng.permutation(n)
+    codes = rng.integers(0, 30, n).astype(np.int8)
+    frame["country"] = pd.Categorical.from_codes(codes, pd.Index([f"c{k}" for k in range(30)]))
     return frame
 
 
@@ -113,7 +116,7 @@ def _extra_megabytes(n: int) -> float:
     """Run `analyze` alone in a process of its own."""
     code = _PEAK + (
         "import sys; sys.path.insert(0, sys.argv[2]); import analysis_speed as each\n"
-        "frame = each._frame(int(sys.argv[1])); del frame['user']\n"
+        "frame = each._frame(int(sys.argv[1])); del frame['user'], frame['country']\n"
         "each._analyze(frame[:1000])\n"
         "print(peak(lambda: each._analyze(frame)))"
     )
@@ -121,8 +124,8 @@ def _extra_megabytes(n: int) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _analyze(data: object, *, unit: str | None = None) -> object:
-    return analyze(data, control="A", metrics=_METRICS, unit=unit)
+def _analyze(data: object, *, unit: str | None = None, strata: str | None = None) -> object:
+    return analyze(data, control="A", metrics=_METRICS, unit=unit, strata=strata)
 
 
 def main() -> None:
@@ -134,13 +137,14 @@ def main() -> None:
     frame = _frame(arguments.rows)
     text = frame["variant"].astype("str")
     connection = ibis.duckdb.connect(threads=1)
-    connection.con.register("frame", frame.drop(columns="user"))
+    connection.con.register("frame", frame.drop(columns=["user", "country"]))
     connection.raw_sql("CREATE TABLE rows AS SELECT * FROM frame")
     table = connection.table("rows")
     _analyze(frame[:1000])
     ways: dict[str, Callable[[], object]] = {
         "gram": lambda: _gram(frame),
         "analyze": lambda: _analyze(frame),
+        "analyze_strata": lambda: _analyze(frame, strata="country"),
         "analyze_text_variants": lambda: _analyze(frame.assign(variant=text)),
         "analyze_units_checked": lambda: _analyze(frame, unit="user"),
         "analyze_duckdb": lambda: _analyze(table),

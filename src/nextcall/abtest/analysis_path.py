@@ -5,9 +5,9 @@ from typing import Any
 
 from nextcall.abtest.analysis import Analysis, analyze_measured
 from nextcall.abtest.look import LookPlan
-from nextcall.abtest.measured import Measured, check_sums, measure
+from nextcall.abtest.measured import Measured, check_sums
+from nextcall.abtest.measuring import measure_data
 from nextcall.abtest.metrics import Metric
-from nextcall.abtest.rows import read_rows
 
 
 def analyze_path(
@@ -18,13 +18,14 @@ def analyze_path(
     plan: LookPlan,
     variant: str = "variant",
     unit: str | None = None,
+    strata: str | None = None,
     shares: Mapping[str, float] | None = None,
 ) -> list[Analysis]:
     """Analyse a test after each batch of its rows, with the looks before it taken into account.
 
     Parameters
     ----------
-    batches : iterable of pandas.DataFrame or pyarrow.Table
+    batches : iterable of pandas.DataFrame, pyarrow.Table or ibis.Table
         What came since the look before; all rows of a unit in one of them, and each variant in the
         first.
     plan : LookPlan
@@ -55,12 +56,11 @@ def analyze_path(
     ([200, 400, 600, 800, 1000], 'no difference')
     """
     check_sums(metrics)
-    columns = [name for metric in metrics for name in metric.columns]
     so_far: Measured | None = None
     found: list[Analysis] = []
     earlier: list[float] = []
     for batch in batches:
-        part = measure(read_rows(batch, variant=variant, columns=columns, unit=unit), metrics)
+        part = measure_data(batch, metrics, variant=variant, unit=unit, strata=strata)
         so_far = part if so_far is None else so_far + part
         seen = analyze_measured(
             so_far, control=control, metrics=metrics, shares=shares, plan=plan, earlier=earlier
