@@ -222,10 +222,20 @@ def test_of_several_treatments_the_best_that_is_shown_wins() -> None:
     rows.loc[rows["variant"] == "C", "revenue"] += 2.0
     found = run(rows)
     assert found.verdict.variant == "C"
-    assert found.verdict.sentence.endswith("1 more treatments are shown too.")
+    assert found.verdict.sentence.endswith("1 more treatment is shown too.")
+    rows = rows[rows["variant"] != "C"]
+    more = pd.concat([rows, *(rows[rows["variant"] == "B"].assign(variant=name) for name in "DE")])
+    assert run(more).verdict.sentence.endswith("2 more treatments are shown too.")
     pvalues = [each.pvalue for each in found.comparisons]
     adjusted = [each.adjusted_pvalue for each in found.adjusted("bonferroni").comparisons]
     assert adjusted == pytest.approx([2 * pvalue for pvalue in pvalues])
+
+
+def test_a_test_that_runs_on_names_its_variants_as_they_are_written() -> None:
+    rows = frame(n=9000, variants="ABC", lift=-1.0)
+    found = run(rows, plan=LookPlan(n=60_000)).verdict
+    assert found.decision == "keep running"
+    assert found.sentence.startswith("Keep running: B is worse than A on revenue")
 
 
 def test_more_questions_need_more_evidence() -> None:

@@ -87,7 +87,8 @@ def conclude(
         sign = 1 if primary[0].aim.better == "higher" else -1
         best = max(good, key=lambda each: sign * each.treatment_estimate)
         others = len(good) - 1
-        tail = f" {others} more treatments are shown too." if others else ""
+        are = "treatment is" if others == 1 else "treatments are"
+        tail = f" {others} more {are} shown too." if others else ""
         return Verdict(
             decision="winner", variant=best.treatment, sentence=_told(best, alpha) + tail
         )
@@ -98,8 +99,10 @@ def conclude(
     ended = all(each.look.ended or each.outcome in {"worse", "unknown"} for each in primary)
     if ended:
         return Verdict(decision="no difference", variant=None, sentence=_told(closest, alpha))
-    sentence = f"Keep running: {_told(closest, alpha)[0].lower()}{_told(closest, alpha)[1:]}"
-    return Verdict(decision="keep running", variant=None, sentence=sentence)
+    words = _told(closest, alpha)
+    if not words.startswith(closest.treatment):  # a name stays as it is written
+        words = f"{words[0].lower()}{words[1:]}"
+    return Verdict(decision="keep running", variant=None, sentence=f"Keep running: {words}")
 
 
 def _told(each: Comparison, alpha: float) -> str:
