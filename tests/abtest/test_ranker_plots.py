@@ -57,12 +57,10 @@ def test_estimates_that_miss_the_truth_or_are_warned_of_look_otherwise() -> None
     figure = plot_values(pd.DataFrame(rows), truth={"near": 0.55, "far": 0.5}, what="clicks")
     figure.savefig(BytesIO())
     near, far = figure.axes
-    assert [line.get_marker() for line in near.lines if line.get_marker() in {"o", "X", "D"}] == [
+    assert [line.get_marker() for line in near.lines if line.get_marker() in {"o", "X"}] == [
         "o",
         "X",
     ]
-    assert [line.get_marker() for line in far.lines if line.get_marker() in {"o", "X", "D"}] == [
-        "D"
-    ]
+    assert [line.get_marker() for line in far.lines if line.get_marker() in {"o", "X"}] == ["X"]
     keys = [each.get_text() for each in figure.legends[0].get_texts()]
-    assert keys == ["holds the truth", "misses it", "warned of", "truth"]
+    assert keys == ["holds the truth", "misses it", "misses it, warned of", "truth"]

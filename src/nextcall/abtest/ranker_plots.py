@@ -17,7 +17,6 @@ from nextcall.abtest.plot_parts import (
     GREEN,
     LINE,
     MARKS,
-    ORANGE,
     QUIET,
     RED,
     SERIES,
@@ -31,9 +30,12 @@ from nextcall.abtest.plot_parts import (
 from nextcall.abtest.users_needed import power_of
 
 _PLACES: Final = 120  # of a curve
-_HELD: Final = Mark(BLUE, "o", filled=True)
-_MISSED: Final = Mark(RED, "X", filled=True)
-_WARNED: Final = Mark(ORANGE, "D", filled=False)
+_OF_ESTIMATES: Final = {  # by whether the interval holds the truth, and whether it was warned of
+    (True, False): (Mark(BLUE, "o", filled=True), "holds the truth"),
+    (True, True): (Mark(BLUE, "o", filled=False), "holds it, warned of"),
+    (False, False): (Mark(RED, "X", filled=True), "misses it"),
+    (False, True): (Mark(RED, "X", filled=False), "misses it, warned of"),
+}
 
 
 def plot_paired(found: PairedComparison, differences: ArrayLike, *, what: str = "score") -> Figure:
@@ -173,13 +175,13 @@ def plot_values(found: pd.DataFrame, *, truth: Mapping[str, float], what: str) -
     figure = Figure(figsize=(4.0 + 3.2 * len(truth), 1.8 + 0.32 * len(methods)), dpi=100,
                     layout="constrained")  # fmt: skip
     panels = figure.subplots(1, len(truth), sharey=True, sharex=True, squeeze=False)[0]
-    used: list[Mark] = []
+    used: set[tuple[bool, bool]] = set()
     for panel, (policy, true) in zip(panels, truth.items(), strict=True):
         panel.axvline(true, color=LINE, lw=1.2, zorder=1)
         for row in found[found["policy"] == policy].to_dict("records"):
-            held = row["low"] <= true <= row["high"]
-            mark = _WARNED if row["warned"] else _HELD if held else _MISSED
-            used.append(mark)
+            kind = (bool(row["low"] <= true <= row["high"]), bool(row["warned"]))
+            used.add(kind)
+            mark = _OF_ESTIMATES[kind][0]
             place = methods.index(row["method"])
             panel.plot([row["low"], row["high"]], [place] * 2, color=mark.colour, lw=2.0, zorder=2)
             panel.plot(row["value"], place, **marker(mark, 7.0), zorder=3)
@@ -189,11 +191,10 @@ def plot_values(found: pd.DataFrame, *, truth: Mapping[str, float], what: str) -
         panel.tick_params(axis="y", length=0)
     panels[0].set_yticks(range(len(methods)), methods)
     panels[0].set_ylim(len(methods) - 0.4, -0.6)
-    names = {_HELD: "holds the truth", _MISSED: "misses it", _WARNED: "warned of"}
     handles: list[Any] = [
-        Line2D([], [], lw=2.0, label=names[mark], **marker(mark, 7.0))
-        for mark in names
-        if mark in used
+        Line2D([], [], lw=2.0, label=name, **marker(mark, 7.0))
+        for kind, (mark, name) in _OF_ESTIMATES.items()
+        if kind in used
     ]
     handles.append(Line2D([], [], color=LINE, lw=1.2, label="truth"))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
