@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import wraps
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -22,6 +22,7 @@ import pytest  # after the environment
 from hypothesis import settings
 from numba.core.dispatcher import Dispatcher
 from sqlalchemy import create_engine, make_url, text
+from xdist.scheduler import LoadScopeScheduling
 
 from nextcall.storage.database import Database
 
@@ -89,6 +90,26 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     finally:
         sys.settrace(tracer)
         tested.inner_test = inner
+
+
+class RoomScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """A room's tests go to one worker: what they train and compile, they do once.
+
+    Doctests go module by module, last: they fill what remains.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = PurePosixPath(nodeid.partition("::")[0])
+        return "/".join(path.parts[:2]) if path.parts[0] == "tests" else str(path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling | None:
+    """Share out rooms, unless another way is asked for."""
+    if config.getoption("dist") != "load":
+        return None
+    config.option.loadscopereorder = False  # the order of the rooms, not the most tests first
+    return RoomScheduling(config, log)
 
 
 class PostgresServer:
