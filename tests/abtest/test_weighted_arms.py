@@ -222,3 +222,15 @@ def test_what_cannot_be_a_stratum_is_refused(road: str) -> None:
         ask("number")
     with pytest.raises(ValueError, match="data must have a column 'gone'"):
         ask("gone")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_strata_of_units_that_never_depart_from_a_ratio_have_no_error(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    strata = []
+    for _ in range(3):
+        visits = rng.poisson(4, (2, 50)) + 1.0
+        strata.append([Moments.of(np.column_stack([0.3 * each, each])) for each in visits])
+    arms = weighted_arms(strata, ratios=True).arms
+    assert [arm.variance for arm in arms] == [0.0, 0.0]
+    assert [arm.estimate for arm in arms] == pytest.approx([0.3, 0.3])
