@@ -181,8 +181,11 @@ def test_an_exposure_that_was_kept_wins(trials: Trials, database: Database, test
     other = {"A": "B", "B": "A"}[variant]
     with database.writing() as connection:
         connection.execute(EXPOSURE.update().values(variant_id=other))
-    with pytest.raises(WrongVariantError, match=f"must be the assigned one, '{other}'"):
-        trials.record(test_id, "u", variant, {"taken": 1})
+    with (
+        Trials(database) as restarted,
+        pytest.raises(WrongVariantError, match=f"must be the assigned one, '{other}'"),
+    ):
+        restarted.record(test_id, "u", variant, {"taken": 1})
 
 
 @pytest.mark.parametrize(

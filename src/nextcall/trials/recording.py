@@ -77,8 +77,10 @@ def _sums(row: Any) -> Aggregate:
 
 def _read(connection: Connection, sightings: Sequence[Sighting]) -> _State:
     statuses = lock_rows(connection, TRIAL, {(each.trial,) for each in sightings}, "status")
-    units = {(each.trial, each.unit) for each in sightings}
-    exposures = read_rows(connection, EXPOSURE, units, "variant_id")
+    exposures = {(each.trial, each.unit): each.variant_id for each in sightings if each.known}
+    units = {(each.trial, each.unit) for each in sightings} - exposures.keys()
+    for key, row in read_rows(connection, EXPOSURE, units, "variant_id").items():
+        exposures[key] = row.variant_id
     events = {event for each in sightings for event in each.events}
     kept = read_rows(connection, EVENT, events, "value")
     totals = read_rows(connection, UNIT_TOTAL, {key[:3] for key in events}, "events", "total")
@@ -89,7 +91,7 @@ def _read(connection: Connection, sightings: Sequence[Sighting]) -> _State:
     unknown = {trial for trial, *_ in arms - sums.keys()}
     return _State(
         statuses={trial: row.status for (trial,), row in statuses.items()},
-        exposures={key: row.variant_id for key, row in exposures.items()},
+        exposures=exposures,
         events={key: row.value for key, row in kept.items()},
         totals={
             key: UnitTotal(events=row.events, total=Exact.parse(row.total))

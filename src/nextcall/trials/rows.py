@@ -32,7 +32,7 @@ def read_rows(
     for start in range(0, len(ordered), _KEYS_AT_ONCE):
         some = ordered[start : start + _KEYS_AT_ONCE]
         asked = _select(table, connection.dialect.name, len(some), wanted)
-        for row in connection.exec_driver_sql(asked, tuple(chain.from_iterable(some))):
+        for row in connection.exec_driver_sql(asked, tuple(chain.from_iterable(some))).all():
             found[tuple(row[:n])] = row
     return found
 
@@ -46,7 +46,7 @@ def lock_rows(
         asked = _select(table, connection.dialect.name, 1, wanted)
         if connection.dialect.name != "sqlite":  # where whoever writes is alone
             asked += " FOR UPDATE OF kept"
-        for row in connection.exec_driver_sql(asked, key):
+        for row in connection.exec_driver_sql(asked, key).all():
             found[key] = row
     return found
 

@@ -31,6 +31,8 @@ class Sighting:
     event_id : str
     values : tuple of (metric, value)
         None where it was assigned only.
+    known : bool
+        Whether it is written down already that the unit sees this variant.
     """
 
     trial: int
@@ -40,6 +42,7 @@ class Sighting:
     at: datetime
     event_id: str = ""
     values: tuple[tuple[str, float], ...] = ()
+    known: bool = False
 
     @property
     def events(self) -> dict[tuple[Any, ...], float]:
@@ -80,7 +83,7 @@ class Running:
     """
 
     def __init__(self, trial: Trial) -> None:
-        self._number = trial.number
+        self.number: Final = trial.number
         self._assignment: Assignment = trial.assignment()
         self._variants: Mapping[str, Variant] = {
             each.variant_id: each for each in trial.definition.variants
@@ -107,6 +110,8 @@ class Running:
         variant_id: str,
         metrics: Mapping[str, float],
         event_id: str | None,
+        *,
+        known: bool = False,
     ) -> Sighting:
         """Say what a unit did; without an id each time is an event of its own.
 
@@ -118,25 +123,31 @@ class Running:
         """
         check_text("unit", unit, most=_LONGEST_UNIT)
         event = uuid4().hex if event_id is None else check_text("event_id", event_id)
-        found = self._sighting(unit, event, _checked(metrics))
+        found = self._sighting(unit, event, _checked(metrics), known=known)
         if variant_id != found.variant_id:
             raise wrong_variant(unit, found.variant_id, variant_id)
         return found
 
     def _sighting(
-        self, unit: str, event_id: str = "", values: tuple[tuple[str, float], ...] = ()
+        self,
+        unit: str,
+        event_id: str = "",
+        values: tuple[tuple[str, float], ...] = (),
+        *,
+        known: bool = False,
     ) -> Sighting:
         variant = self._assignment.assign(unit).variant
         if variant is None:  # a started test has shares of 100 together
             raise ValueError(f"unit {unit!r} must have a variant, got none.")
         return Sighting(
-            trial=self._number,
+            trial=self.number,
             test_id=self._assignment.test,
             unit=unit,
             variant_id=variant,
             at=datetime.now(UTC),
             event_id=event_id,
             values=values,
+            known=known,
         )
 
 

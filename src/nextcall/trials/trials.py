@@ -213,7 +213,8 @@ class Trials:
             Where a value, name or id cannot be.
         """
         running = self._running(test_id)
-        sighting = running.recorded(unit, variant_id, metrics, event_id)
+        known = (running.number, unit) in self._exposed
+        sighting = running.recorded(unit, variant_id, metrics, event_id, known=known)
         recorded = self._writer.write(sighting)
         self._remember(sighting)
         return recorded
@@ -229,7 +230,8 @@ class Trials:
     ) -> Recorded:
         """Record as `record` does, from a task of asyncio."""
         running = await self._running_async(test_id)
-        sighting = running.recorded(unit, variant_id, metrics, event_id)
+        known = (running.number, unit) in self._exposed
+        sighting = running.recorded(unit, variant_id, metrics, event_id, known=known)
         recorded = await self._writer.write_async(sighting)
         self._remember(sighting)
         return recorded
