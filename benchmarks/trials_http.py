@@ -189,7 +189,7 @@ async def _ask(place: str, requests: Iterator[bytes], *, connections: int, secon
     return sum(one.answered for _, one in made)
 
 
-def _cpu_seconds(process: int) -> float:
+def cpu_seconds(process: int) -> float:
     """Give what all threads of a process have computed for so far."""
     tasks = Path(f"/proc/{process}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
@@ -247,14 +247,14 @@ class _Load:
         for _ in range(rounds):
             for kind, requests in kinds.items():
                 for name, (place, process) in self._servers.items():
-                    before, begin = _cpu_seconds(process), time.perf_counter()
+                    before, begin = cpu_seconds(process), time.perf_counter()
                     asked = _ask(
                         place, requests(), connections=self._connections, seconds=self._seconds
                     )
                     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                         answered = runner.run(asked)
                     rates[kind][name].append(answered / (time.perf_counter() - begin))
-                    costs[kind][name].append((_cpu_seconds(process) - before) / answered)
+                    costs[kind][name].append((cpu_seconds(process) - before) / answered)
                     if name == "trials":
                         self._expected["users"] += answered * (kind == "assign, new")
                         self._expected["events"] += answered * (kind == "record")
