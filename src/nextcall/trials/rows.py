@@ -16,6 +16,7 @@ from nextcall.storage.column_types import UtcDateTime
 Key = tuple[Any, ...]
 """Of a row: the values of its primary key."""
 
+_LOCK: Final = {"sqlite": "", "postgresql": " FOR UPDATE OF kept"}  # SQLite has one writer anyway
 _KEYS_AT_ONCE: Final = 1_000  # of one statement; databases take some ten thousand values
 
 
@@ -43,9 +44,8 @@ def lock_rows(
     """Read rows as `read_rows` does; nobody else changes them before the transaction ends."""
     found = {}
     for key in sorted(keys):  # in one order, so that no two wait for each other
-        asked = _select(table, connection.dialect.name, 1, wanted)
-        if connection.dialect.name != "sqlite":  # where whoever writes is alone
-            asked += " FOR UPDATE OF kept"
+        dialect = connection.dialect.name
+        asked = _select(table, dialect, 1, wanted) + _LOCK[dialect]
         for row in connection.exec_driver_sql(asked, key).all():
             found[key] = row
     return found
@@ -62,10 +62,9 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[An
 def put_rows(
     connection: Connection, table: Table, rows: Mapping[Key, Sequence[Any]], *wanted: str
 ) -> None:
-    """Write some columns of rows, whether they are there or not."""
-    if rows:
-        written = _upsert(table, connection.dialect.name, wanted)
-        connection.exec_driver_sql(written, [(*key, *values) for key, values in rows.items()])
+    """Write some columns of rows, at least one row, whether they are there or not."""
+    written = _upsert(table, connection.dialect.name, wanted)
+    connection.exec_driver_sql(written, [(*key, *values) for key, values in rows.items()])
 
 
 # Below, texts are made of the names of declared columns and of marks for parameters alone.
