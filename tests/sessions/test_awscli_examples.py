@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextcall.catalog import Catalog, describe_operation
-from nextcall.catalog.aws import read_aws
 from nextcall.sessions import Query, awscli_examples
 from nextcall.sessions.awscli_examples import (
     SERVICE_OF_COMMAND,
@@ -21,8 +20,8 @@ from nextcall.sessions.awscli_examples import (
 
 
 @pytest.fixture(scope="module")
-def aws() -> Catalog:
-    return read_aws()
+def aws(all_of_aws: Catalog) -> Catalog:
+    return all_of_aws
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextcall.catalog import Catalog
-from nextcall.catalog.aws import read_aws
 from nextcall.sessions import Query
 from nextcall.sessions.awscli_examples import read_awscli_examples
 from nextcall.training.folds import (
@@ -25,8 +24,8 @@ NAMES = st.text(alphabet="abc", min_size=1, max_size=5)
 
 
 @pytest.fixture(scope="module")
-def whole() -> Catalog:
-    return read_aws()
+def whole(all_of_aws: Catalog) -> Catalog:
+    return all_of_aws
 
 
 @pytest.fixture(scope="module")
