@@ -218,6 +218,7 @@ def test_compiled_and_plain_python_say_the_same(monkeypatch: pytest.MonkeyPatch)
     key_of = np.arange(len(values)) // 500
     fast = State(3)
     expected = steps(fast.places, key_of, values, times)
+    told = [told_at(int(place)) for place in fast.places]
     for name in KERNELS:
         monkeypatch.setattr(named_kernels, name, getattr(named_kernels, name).py_func)
     monkeypatch.setattr(named_steps, "step", named_kernels.step)
@@ -231,7 +232,6 @@ def test_compiled_and_plain_python_say_the_same(monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_array_equal(found[1], expected[1])
     for one, other in zip(slow.arrays(), fast.arrays(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9)
-    told = [told_at(int(place)) for place in fast.places]
     monkeypatch.setattr(named_steps, "rarity_at", named_rarity.rarity_at.py_func)
     for place, right in zip(slow.places, told, strict=True):
         np.testing.assert_allclose(told_at.py_func(int(place)), right, rtol=1e-9)
