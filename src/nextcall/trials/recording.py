@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select
 
 from nextcall.trials.aggregates import Aggregate, UnitTotal
 from nextcall.trials.errors import EventConflictError, RefusedError
 from nextcall.trials.exact import Exact
 from nextcall.trials.life import not_running
-from nextcall.trials.rows import Key, insert_rows, lock_rows, put_rows, read_rows
+from nextcall.trials.rows import Key, add_to_rows, insert_rows, lock_rows, put_rows, read_rows
 from nextcall.trials.sighting import Recorded, Sighting, wrong_variant
 from nextcall.trials.tables import AGGREGATE, ARM, EVENT, EXPOSURE, TRIAL, UNIT_TOTAL
 
@@ -21,11 +21,6 @@ MOST_METRICS: Final = 100
 
 _COUNTS: Final = ("units", "events")
 _EXACT: Final = tuple(each.name for each in fields(Aggregate) if each.name not in _COUNTS)
-_COUNT_UNITS: Final = (
-    update(ARM)
-    .where(ARM.c.trial == bindparam("number"), ARM.c.variant_id == bindparam("variant"))
-    .values(units=ARM.c.units + bindparam("more"))
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,13 +61,15 @@ def write_sightings(
 
 def sums_of(connection: Connection, trial: int) -> dict[tuple[str, str], Aggregate]:
     """Read the sums of a test, by variant and metric."""
-    asked = select(AGGREGATE).where(AGGREGATE.c.trial == trial)
-    return {(row.variant_id, row.metric): _sums(row) for row in connection.execute(asked)}
+    columns = [AGGREGATE.c[name] for name in ("variant_id", "metric", *_COUNTS, *_EXACT)]
+    asked = select(*columns).where(AGGREGATE.c.trial == trial)
+    return {(variant, metric): _sums(row) for variant, metric, *row in connection.execute(asked)}
 
 
-def _sums(row: Any) -> Aggregate:
-    exact = {name: Exact.parse(getattr(row, name)) for name in _EXACT}
-    return Aggregate(units=row.units, events=row.events, **exact)
+def _sums(row: Sequence[Any]) -> Aggregate:
+    units, events, *exact = row
+    parsed = dict(zip(_EXACT, map(Exact.parse, exact), strict=True))
+    return Aggregate(units=units, events=events, **parsed)
 
 
 def _read(connection: Connection, sightings: Sequence[Sighting]) -> _State:
@@ -80,7 +77,7 @@ def _read(connection: Connection, sightings: Sequence[Sighting]) -> _State:
     exposures = {(each.trial, each.unit): each.variant_id for each in sightings if each.known}
     units = {(each.trial, each.unit) for each in sightings} - exposures.keys()
     for key, row in read_rows(connection, EXPOSURE, units, "variant_id").items():
-        exposures[key] = row.variant_id
+        (exposures[key],) = row
     events = {event for each in sightings for event in each.events}
     kept = read_rows(connection, EVENT, events, "value")
     totals = read_rows(connection, UNIT_TOTAL, {key[:3] for key in events}, "events", "total")
@@ -90,12 +87,11 @@ def _read(connection: Connection, sightings: Sequence[Sighting]) -> _State:
     sums = read_rows(connection, AGGREGATE, arms, *_COUNTS, *_EXACT)
     unknown = {trial for trial, *_ in arms - sums.keys()}
     return _State(
-        statuses={trial: row.status for (trial,), row in statuses.items()},
+        statuses={trial: status for (trial,), (status,) in statuses.items()},
         exposures=exposures,
-        events={key: row.value for key, row in kept.items()},
+        events={key: value for key, (value,) in kept.items()},
         totals={
-            key: UnitTotal(events=row.events, total=Exact.parse(row.total))
-            for key, row in totals.items()
+            key: UnitTotal(events=n, total=Exact.parse(total)) for key, (n, total) in totals.items()
         },
         sums={key: _sums(row) for key, row in sums.items()},
         metrics={trial: {metric for _, metric in sums_of(connection, trial)} for trial in unknown},
@@ -147,10 +143,7 @@ def _write_exposures(connection: Connection, state: _State) -> None:
     rows = [(*key, each.variant_id, each.at) for key, each in state.new_exposures.items()]
     insert_rows(connection, EXPOSURE, rows)
     arms = Counter((each.trial, each.variant_id) for each in state.new_exposures.values())
-    counted = [
-        {"number": trial, "variant": variant, "more": n} for (trial, variant), n in arms.items()
-    ]
-    connection.execute(_COUNT_UNITS, counted)
+    add_to_rows(connection, ARM, arms, "units")
 
 
 def _write_events(connection: Connection, state: _State) -> None:

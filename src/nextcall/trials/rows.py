@@ -9,8 +9,9 @@ from functools import cache
 from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import Connection, Dialect, Row, Table
+from sqlalchemy import Connection, Dialect, Table
 
+from nextcall.storage.by_driver import run_by_driver
 from nextcall.storage.column_types import UtcDateTime
 
 Key = tuple[Any, ...]
@@ -22,32 +23,32 @@ _KEYS_AT_ONCE: Final = 1_000  # of one statement; databases take some ten thousa
 
 def read_rows(
     connection: Connection, table: Table, keys: Iterable[Key], *wanted: str
-) -> dict[Key, Row[Any]]:
+) -> dict[Key, tuple[Any, ...]]:
     """Read some columns of rows, as the driver gives them; those that are not there are left out.
 
     SQLite would walk through all of a table to find a list of compound keys. Here the keys are a
     table of their own, and ``CROSS JOIN`` has it look up one after another.
     """
     n, ordered = len(table.primary_key), sorted(keys)
-    found: dict[Key, Row[Any]] = {}
+    found: dict[Key, tuple[Any, ...]] = {}
     for start in range(0, len(ordered), _KEYS_AT_ONCE):
         some = ordered[start : start + _KEYS_AT_ONCE]
         asked = _select(table, connection.dialect.name, len(some), wanted)
-        for row in connection.exec_driver_sql(asked, tuple(chain.from_iterable(some))).all():
-            found[tuple(row[:n])] = row
+        for row in run_by_driver(connection, asked, tuple(chain.from_iterable(some))):
+            found[row[:n]] = row[n:]
     return found
 
 
 def lock_rows(
     connection: Connection, table: Table, keys: Iterable[Key], *wanted: str
-) -> dict[Key, Row[Any]]:
+) -> dict[Key, tuple[Any, ...]]:
     """Read rows as `read_rows` does; nobody else changes them before the transaction ends."""
     found = {}
     for key in sorted(keys):  # in one order, so that no two wait for each other
         dialect = connection.dialect.name
         asked = _select(table, dialect, 1, wanted) + _LOCK[dialect]
-        for row in connection.exec_driver_sql(asked, key).all():
-            found[key] = row
+        for row in run_by_driver(connection, asked, key):
+            found[key] = row[len(key) :]
     return found
 
 
@@ -56,7 +57,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Sequence[An
     written, moments = _insert(table, connection.dialect)
     for place, told in moments:
         rows = [(*row[:place], told(row[place]), *row[place + 1 :]) for row in rows]
-    connection.exec_driver_sql(written, [tuple(row) for row in rows])
+    run_by_driver(connection, written, rows, many=True)
 
 
 def put_rows(
@@ -64,7 +65,15 @@ def put_rows(
 ) -> None:
     """Write some columns of rows, at least one row, whether they are there or not."""
     written = _upsert(table, connection.dialect.name, wanted)
-    connection.exec_driver_sql(written, [(*key, *values) for key, values in rows.items()])
+    told = [(*key, *values) for key, values in rows.items()]
+    run_by_driver(connection, written, told, many=True)
+
+
+def add_to_rows(connection: Connection, table: Table, more: Mapping[Key, int], wanted: str) -> None:
+    """Add to a column of rows that are there."""
+    written = _addition(table, connection.dialect.name, wanted)
+    told = [(n, *key) for key, n in more.items()]
+    run_by_driver(connection, written, told, many=True)
 
 
 # Below, texts are made of the names of declared columns and of marks for parameters alone.
@@ -107,6 +116,13 @@ def _upsert(table: Table, dialect: str, wanted: Sequence[str]) -> str:
         f"VALUES {_marks(dialect, len(names) + len(wanted))} "
         f"ON CONFLICT ({', '.join(names)}) DO UPDATE SET {changed}"
     )
+
+
+@cache
+def _addition(table: Table, dialect: str, wanted: str) -> str:
+    mark = _marks(dialect, 1)
+    alike = " AND ".join(f"{name} = {mark}" for name in _key_names(table))
+    return f"UPDATE {table.name} SET {wanted} = {wanted} + {mark} WHERE {alike}"  # noqa: S608  # see above
 
 
 def _key_names(table: Table) -> list[str]:
