@@ -97,6 +97,18 @@ def test_what_gathers_during_a_commit_shares_the_next(
     assert [len(group) for group in gate.groups] == [1, 6, 4]
 
 
+def test_tasks_of_one_turn_of_the_loop_share_a_commit(database: Database) -> None:
+    gate = Gate()
+    gate.opened.set()
+
+    async def write_all(writer: GroupWriter[int, int]) -> list[int]:
+        return await asyncio.gather(*(writer.write_async(item) for item in range(50)))
+
+    with GroupWriter(database, gate) as writer:
+        assert asyncio.run(write_all(writer)) == [2 * item for item in range(50)]
+    assert gate.groups == [list(range(50))]
+
+
 def test_tasks_and_threads_share_a_commit(database: Database, pool: ThreadPoolExecutor) -> None:
     gate = Gate()
 

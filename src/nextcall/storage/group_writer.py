@@ -118,7 +118,8 @@ class GroupWriter(Generic[T, R]):
                 if left is not None and left <= 0:
                     raise WriterBusyError(f"{self._waiting} items wait already.")
                 self._room.wait(left)
-            self._add(_Asked(item, waiting))
+            self._queue.append(_Asked(item, waiting))
+            self._something.notify()
         return waiting.result()
 
     async def write_async(self, item: T, *, patience: float | None = None) -> R:
@@ -156,9 +157,8 @@ class GroupWriter(Generic[T, R]):
             raise WriterClosedError("the writer is closed.")
         return len(self._queue) < self._waiting
 
-    def _add(self, asked: _Asked[T, R]) -> None:
-        self._queue.append(asked)
-        if len(self._queue) == 1:
+    def _wake(self) -> None:
+        with self._something:
             self._something.notify()
 
     def _add_or_wait(
@@ -167,7 +167,10 @@ class GroupWriter(Generic[T, R]):
         """Add an item; where there is no room, give what is done when there may be some."""
         with self._room:
             if self._has_room():
-                self._add(asked)
+                self._queue.append(asked)
+                # After this turn of the loop and the next, so that requests that come with this
+                # one are of the same commit.
+                loop.call_soon(loop.call_soon, self._wake)
                 return None
             room: asyncio.Future[None] = loop.create_future()
             self._tasks.append(room)
