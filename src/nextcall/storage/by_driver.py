@@ -44,6 +44,8 @@ def run_by_driver(
     ...         run_by_driver(connection, "SELECT name FROM unit", ())
     [('u',)]
     """
+    if not connection.in_transaction():
+        connection.begin()
     dialect, raw = connection.dialect, connection.connection
     errors = dialect.loaded_dbapi.Error
     try:
