@@ -34,9 +34,14 @@ def test_it_reads_what_was_written_in_its_transaction(connection: Connection) ->
 def test_what_is_undone_is_gone(database: Database) -> None:
     with database.writing() as connection:
         connection.execute(text("CREATE TABLE kept (id INTEGER PRIMARY KEY, name TEXT)"))
-    with database.engine.connect() as connection:
-        run_by_driver(connection, insertion(connection), (1, "a"))
-        connection.rollback()
+
+    def write_and_fail() -> None:
+        with database.writing() as connection:
+            run_by_driver(connection, insertion(connection), (1, "a"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_and_fail()
     with database.reading() as connection:
         assert run_by_driver(connection, "SELECT id FROM kept", ()) == []
 
