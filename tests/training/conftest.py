@@ -82,8 +82,7 @@ def pieces(index: CatalogIndex, prompts: list[Query]) -> NDArray[np.float32]:
     present = sorted({piece for text in texts for piece in wordpieces.cut(text)})
     known = piece_texts()
     encoded = index.embedder.encode([known[piece] for piece in present])
-    mean = encoded.mean(axis=0)
-    vectors = np.tile(mean / np.linalg.norm(mean), (N_PIECES, 1))  # what has no length 1 is damaged
+    vectors = np.tile(encoded.mean(axis=0), (N_PIECES, 1))
     vectors[present] = encoded
     return vectors
 
