@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from scipy import stats
 
 from nextcall.abtest.analysis import analyze
 from nextcall.abtest.breakdowns import (
@@ -93,6 +94,45 @@ def test_a_planted_difference_is_found_and_none_is_not() -> None:
         frame(), segment="country", metric=Quantile("spent", 0.5), variants=VARIANTS, unit="user"
     )
     assert quantile[1].heterogeneity.pvalue < 1e-3
+
+
+def test_a_covariate_and_copied_rows_change_no_segment_but_its_error() -> None:
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"variant": np.resize(["A", "B"], 900), "user": np.arange(900)})
+    rows["country"] = rng.choice(["de", "fr", "it"], 900)
+    rows["before"] = rng.normal(10, 2, 900)
+    gain = (rows["variant"] == "B") & (rows["country"] == "fr")
+    rows["spent"] = rows["before"] + rng.normal(size=900) + gain
+
+    def ask(data: Any, metric: Metric, unit: str | None = None) -> Any:
+        (found,) = effects_by_segment(
+            data, segment="country", metric=metric, variants=("A", "B"), unit=unit
+        )
+        return found.heterogeneity.segments
+
+    plain, helped = ask(rows, Mean("spent")), ask(rows, Mean("spent", covariate="before"))
+    assert [each.adjusted_pvalue < 0.05 for each in helped.values()] == [False, True, False]
+    copied = ask(pd.concat([rows] * 4, ignore_index=True), Mean("spent"), "user")
+    for name, own in rows.groupby("country"):
+        one, other = (own.loc[own["variant"] == each, "spent"] for each in "AB")
+        expected = stats.ttest_ind(other, one, equal_var=False).pvalue
+        assert plain[name].effect.pvalue == pytest.approx(expected)
+        assert copied[name].effect.se == pytest.approx(plain[name].effect.se)
+        assert helped[name].effect.se < 0.6 * plain[name].effect.se
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"segment": "town"}, "'town'"),
+        ({"metric": Mean("cost")}, "'cost'"),
+        ({"variants": ("A", "Z")}, "each variant must have rows; .'Z'. have none"),
+    ],
+)
+def test_segments_that_cannot_be_asked_for(options: dict[str, Any], message: str) -> None:
+    asked: dict[str, Any] = {"segment": "country", "metric": Mean("spent"), "variants": VARIANTS}
+    with pytest.raises(ValueError, match=message):
+        effects_by_segment(frame(30), **{**asked, **options}, unit="user")
 
 
 def test_a_segment_that_lacks_a_variant_says_nothing_of_it() -> None:

@@ -102,7 +102,7 @@ def effects_by_segment(
     Raises
     ------
     TypeError, ValueError
-        As `analyze` with strata.
+        Where a variant has no rows, and as `analyze` with strata.
 
     Examples
     --------
@@ -123,6 +123,9 @@ def effects_by_segment(
     else:
         whole = measure_data(data, [metric], variant=variant, unit=unit, strata=segment)
         whole, parts = replace(whole, strata={}), whole.strata
+    absent = [name for name in variants if not whole.n_units.get(name, 0)]
+    if absent:
+        raise ValueError(f"each variant must have rows; {absent} have none.")
     found = []
     for treatment in variants[1:]:
         pair = (variants[0], treatment)
