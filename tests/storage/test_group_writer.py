@@ -97,6 +97,49 @@ def test_what_gathers_during_a_commit_shares_the_next(
     assert [len(group) for group in gate.groups] == [1, 6, 4]
 
 
+def test_callers_who_come_again_share_the_next_commit_with_those_who_waited(
+    database: Database, pool: ThreadPoolExecutor
+) -> None:
+    groups, allowed = list[list[int]](), threading.Semaphore(0)
+
+    def write(connection: Connection, items: Sequence[int]) -> list[Any]:
+        groups.append(sorted(items))
+        assert allowed.acquire(timeout=10)
+        return keep(connection, items)
+
+    def write_twice(item: int) -> None:
+        writer.write(item)
+        writer.write(item + 10)
+
+    with GroupWriter(database, write, rest=60) as writer:
+        alone = pool.submit(writer.write, 0)
+        wait_until(lambda: len(groups) == 1)
+        callers = [pool.submit(write_twice, item) for item in (1, 2)]
+        wait_until(lambda: len(writer._queue) == 2)
+        allowed.release()
+        alone.result(10)
+        wait_until(lambda: len(groups) == 2)  # who was alone is not waited for
+        callers += [pool.submit(writer.write, item) for item in (3, 4)]
+        wait_until(lambda: len(writer._queue) == 2)
+        allowed.release(2)
+        for each in callers:
+            each.result(10)  # a rest ends with the last that it waits for
+    assert groups == [[0], [1, 2], [3, 4, 11, 12]]
+
+
+def test_a_rest_ends_when_its_time_is_up(database: Database, pool: ThreadPoolExecutor) -> None:
+    gate = Gate()
+    with GroupWriter(database, gate, rest=0.05) as writer:
+        first = pool.submit(writer.write, 0)
+        gate.begun.wait(10)
+        others = [pool.submit(writer.write, item) for item in (1, 2)]
+        wait_until(lambda: len(writer._queue) == 2)
+        gate.opened.set()
+        assert [each.result(10) for each in (first, *others)] == [0, 2, 4]
+        assert writer.write(3) == 6
+    assert gate.groups[2:] == [[3]]
+
+
 def test_tasks_of_one_turn_of_the_loop_share_a_commit(database: Database) -> None:
     gate = Gate()
     gate.opened.set()

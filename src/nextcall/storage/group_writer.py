@@ -37,7 +37,9 @@ class GroupWriter(Generic[T, R]):
     """One thread that writes what many callers hand in, as many as there are at each commit.
 
     A caller waits until its item is committed, and so on disk. While one commit waits for the
-    disk, the next group gathers: nobody waits for a group to fill.
+    disk, the next group gathers. Callers who ask again as soon as they are answered would so come
+    in two halves, each with commits of its own; a commit of several therefore leaves its callers
+    `rest` to come again, before the next. A caller who is alone never waits for others.
 
     An error reaches those it concerns. Where a group fails, its halves are tried on their own, and
     theirs, until those that fail stand alone; what no item is at fault for (the database out of
@@ -55,6 +57,9 @@ class GroupWriter(Generic[T, R]):
         Items that may wait; who comes then waits for room first.
     largest : int
         Items of one commit at most.
+    rest : float
+        Seconds at most, after a commit of several, until the next; it ends when as many wait as
+        were answered then or waited already. What PostgreSQL calls ``commit_delay``.
 
     Examples
     --------
@@ -79,14 +84,16 @@ class GroupWriter(Generic[T, R]):
         *,
         waiting: int = 10_000,
         largest: int = 1_000,
+        rest: float = 0.003,
     ) -> None:
         for name, value in (("waiting", waiting), ("largest", largest)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}.")
         self._database, self._write = database, write
-        self._waiting, self._largest = waiting, largest
+        self._waiting, self._largest, self._rest = waiting, largest, rest
         self._queue: deque[_Asked[T, R]] = deque()
         self._closed = False
+        self._enough = 1  # so many must wait to wake the writer
         lock = threading.Lock()
         self._something = threading.Condition(lock)
         self._room = threading.Condition(lock)
@@ -119,7 +126,7 @@ class GroupWriter(Generic[T, R]):
                     raise WriterBusyError(f"{self._waiting} items wait already.")
                 self._room.wait(left)
             self._queue.append(_Asked(item, waiting))
-            self._something.notify()
+            self._wake()
         return waiting.result()
 
     async def write_async(self, item: T, *, patience: float | None = None) -> R:
@@ -158,8 +165,12 @@ class GroupWriter(Generic[T, R]):
         return len(self._queue) < self._waiting
 
     def _wake(self) -> None:
-        with self._something:
+        if len(self._queue) >= self._enough:
             self._something.notify()
+
+    def _wake_later(self) -> None:
+        with self._something:
+            self._wake()
 
     def _add_or_wait(
         self, asked: _Asked[T, R], loop: asyncio.AbstractEventLoop
@@ -170,7 +181,7 @@ class GroupWriter(Generic[T, R]):
                 self._queue.append(asked)
                 # After this turn of the loop and the next, so that requests that come with this
                 # one are of the same commit.
-                loop.call_soon(loop.call_soon, self._wake)
+                loop.call_soon(loop.call_soon, self._wake_later)
                 return None
             room: asyncio.Future[None] = loop.create_future()
             self._tasks.append(room)
@@ -183,16 +194,25 @@ class GroupWriter(Generic[T, R]):
         self._tasks.clear()
 
     def _run(self) -> None:
+        last = 0  # items of the last commit
         while True:
             with self._something:
-                while not self._queue and not self._closed:
-                    self._something.wait()
+                if last > 1:
+                    self._wait_for(min(last + len(self._queue), self._largest), self._rest)
+                self._wait_for(1)
                 if not self._queue:
                     return
                 n = min(len(self._queue), self._largest)
                 group = [self._queue.popleft() for _ in range(n)]
                 self._make_room(n)
             self._commit(group)
+            last = n
+
+    def _wait_for(self, n: int, seconds: float | None = None) -> None:
+        """Wait until so many items are in the queue, the time is up, or the writer closed."""
+        self._enough = min(n, self._waiting)
+        self._something.wait_for(lambda: len(self._queue) >= self._enough or self._closed, seconds)
+        self._enough = 1
 
     def _commit(self, group: Sequence[_Asked[T, R]]) -> None:
         """Write a group in one transaction, or its halves where that fails; tell who waits."""
