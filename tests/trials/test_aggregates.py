@@ -19,7 +19,7 @@ def fed(events: list[tuple[int, float]]) -> tuple[Aggregate, dict[int, list[floa
     values: dict[int, list[float]] = defaultdict(list)
     for unit, value in events:
         new = totals[unit].with_event(value)
-        sums = sums.replaced(totals[unit], new)
+        sums = sums.replaced([(totals[unit], new)])
         totals[unit] = new
         values[unit].append(value)
     return sums, values
@@ -58,4 +58,4 @@ def test_nothing_is_lost_beside_a_large_number_that_goes_again() -> None:
     spread = np.array([own[0] - 1e12 for own in values.values()])
     assert sums.by_event().products[0, 0] == pytest.approx(((spread - spread.mean()) ** 2).sum())
     huge = UnitTotal().with_event(1e90)
-    assert sums.replaced(UnitTotal(), huge).replaced(huge, UnitTotal()) == sums
+    assert sums.replaced([(UnitTotal(), huge)]).replaced([(huge, UnitTotal())]) == sums

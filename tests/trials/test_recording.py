@@ -103,7 +103,7 @@ def test_a_repeated_event_counts_once(trials: Trials, database: Database, test_i
     assert record("e", taken=1, delay=3) == Recorded(recorded=1, repeated=1)
     assert record("f", taken=0.25) == Recorded(recorded=1, repeated=0)
     kept = UnitTotal().with_event(1).with_event(0.25)
-    assert sums(database)[variant, "taken"] == Aggregate().replaced(UnitTotal(), kept)
+    assert sums(database)[variant, "taken"] == Aggregate().replaced([(UnitTotal(), kept)])
     assert units(database)[variant] == 1
 
 
@@ -247,7 +247,7 @@ def test_many_at_once_add_up(trials: Trials, database: Database, test_id: str) -
     expected: dict[tuple[str, str], Aggregate] = {}
     for unit, total in totals.items():
         key = (trials.assign(test_id, unit).variant_id, "taken")
-        expected[key] = expected.get(key, Aggregate()).replaced(UnitTotal(), total)
+        expected[key] = expected.get(key, Aggregate()).replaced([(UnitTotal(), total)])
     assert sums(database) == expected
     assert count(database, UNIT_TOTAL) == len(totals)
 

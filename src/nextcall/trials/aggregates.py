@@ -1,5 +1,6 @@
 """What is known of a metric in a variant without its records: exact sums over units."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Self
@@ -54,20 +55,34 @@ class Aggregate:
     cubes: Exact = ZERO
     totals_by_events: Exact = ZERO
 
-    def replaced(self, old: UnitTotal, new: UnitTotal) -> Self:
-        """Take one unit's part out, and put another in; one without events has none."""
-        shift = max(old.total.shift, new.total.shift)  # of both, so that integers do the rest
-        before, after = old.total.at(shift), new.total.at(shift)
+    def replaced(self, changes: Collection[tuple[UnitTotal, UnitTotal]]) -> Self:
+        """Take the parts of units out, and put others in; one without events has none.
+
+        Parameters
+        ----------
+        changes : collection of (old, new)
+            Of each unit.
+        """
+        shift = max(max(old.total.shift, new.total.shift) for old, new in changes)
+        units = events = events_squared = totals = squares = cubes = totals_by_events = 0
+        for old, new in changes:  # all over 2**shift, so that integers do the rest
+            n, m = old.events, new.events
+            before, after = old.total.at(shift), new.total.at(shift)
+            units += (m > 0) - (n > 0)
+            events += m - n
+            events_squared += m**2 - n**2
+            totals += after - before
+            squares += after**2 - before**2
+            cubes += after**3 - before**3
+            totals_by_events += after * m - before * n
         return type(self)(
-            units=self.units + (new.events > 0) - (old.events > 0),
-            events=self.events + new.events - old.events,
-            events_squared=self.events_squared.plus(new.events**2 - old.events**2),
-            totals=self.totals.plus(after - before, shift),
-            squares=self.squares.plus(after**2 - before**2, 2 * shift),
-            cubes=self.cubes.plus(after**3 - before**3, 3 * shift),
-            totals_by_events=self.totals_by_events.plus(
-                after * new.events - before * old.events, shift
-            ),
+            units=self.units + units,
+            events=self.events + events,
+            events_squared=self.events_squared.plus(events_squared),
+            totals=self.totals.plus(totals, shift),
+            squares=self.squares.plus(squares, 2 * shift),
+            cubes=self.cubes.plus(cubes, 3 * shift),
+            totals_by_events=self.totals_by_events.plus(totals_by_events, shift),
         )
 
     def by_event(self) -> Moments:

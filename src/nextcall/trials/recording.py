@@ -1,6 +1,6 @@
 """Writes what units saw and did, many at once: their rows, and the sums that analyses read."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -152,12 +152,12 @@ def _write_events(connection: Connection, state: _State) -> None:
         return
     rows = [(*key, value, at) for key, (value, at) in state.new_events.items()]
     insert_rows(connection, EVENT, rows)
-    sums: dict[Key, Aggregate] = {}
+    changes: defaultdict[Key, list[tuple[UnitTotal, UnitTotal]]] = defaultdict(list)
     for key, new in state.new_totals.items():
         trial, unit, metric = key
         arm = (trial, state.exposures[trial, unit], metric)
-        before = sums.get(arm) or state.sums.get(arm) or Aggregate()
-        sums[arm] = before.replaced(state.totals.get(key, UnitTotal()), new)
+        changes[arm].append((state.totals.get(key, UnitTotal()), new))
+    sums = {arm: state.sums.get(arm, Aggregate()).replaced(each) for arm, each in changes.items()}
     totals = {key: (each.events, str(each.total)) for key, each in state.new_totals.items()}
     put_rows(connection, UNIT_TOTAL, totals, "events", "total")
     arms = {
