@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "nextcall"
 
 # The rooms of docs/architecture.md; the second line is for rooms that may come.
-ROOMS = {"abtest", "anomaly", "catalog", "cli", "embedding", "ranking", "runs", "serve"}
+ROOMS = {"access", "abtest", "anomaly", "catalog", "cli", "embedding", "ranking", "runs", "serve"}
 ROOMS |= {"sessions", "storage", "synth", "training", "trials"}
-ROOMS_TO_COME = {"access", "assistant", "cache", "guard", "llm", "memory"}
+ROOMS_TO_COME = {"assistant", "cache", "guard", "llm", "memory"}
 ROOMS_TO_COME |= {"monitor", "resilience", "telemetry", "widgets"}
 GROUND_FLOOR = {"compiling", "files", "locations", "progress"}
 
