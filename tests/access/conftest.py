@@ -12,6 +12,9 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from nextcall.storage.database import Database
+from nextcall.storage.migrations import migrate
+
 Start = Callable[[Path], "subprocess.Popen[bytes]"]
 
 
@@ -64,3 +67,17 @@ def redis_url(redis_server: str) -> str:
     with Redis.from_url(redis_server) as client:
         client.flushall()
     return redis_server
+
+
+@pytest.fixture
+def migrated(database: Database) -> Database:
+    migrate(database)
+    return database
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Database]:
+    """Give a database for what is refused before it is asked."""
+    with Database(f"sqlite:///{tmp_path}/kept.db") as database:
+        migrate(database)
+        yield database

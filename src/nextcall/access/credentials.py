@@ -1,0 +1,223 @@
+"""Keys, users and revocations, as every worker knows them: read once, then only what changes."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hmac import compare_digest
+from typing import Self
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from nextcall.access.key_format import is_well_formed, key_digest
+from nextcall.access.keys import ApiKey, key_of
+from nextcall.access.principal import CredentialError, CredentialsUnavailableError, Principal
+from nextcall.access.tables import ACCESS_STATE, API_KEY, REVOKED_TOKEN, USER
+from nextcall.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    digest: bytes
+    principal: Principal
+    expires_at: float
+    """Seconds since 1970."""
+
+
+class Credentials:
+    """What a process knows of keys, users and revoked tokens; threads share it.
+
+    A thread asks the database each `period` seconds for what changed, which is one small read:
+    a revocation that was acknowledged is seen by every process one period later. Where the
+    database was away for longer than `patience`, nobody is believed until it is back. Each process
+    starts its own, after it forked.
+
+    Parameters
+    ----------
+    database : Database
+    period, patience : float
+        Seconds.
+    clock : callable
+        Seconds since 1970. A key that was seen expired stays so where the clock is set back.
+    monotonic : callable
+        Seconds that never go back.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from nextcall.access.keys import create_key
+    >>> from nextcall.storage.migrations import migrate
+    >>> now = datetime.now(UTC)
+    >>> with TemporaryDirectory() as folder, Database(f"sqlite:///{folder}/a.db") as database:
+    ...     migrate(database)
+    ...     key, _ = create_key(database, "portal", role="user", now=now)
+    ...     with Credentials(database) as credentials:
+    ...         credentials.check_key(key).may("query.predict")
+    True
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        period: float = 0.25,
+        patience: float = 10.0,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not 0 < period <= patience:
+            raise ValueError(
+                f"period must be above 0 and at most patience ({patience}), got {period}."
+            )
+        self._database, self._period, self._patience = database, period, patience
+        self._clock, self._monotonic = clock, monotonic
+        self._keys = dict[bytes, ApiKey]()  # by digest
+        self._roles = dict[str, str]()  # by user
+        self._entries = dict[bytes, _Entry]()
+        self._refused = dict[bytes, str]()
+        self._revoked = set[str]()
+        self._version = -1
+        self._known_until = float("-inf")
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.failures = 0
+        """How often the database could not be asked."""
+
+    @property
+    def version(self) -> int:
+        """The last change that is known."""
+        return self._version
+
+    def check_key(self, key: str) -> Principal:
+        """Say whose key it is.
+
+        Raises
+        ------
+        CredentialError
+            Where it is malformed, unknown, revoked or expired.
+        CredentialsUnavailableError
+            Where what is revoked is not known.
+        """
+        self.require_fresh()
+        digest = key_digest(key)
+        entry = self._entries.get(digest)
+        if entry is None or not compare_digest(entry.digest, digest):
+            raise CredentialError(self._why_not(key, digest))
+        if self._clock() >= entry.expires_at:
+            self._refuse(digest, "expired")
+            raise CredentialError("expired")
+        return entry.principal
+
+    def is_revoked(self, jti: str) -> bool:
+        """Tell whether a token was revoked by its id."""
+        return jti in self._revoked
+
+    def role_of(self, user: str) -> str | None:
+        """Give the role of a user now; none where there is no such user."""
+        return self._roles.get(user)
+
+    def require_fresh(self) -> None:
+        """Refuse to go on where the database was away for too long.
+
+        Raises
+        ------
+        CredentialsUnavailableError
+        """
+        if self._monotonic() > self._known_until:
+            raise CredentialsUnavailableError("revocations are not known: the database is away.")
+
+    def refresh(self) -> None:
+        """Read what changed since the last time; all, where the database is an older one.
+
+        Raises
+        ------
+        sqlalchemy.exc.SQLAlchemyError
+            Where the database cannot be asked; what was known stays.
+        """
+        asked_at = self._monotonic()
+        with self._lock:
+            with self._database.reading() as connection:
+                version = int(connection.scalars(select(ACCESS_STATE.c.version)).one())
+                if version != self._version:
+                    self._read(connection, version)
+            self._known_until = asked_at + self._patience
+
+    def start(self) -> None:
+        """Read all, and go on reading in a thread."""
+        self.refresh()
+        self._thread = threading.Thread(target=self._run, name="credentials", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._period):
+            try:
+                self.refresh()
+            except SQLAlchemyError:
+                self.failures += 1
+
+    def _read(self, connection: Connection, version: int) -> None:
+        since = self._version
+        if version < since:  # a backup was restored
+            since = -1
+            self._keys, self._roles = {}, {}
+            self._entries, self._refused, self._revoked = {}, {}, set()
+        roles = {
+            row.name: row.role
+            for row in connection.execute(select(USER).where(USER.c.version > since))
+        }
+        changed = {
+            bytes.fromhex(row.digest): key_of(row)
+            for row in connection.execute(select(API_KEY).where(API_KEY.c.version > since))
+        }
+        revoked = connection.scalars(
+            select(REVOKED_TOKEN.c.jti).where(REVOKED_TOKEN.c.version > since)
+        )
+        self._revoked.update(revoked)
+        self._roles.update(roles)
+        self._keys.update(changed)
+        of_users = (digest for digest, key in self._keys.items() if key.user in roles)
+        for digest in {*changed, *of_users}:
+            self._settle(digest, self._keys[digest])
+        self._version = version
+
+    def _settle(self, digest: bytes, key: ApiKey) -> None:
+        """Say what a key is worth, from now on."""
+        status = key.status(datetime.fromtimestamp(self._clock(), UTC))
+        if self._refused.get(digest) == "expired" and status == "active":
+            status = "expired"
+        role = key.role if key.role is not None else self._roles.get(key.user or "")
+        if status != "active" or role is None:
+            self._refuse(digest, "unknown" if status == "active" else status)
+            return
+        principal = Principal(
+            name=key.user if key.user is not None else f"key:{key.id}",
+            role=role,
+            key_id=key.id,
+            tier=key.tier,
+            rate_limit_multiplier=key.rate_limit_multiplier,
+        )
+        self._entries[digest] = _Entry(digest, principal, key.expires_at.timestamp())
+
+    def _refuse(self, digest: bytes, reason: str) -> None:
+        self._entries.pop(digest, None)
+        self._refused[digest] = reason
+
+    def _why_not(self, key: str, digest: bytes) -> str:
+        known = self._refused.get(digest)
+        return known or ("unknown" if is_well_formed(key) else "malformed")
