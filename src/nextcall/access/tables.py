@@ -1,4 +1,4 @@
-"""Tables of the room; `nextcall/storage/revisions/access.py` makes them.
+"""Tables of the room; `access.py` and `audit.py` of `nextcall/storage/revisions` make them.
 
 Whoever changes a row takes the next number of `ACCESS_STATE` in the same transaction and writes it
 to the row: who read up to a number asks for what came after it, and misses nothing.
@@ -63,6 +63,41 @@ REVOKED_TOKEN: Final = Table(
     Column("revoked_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("version", BigInteger, nullable=False, index=True),
+)
+
+
+# Texts, moments too: every byte that is kept is a byte that was hashed. Triggers refuse to change
+# or delete an event; but those may go that an anchor names as past their retention.
+AUDIT_EVENT: Final = Table(
+    "audit_event",
+    TABLES,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("user", Text, index=True),
+    Column("details", Text, nullable=False),  # JSON
+    Column("before", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+AUDIT_ANCHOR: Final = Table(
+    "audit_anchor",
+    TABLES,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # of the last that went
+    Column("at", Text, nullable=False),
+    Column("hash", Text, nullable=False),  # of that event
+    Column("seal", Text, nullable=False),
+)
+
+AUDIT_HEAD: Final = Table(
+    "audit_head",
+    TABLES,
+    Column("id", Integer, primary_key=True),  # 1, the only row
+    Column("number", BigInteger, nullable=False),  # of the newest event
+    Column("hash", Text, nullable=False),
+    Column("seal", Text, nullable=False),
 )
 
 

@@ -1,0 +1,163 @@
+"""The audit log: events are added, each chained to the one before; the old go, the chain holds."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Self
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from nextcall.access.audit_event import (
+    GENESIS,
+    AuditEvent,
+    chained,
+    event_hash,
+    moment_text,
+)
+from nextcall.access.tables import AUDIT_ANCHOR, AUDIT_EVENT, AUDIT_HEAD
+from nextcall.storage.database import Database
+from nextcall.storage.group_writer import GroupWriter
+
+RETENTION: Final = timedelta(days=90)
+
+
+class AuditLog:
+    """Adds events; many callers share a commit, and many processes a log.
+
+    Parameters
+    ----------
+    database : Database
+    key : bytes
+        Up to 64, the same for all that write or verify. Without one the chain shows what was
+        changed by whoever does not write the rest of it anew; with one, whoever has not the key
+        cannot do that either.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from tempfile import TemporaryDirectory
+    >>> from nextcall.storage.migrations import migrate
+    >>> event = AuditEvent(at=datetime.now(UTC), kind="key", action="created", user="Ada")
+    >>> with TemporaryDirectory() as folder, Database(f"sqlite:///{folder}/a.db") as database:
+    ...     migrate(database)
+    ...     with AuditLog(database) as log:
+    ...         log.write(event), log.write(event)
+    (1, 2)
+    """
+
+    def __init__(self, database: Database, *, key: bytes = b"") -> None:
+        self._key = key
+        self._writer: GroupWriter[AuditEvent, int] = GroupWriter(database, self._write)
+
+    def write(self, event: AuditEvent) -> int:
+        """Add an event, wait until it is on disk, and give its number.
+
+        Raises
+        ------
+        WriterClosedError
+            Nothing was written.
+        sqlalchemy.exc.SQLAlchemyError
+            Where the database is away.
+        """
+        return self._writer.write(event)
+
+    async def write_async(self, event: AuditEvent) -> int:
+        """Add an event as `write` does, from a task of asyncio."""
+        return await self._writer.write_async(event)
+
+    def close(self) -> None:
+        """Write what waits, and take no more."""
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, connection: Connection, events: Sequence[AuditEvent]) -> list[int]:
+        return append(connection, events, key=self._key)
+
+
+def append(connection: Connection, events: Sequence[AuditEvent], *, key: bytes = b"") -> list[int]:
+    """Add events within a transaction that writes, and give their numbers.
+
+    So an event is kept if what it tells of is, and only then. Until the transaction ends, others
+    that add events wait.
+    """
+    head = locked_head(connection)
+    number, before = head.number, head.hash or GENESIS
+    rows = list[dict[str, Any]]()
+    for number, event in enumerate(events, head.number + 1):  # the last one counts
+        row = _Row(number, event, before)
+        before = event_hash(row, key=key)
+        rows.append({**vars(row), "hash": before})
+    connection.execute(insert(AUDIT_EVENT), rows)
+    connection.execute(
+        update(AUDIT_HEAD).values(
+            number=number, hash=before, seal=chained(before, ["head", number], key=key)
+        )
+    )
+    return [row["number"] for row in rows]
+
+
+def forget_old(
+    database: Database, *, now: datetime, keep: timedelta = RETENTION, key: bytes = b""
+) -> int:
+    """Delete the events before a moment, and say so in the log; what is left can be verified.
+
+    From the begin of the log up to the first event that is to be kept: an anchor keeps the number
+    and hash of the last that goes, and an event tells of it.
+
+    Parameters
+    ----------
+    database : Database
+    now : datetime
+    keep : timedelta
+        At least a day.
+    key : bytes
+        Of the log.
+
+    Returns
+    -------
+    int
+        How many went.
+    """
+    if keep < timedelta(days=1):
+        raise ValueError(f"keep must be at least a day, got {keep}.")
+    cutoff = moment_text(now - keep)
+    with database.writing() as connection:
+        head = locked_head(connection)
+        first_kept = connection.scalar(
+            select(func.min(AUDIT_EVENT.c.number)).where(AUDIT_EVENT.c.at >= cutoff)
+        )
+        last = head.number if first_kept is None else int(first_kept) - 1
+        gone = AUDIT_EVENT.c.number <= last
+        count = int(connection.scalar(select(func.count()).where(gone)) or 0)
+        if count == 0:
+            return 0
+        tip = connection.scalars(
+            select(AUDIT_EVENT.c.hash).where(AUDIT_EVENT.c.number == last)
+        ).one()
+        at = moment_text(now)
+        seal = chained(tip, ["anchor", last, at], key=key)
+        connection.execute(insert(AUDIT_ANCHOR).values(number=last, at=at, hash=tip, seal=seal))
+        connection.execute(delete(AUDIT_EVENT).where(gone))
+        details = {"last": last, "count": count, "cutoff": cutoff, "tip": tip}
+        event = AuditEvent(at=now, kind="system", action="retention", details=details)
+        append(connection, [event], key=key)
+    return count
+
+
+def locked_head(connection: Connection) -> Any:
+    """Read the newest number and hash; others that write wait until the transaction ends."""
+    return connection.execute(select(AUDIT_HEAD).with_for_update()).one()
+
+
+class _Row:
+    """An event as it is kept."""
+
+    def __init__(self, number: int, event: AuditEvent, before: str) -> None:
+        self.number = number
+        self.at = moment_text(event.at)
+        self.kind, self.severity, self.action = event.kind, event.severity, event.action
+        self.user, self.details, self.before = event.user, event.details_text(), before
