@@ -15,6 +15,7 @@ from nextcall.access.credentials import Credentials
 from nextcall.access.keys import create_key, list_keys, revoke_key, rotate_key
 from nextcall.access.principal import CredentialError, CredentialsUnavailableError
 from nextcall.access.tables import ACCESS_STATE, API_KEY, REVOKED_TOKEN, TABLES
+from nextcall.access.tokens import revoke_token
 from nextcall.access.users import add_user, list_users, set_role
 from nextcall.storage.database import Database
 from nextcall.storage.migrations import differences
@@ -354,3 +355,26 @@ def test_nothing_acknowledged_is_lost_when_writers_are_killed(migrated: Database
             assert reason(credentials, key) in {None, "revoked"}  # revoked, and killed before said
         else:
             assert reason(credentials, key) == "revoked"
+
+
+def test_what_is_done_besides_is_undone_with_it(migrated: Database) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError
+
+    add_user(migrated, "Ada", role="user", now=NOW)
+    _, record = create_key(migrated, "portal", user="Ada", now=NOW)
+    for change in (
+        lambda: add_user(migrated, "Berta", role="user", now=NOW, also=fail),
+        lambda: set_role(migrated, "Ada", role="admin", now=NOW, also=fail),
+        lambda: create_key(migrated, "other", role="user", now=NOW, also=fail),
+        lambda: rotate_key(migrated, record.id, now=NOW, also=fail),
+        lambda: revoke_key(migrated, record.id, now=NOW, also=fail),
+        lambda: revoke_token(migrated, "j", expires_at=NOW, now=NOW, also=fail),
+    ):
+        with pytest.raises(KeyError):
+            change()
+    assert [user.role for user in list_users(migrated)] == ["user"]
+    assert list_keys(migrated) == [record]
+    fresh = Credentials(migrated)
+    fresh.refresh()
+    assert (fresh.version, fresh.is_revoked("j")) == (2, False)

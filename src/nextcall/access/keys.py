@@ -1,10 +1,11 @@
 """API keys: made, listed, rotated, revoked; only their hashes are kept."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -42,6 +43,10 @@ class ApiKey:
         return "active" if now < self.expires_at else "expired"
 
 
+Also: TypeAlias = Callable[[Connection, ApiKey], object]
+"""Does more in the same transaction."""
+
+
 def create_key(
     database: Database,
     name: str,
@@ -52,6 +57,7 @@ def create_key(
     tier: str | None = None,
     rate_limit_multiplier: float = 1.0,
     lifetime: timedelta = LIFETIME,
+    also: Also | None = None,
 ) -> tuple[str, ApiKey]:
     """Make a key, and give it with what is kept of it; it can never be shown again.
 
@@ -72,6 +78,8 @@ def create_key(
         Above 0, up to 1,000.
     lifetime : timedelta
         Up to ten years.
+    also : callable, optional
+        Takes the connection and what is kept of the key, to do more in the same transaction.
 
     Raises
     ------
@@ -105,7 +113,9 @@ def create_key(
         version = next_version(connection)
         if user is not None and not _exists(connection, user):
             raise ValueError(f"user must be known, got {user[:100]!r}.")
-        return _keep(connection, record, version), record
+        key = _keep(connection, record, version)
+        _do(also, connection, record)
+    return key, record
 
 
 def list_keys(database: Database, *, user: str | None = None) -> list[ApiKey]:
@@ -117,8 +127,10 @@ def list_keys(database: Database, *, user: str | None = None) -> list[ApiKey]:
         return [key_of(row) for row in connection.execute(asked)]
 
 
-def revoke_key(database: Database, key_id: str, *, now: datetime) -> ApiKey:
-    """Revoke a key for good; again, and nothing changes.
+def revoke_key(
+    database: Database, key_id: str, *, now: datetime, also: Also | None = None
+) -> ApiKey:
+    """Revoke a key for good; again, and nothing changes. `also` is as of `create_key`.
 
     Raises
     ------
@@ -130,11 +142,18 @@ def revoke_key(database: Database, key_id: str, *, now: datetime) -> ApiKey:
         record = _find(connection, key_id)
         if record.revoked_at is not None:
             return record
-        return _change(connection, key_id, revoked_at=now, version=version)
+        record = _change(connection, key_id, revoked_at=now, version=version)
+        _do(also, connection, record)
+    return record
 
 
 def rotate_key(
-    database: Database, key_id: str, *, now: datetime, overlap: timedelta = timedelta(0)
+    database: Database,
+    key_id: str,
+    *,
+    now: datetime,
+    overlap: timedelta = timedelta(0),
+    also: Also | None = None,
 ) -> tuple[str, ApiKey]:
     """Make a key like another, which is revoked; both work while they overlap.
 
@@ -148,6 +167,8 @@ def rotate_key(
         Aware.
     overlap : timedelta
         How long the old key works on, at most as long as it would have.
+    also : callable, optional
+        As of `create_key`, with the new key.
 
     Raises
     ------
@@ -177,7 +198,9 @@ def rotate_key(
             expires_at=now + (old.expires_at - old.created_at),
             replaces=old.id,
         )
-        return _keep(connection, record, version), record
+        key = _keep(connection, record, version)
+        _do(also, connection, record)
+    return key, record
 
 
 def key_of(row: Any) -> ApiKey:
@@ -194,6 +217,11 @@ def key_of(row: Any) -> ApiKey:
         revoked_at=row.revoked_at,
         replaces=row.replaces,
     )
+
+
+def _do(also: Also | None, connection: Connection, record: ApiKey) -> None:
+    if also is not None:
+        also(connection, record)
 
 
 def _keep(connection: Connection, record: ApiKey, version: int) -> str:

@@ -14,7 +14,7 @@ from hmac import digest as hmac_digest
 from typing import Any, Final
 
 import jwt
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from nextcall.access.credentials import Credentials
 from nextcall.access.permissions import check_role
@@ -183,7 +183,14 @@ def key_name(secret: bytes) -> str:
     return sha256(b"nextcall kid\0" + secret).hexdigest()[:8]
 
 
-def revoke_token(database: Database, jti: str, *, expires_at: datetime, now: datetime) -> None:
+def revoke_token(
+    database: Database,
+    jti: str,
+    *,
+    expires_at: datetime,
+    now: datetime,
+    also: Callable[[Connection], object] | None = None,
+) -> None:
     """Revoke a token by its id, for good; again, and nothing changes.
 
     Revocations are forgotten two days after their tokens expired.
@@ -195,6 +202,8 @@ def revoke_token(database: Database, jti: str, *, expires_at: datetime, now: dat
     expires_at : datetime
         When it would have expired.
     now : datetime
+    also : callable, optional
+        Takes the connection, to do more in the same transaction.
     """
     with database.writing() as connection:
         version = next_version(connection)
@@ -204,6 +213,8 @@ def revoke_token(database: Database, jti: str, *, expires_at: datetime, now: dat
         if connection.scalar(known) is None:
             values = {"jti": jti, "revoked_at": now, "expires_at": expires_at}
             connection.execute(insert(REVOKED_TOKEN).values(version=version, **values))
+        if also is not None:
+            also(connection)
 
 
 def _header(secret: bytes) -> str:

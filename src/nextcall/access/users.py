@@ -1,10 +1,11 @@
 """Users, and the role that each has."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from nextcall.access.permissions import check_role
 from nextcall.access.tables import USER, next_version
@@ -23,8 +24,14 @@ class User:
     changed_at: datetime
 
 
-def add_user(database: Database, name: str, *, role: str, now: datetime) -> User:
-    """Add a user.
+Also: TypeAlias = Callable[[Connection, User], object]
+"""Does more in the same transaction."""
+
+
+def add_user(
+    database: Database, name: str, *, role: str, now: datetime, also: Also | None = None
+) -> User:
+    """Add a user; `also` takes the connection and the user, to do more in the same transaction.
 
     Raises
     ------
@@ -43,11 +50,15 @@ def add_user(database: Database, name: str, *, role: str, now: datetime) -> User
                 name=name, role=role, created_at=now, changed_at=now, version=version
             )
         )
+        if also is not None:
+            also(connection, user)
     return user
 
 
-def set_role(database: Database, name: str, *, role: str, now: datetime) -> User:
-    """Give a user another role; what runs sees it as soon as a revocation.
+def set_role(
+    database: Database, name: str, *, role: str, now: datetime, also: Also | None = None
+) -> User:
+    """Give a user another role; what runs sees it as soon as a revocation. `also` is as above.
 
     Raises
     ------
@@ -65,7 +76,10 @@ def set_role(database: Database, name: str, *, role: str, now: datetime) -> User
         ).one_or_none()
         if changed is None:
             raise ValueError(f"name must be a user's, got {name[:LONGEST_NAME]!r}.")
-    return _user(changed)
+        user = _user(changed)
+        if also is not None:
+            also(connection, user)
+    return user
 
 
 def list_users(database: Database) -> list[User]:
