@@ -11,6 +11,7 @@ from nextcall import __version__
 from nextcall.cli import (
     abstain,
     abtest,
+    audit,
     catalog,
     crossval,
     demo,
@@ -18,9 +19,12 @@ from nextcall.cli import (
     embed,
     experiments,
     explain,
+    keys,
     model,
     serve,
     synth,
+    token,
+    users,
 )
 from nextcall.cli.console import fail
 
@@ -37,6 +41,9 @@ app.add_typer(catalog.app, name="catalog")
 app.add_typer(embed.app, name="embed")
 app.add_typer(abstain.app, name="abstain")
 app.add_typer(abtest.app, name="abtest")
+app.add_typer(keys.app, name="keys")
+app.add_typer(users.app, name="users")
+app.add_typer(audit.app, name="audit")
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(model.evaluate)
@@ -49,6 +56,7 @@ app.command()(detect.detect)
 app.command()(experiments.run)
 app.command()(experiments.report)
 app.command()(serve.serve)
+app.command()(token.token)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,94 @@
+"""What the verbs of users, keys, tokens and the audit log share: database, secrets, who asks."""
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:  # each verb loads what it needs when it runs
+    from nextcall.storage.database import Database
+
+DatabaseOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; better in "
+        "NEXTCALL_DATABASE_URL, for others see a command line. Default: data/nextcall.db.",
+    ),
+]
+
+
+@contextmanager
+def opened(url: str | None) -> Iterator["Database"]:
+    """Open the database that is named: by an option, the environment, or nobody."""
+    from nextcall.locations import data_dir
+    from nextcall.storage.opening import open_database
+
+    named = url or os.environ.get("NEXTCALL_DATABASE_URL")
+    with open_database(named or f"sqlite:///{data_dir() / 'nextcall.db'}") as database:
+        yield database
+
+
+def audit_key() -> bytes:
+    """Give the key of the audit log, from ``NEXTCALL_AUDIT_SECRET``; none where it is not set."""
+    from nextcall.access.secret_rules import check_secret, derive
+
+    secret = os.environ.get("NEXTCALL_AUDIT_SECRET")
+    return derive(check_secret("NEXTCALL_AUDIT_SECRET", secret), "audit") if secret else b""
+
+
+class Recorded:
+    """Writes to the audit log, in the transaction of what it tells of."""
+
+    def __init__(self, kind: Any, action: str, **details: Any) -> None:
+        self.key, self.now = audit_key(), datetime.now(UTC)
+        self._kind, self._action, self._details = kind, action, details
+
+    def __call__(self, connection: Any, **details: Any) -> None:
+        """Write the event, with more details where there are."""
+        from nextcall.access.audit_event import AuditEvent
+        from nextcall.access.audit_log import append
+
+        event = AuditEvent(
+            at=self.now,
+            kind=self._kind,
+            action=self._action,
+            user=f"cli:{_whoami()}",
+            details={**self._details, **details},
+        )
+        append(connection, [event], key=self.key)
+
+
+def moment(name: str, text: str | None) -> datetime | None:
+    """Read a day or a moment; without a zone it is UTC.
+
+    Raises
+    ------
+    ValueError
+        Where it is neither.
+
+    Examples
+    --------
+    >>> moment("since", "2026-05-01").isoformat()
+    '2026-05-01T00:00:00+00:00'
+    """
+    if text is None:
+        return None
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be such as 2026-05-01 or 2026-05-01T12:00:00Z, got {text[:100]!r}."
+        ) from None
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read
+
+
+def _whoami() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in some containers
+        return "unknown"
