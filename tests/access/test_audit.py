@@ -352,6 +352,17 @@ def test_threads_of_one_log_share_commits(migrated: Database) -> None:
     assert verify(migrated, key=KEY).intact
 
 
+def test_what_cannot_be_kept_is_counted_where_it_is_only_offered(migrated: Database) -> None:
+    log = AuditLog(migrated)
+    assert asyncio.run(log.offer(event(0))) is True
+    with unguarded(migrated) as connection:
+        connection.execute(text("ALTER TABLE audit_head RENAME TO away"))
+    assert asyncio.run(log.offer(event(1))) is False
+    log.close()
+    assert asyncio.run(log.offer(event(2))) is False
+    assert log.lost == 2
+
+
 def test_events_are_found_by_what_they_are(migrated: Database) -> None:
     fill(migrated, 24)
 

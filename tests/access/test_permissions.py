@@ -13,6 +13,7 @@ from nextcall.access.permissions import (
     allows,
     check_permission,
     role_allows,
+    route_of,
 )
 
 names = st.sampled_from(["data", "users", "read", "write", "a", "b_1", "c-2"])
@@ -77,6 +78,21 @@ def test_every_pattern_and_every_route_is_well_formed_and_of_use() -> None:
     assert not role_allows("readonly", "feedback.submit")
     assert not role_allows("user", "model.train")
     assert role_allows("developer", "model.train")
+
+
+def test_every_declared_route_is_found_and_no_other() -> None:
+    for (method, path), permission in ROUTE_PERMISSIONS.items():
+        assert route_of(method, path.replace("{id}", "a-1.b")) == (path, permission)
+    assert route_of("HEAD", "/health") == ("/health", None)
+    for method, path in (
+        ("POST", "/health"),
+        ("GET", "/api/ab-testing/tests/a/b"),
+        ("GET", "/api/ab-testing/tests/"),
+        ("GET", "/health/"),
+        ("GET", "//health"),
+        ("TRACE", "/"),
+    ):
+        assert route_of(method, path) == ("*", "system.admin")
 
 
 @pytest.mark.parametrize(

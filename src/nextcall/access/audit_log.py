@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from nextcall.access.audit_event import (
     GENESIS,
@@ -15,7 +16,7 @@ from nextcall.access.audit_event import (
 )
 from nextcall.access.tables import AUDIT_ANCHOR, AUDIT_EVENT, AUDIT_HEAD
 from nextcall.storage.database import Database
-from nextcall.storage.group_writer import GroupWriter
+from nextcall.storage.group_writer import GroupWriter, WriterBusyError, WriterClosedError
 
 RETENTION: Final = timedelta(days=90)
 
@@ -46,6 +47,8 @@ class AuditLog:
 
     def __init__(self, database: Database, *, key: bytes = b"") -> None:
         self._key = key
+        self.lost = 0
+        """Events that `offer` could not keep."""
         self._writer: GroupWriter[AuditEvent, int] = GroupWriter(database, self._write)
 
     def write(self, event: AuditEvent) -> int:
@@ -63,6 +66,18 @@ class AuditLog:
     async def write_async(self, event: AuditEvent) -> int:
         """Add an event as `write` does, from a task of asyncio."""
         return await self._writer.write_async(event)
+
+    async def offer(self, event: AuditEvent) -> bool:
+        """Add an event where that is possible; count it as lost where it is not, and go on.
+
+        For what was refused already: nobody is let in because the log is away.
+        """
+        try:
+            await self._writer.write_async(event, patience=1.0)
+        except (SQLAlchemyError, WriterBusyError, WriterClosedError):
+            self.lost += 1
+            return False
+        return True
 
     def close(self) -> None:
         """Write what waits, and take no more."""

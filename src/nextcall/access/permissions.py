@@ -1,5 +1,6 @@
 """What a role may do, and what a route asks for: one table of each."""
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -87,6 +88,9 @@ ROUTE_PERMISSIONS: Final[Mapping[tuple[str, str], str | None]] = MappingProxyTyp
 )
 """What each route asks for, by method and path as they are declared."""
 
+UNLISTED: Final = "system.admin"
+"""What a route asks for that the table does not name."""
+
 _MOST_SEGMENTS: Final = 8
 
 
@@ -131,6 +135,37 @@ def allows(granted: Iterable[str], needed: str) -> bool:
     """
     segments = check_permission(needed).split(".")
     return any(_covers(pattern.split("."), segments) for pattern in granted)
+
+
+@lru_cache(maxsize=1024)
+def _templates(method: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Paths with a part that varies."""
+    return tuple(
+        (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), path)
+        for of, path in ROUTE_PERMISSIONS
+        if of == method and "{" in path
+    )
+
+
+def route_of(method: str, path: str) -> tuple[str, str | None]:
+    """Give the declared path of a request, and the permission that it asks for.
+
+    Fails closed: what the table does not name asks for `UNLISTED`, and its path is ``*``.
+
+    Examples
+    --------
+    >>> route_of("GET", "/api/ab-testing/tests/7")
+    ('/api/ab-testing/tests/{id}', 'abtest.read')
+    >>> route_of("GET", "/health"), route_of("GET", "/nowhere")
+    (('/health', None), ('*', 'system.admin'))
+    """
+    method = "GET" if method == "HEAD" else method
+    if (method, path) in ROUTE_PERMISSIONS:
+        return path, ROUTE_PERMISSIONS[method, path]
+    for pattern, template in _templates(method):
+        if pattern.fullmatch(path):
+            return template, ROUTE_PERMISSIONS[method, template]
+    return "*", UNLISTED
 
 
 def check_permission(text: str, *, wildcards: bool = False) -> str:
