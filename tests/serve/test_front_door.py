@@ -1,0 +1,221 @@
+"""Nobody passes who is not known, may not, or asks too often; and who passes is told how often."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from nextcall.access.audit_log import AuditLog
+from nextcall.access.audit_search import search
+from nextcall.access.credentials import Credentials
+from nextcall.access.identifiers import Identifiers, networks
+from nextcall.access.keys import create_key, revoke_key
+from nextcall.access.limiter import Limiter
+from nextcall.access.load_factor import LoadFactor
+from nextcall.access.memory_rates import MemoryRates
+from nextcall.access.outside_issuer import OutsideIssuer
+from nextcall.access.principal import CredentialError, Principal
+from nextcall.access.rate_rules import RatePolicy
+from nextcall.access.tokens import Tokens
+from nextcall.serve.front_door import Door, FrontDoor
+from nextcall.storage.database import Database
+from nextcall.storage.migrations import migrate
+
+SECRET = b"q8Zr1vT0mXw5LkYb2HsJd7NcPfUgEa93"
+
+
+class House:
+    """A service behind a front door, and what its door asks."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.credentials = Credentials(database)
+        self.credentials.refresh()
+        self.tokens = Tokens([SECRET], credentials=self.credentials)
+        self.audit, self.load = AuditLog(database), LoadFactor()
+        self.outside: Any = None
+
+    def client(self, *, needs_key: bool = True, peer: str = "192.0.2.1") -> TestClient:
+        door = Door(
+            needs_key=needs_key,
+            credentials=self.credentials,
+            tokens=self.tokens,
+            limiter=Limiter(MemoryRates(clock=lambda: 0), policy=RatePolicy(strikes=10_000)),
+            identifiers=Identifiers(SECRET),
+            audit=self.audit,
+            load=self.load,
+            outside=self.outside,
+        )
+
+        async def answer(request: Request) -> Response:
+            principal = getattr(request.state, "principal", None)
+            name = None if principal is None else principal.name
+            return JSONResponse({"name": name}, 500 if "fail" in request.query_params else 200)
+
+        methods = ["GET", "POST"]
+        paths = ("/", "/predict", "/train", "/unlisted", "/health", "/static/a.css")
+        app = Starlette(routes=[Route(path, answer, methods=methods) for path in paths])
+        guarded = FrontDoor(
+            app, door=door, trusted=networks(["10.0.0.0/8"]), open_prefixes=["/static/"]
+        )
+        return TestClient(guarded, client=(peer, 1))
+
+    def key(self, **options: Any) -> tuple[dict[str, str], str]:
+        options = {"role": "user", **options}
+        key, record = create_key(self.database, "a key", now=datetime.now(UTC), **options)
+        self.credentials.refresh()
+        return {"X-API-Key": key}, record.id
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with Database(f"sqlite:///{tmp_path}/kept.db") as database:
+        migrate(database)
+        made = House(database)
+        yield made
+        made.audit.close()
+
+
+def test_a_key_opens_what_its_role_may(house: House) -> None:
+    client, (header, key_id) = house.client(), house.key()
+    passed = client.post("/predict", headers=header)
+    assert (passed.status_code, passed.json()) == (200, {"name": f"key:{key_id}"})
+    assert passed.headers["ratelimit"].startswith('"minute";r=59;t=60, "hour";r=999;')
+    refused = client.post("/train", headers=header)
+    assert refused.status_code == 403
+    assert refused.json() == {"error": "Permission model.train is needed", "details": []}
+    assert client.get("/unlisted", headers=header).status_code == 403
+    event = search(house.database)[-1].event
+    assert (event.kind, event.user) == ("authorization", f"key:{key_id}")
+    assert dict(event.details) == {"route": "/train", "reason": "model.train"}
+    revoke_key(house.database, key_id, now=datetime.now(UTC))
+    house.credentials.refresh()
+    assert client.post("/predict", headers=header).status_code == 401
+    admin, _ = house.key(role="admin")
+    assert client.get("/unlisted", headers=admin).status_code == 200
+
+
+def test_a_token_opens_as_a_key_does(house: House) -> None:
+    client = house.client()
+    token, _ = house.tokens.issue("Ada", role="developer")
+    passed = client.post("/train", headers={"Authorization": f"bearer {token}"})
+    assert (passed.status_code, passed.json()) == (200, {"name": "Ada"})
+    for header in ("Basic YTpi", "Bearer", f"Bearer {token}x", "Bearer a.b.c"):
+        refused = client.post("/train", headers={"Authorization": header})
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == 'Bearer realm="nextcall"'
+    reasons = [record.event.details["reason"] for record in search(house.database)]
+    assert reasons == ["unknown", "signature", "unknown", "malformed"]
+
+
+def test_an_outside_token_is_asked_of_its_issuer(house: House) -> None:
+    class Outside(OutsideIssuer):
+        """Believes one token."""
+
+        def __init__(self) -> None:
+            pass
+
+        def verify(self, token: str) -> Principal:
+            if token != "theirs":  # noqa: S105  # of the test
+                raise CredentialError("signature")
+            return Principal(name="https://issuer.example#ada", role="user")
+
+    house.outside = Outside()
+    client = house.client()
+    passed = client.post("/predict", headers={"Authorization": "Bearer theirs"})
+    assert passed.json() == {"name": "https://issuer.example#ada"}
+    assert client.post("/predict", headers={"Authorization": "Bearer x"}).status_code == 401
+    expired, _ = house.tokens.issue("Ada", role="user")
+    signed = {"Authorization": f"Bearer {expired[:-2]}"}
+    assert client.post("/predict", headers=signed).status_code == 401
+
+
+def test_without_a_credential_only_what_is_open_answers(house: House) -> None:
+    client = house.client()
+    assert client.get("/health").json() == {"name": None}
+    assert client.head("/health").status_code == 200
+    assert client.post("/predict").status_code == 401
+    assert client.get("/nowhere").status_code == 401
+    assert "ratelimit" not in client.get("/static/a.css").headers
+    assert search(house.database)[-1].event.details["reason"] == "missing"
+
+
+def test_development_asks_for_none_but_believes_no_false_one(house: House) -> None:
+    client = house.client(needs_key=False)
+    assert client.post("/train").json() == {"name": "development"}
+    assert client.get("/unlisted").status_code == 200
+    assert client.post("/train", headers={"X-API-Key": "nc_x"}).status_code == 401
+
+
+def test_who_asks_too_often_is_told_when_to_come_again(house: House) -> None:
+    client, (header, _) = house.client(), house.key(tier="free")
+    found = [client.post("/predict", headers=header) for _ in range(7)]
+    assert [each.status_code for each in found] == [200] * 6 + [429]
+    assert found[-1].headers["retry-after"] == "60"
+    assert found[-1].json()["limits"]["minute"]["remaining"] == 0
+    other, _ = house.key(tier="enterprise")
+    assert client.post("/predict", headers=other).headers.get("ratelimit") is None
+    anonymous = [client.get("/health").status_code for _ in range(61)]
+    assert anonymous == [200] * 60 + [429]
+
+
+def test_failed_authentications_are_limited_and_block_nobody_who_is_known(house: House) -> None:
+    client, (header, _) = house.client(), house.key()
+    wrong = {"X-API-Key": "nc_wrong"}
+    codes = [client.post("/predict", headers=wrong).status_code for _ in range(62)]
+    assert codes == [401] * 60 + [429] * 2
+    assert client.post("/predict", headers=header).status_code == 200
+    assert len(search(house.database, kind="authentication")) == 60
+
+
+def test_a_forwarded_address_counts_from_a_proxy_only(house: House) -> None:
+    by_proxy = house.client(peer="10.0.0.1")
+    codes = [
+        by_proxy.get("/health", headers={"X-Forwarded-For": f"198.51.100.{n % 2}"}).status_code
+        for n in range(122)
+    ]
+    assert codes == [200] * 120 + [429] * 2
+    direct = house.client(peer="192.0.2.1")
+    codes = [
+        direct.get("/health", headers={"X-Forwarded-For": f"198.51.100.{n}"}).status_code
+        for n in range(61)
+    ]
+    assert codes == [200] * 60 + [429]
+
+
+def test_failures_of_the_service_are_counted(house: House) -> None:
+    client, (header, _) = house.client(), house.key(tier="enterprise")
+    for _ in range(25):
+        client.post("/predict?fail", headers=header)
+    assert house.load.factor("/predict") == 0.5
+
+
+def test_where_revocations_are_not_known_nobody_is_believed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, (header, _) = house.client(), house.key()
+    monkeypatch.setattr(house.credentials, "_known_until", float("-inf"))
+    assert client.post("/predict", headers=header).status_code == 503
+    assert client.get("/health").status_code == 200
+
+
+def test_a_log_that_is_away_lets_nobody_in(house: House) -> None:
+    house.audit.close()
+    assert house.client().post("/predict").status_code == 401
+    assert house.audit.lost == 1
+
+
+def test_there_are_no_websockets(house: House) -> None:
+    client = house.client()
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/predict"):
+        pass
+    with client:  # the lifespan of the application passes
+        assert client.get("/health").status_code == 200
