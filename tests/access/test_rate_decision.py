@@ -6,6 +6,7 @@ from nextcall.access.memory_rates import MemoryRates
 from nextcall.access.rate_decision import (
     UNLIMITED_DECISION,
     Decision,
+    WindowState,
     rate_headers,
     rate_refusal,
     retry_seconds,
@@ -78,6 +79,18 @@ def test_the_older_headers_say_the_same() -> None:
         "x-ratelimit-remaining": 57,
         "x-ratelimit-reset": 1_800_000_061,
     }
+
+
+def test_the_tightest_window_has_the_least_left_and_of_equals_takes_longest() -> None:
+    minute, hour, day = (
+        WindowState(60, 60, 3, 9.0),
+        WindowState(3600, 1000, 1, 99.0),
+        WindowState(86_400, 10_000, 1, 999.0),
+    )
+    for windows in ((minute, hour, day), (day, hour, minute), (hour, day, minute)):
+        headers = dict(rate_headers(Decision(None, 0.0, windows), now=0.0))
+        assert headers[b"x-ratelimit-limit"] == b"10000"
+        assert headers[b"x-ratelimit-reset"] == b"999"
 
 
 def test_a_refusal_says_when_to_come_again() -> None:

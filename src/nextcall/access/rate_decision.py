@@ -1,7 +1,7 @@
 """What a store of rates answers, and how it is told over HTTP."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -40,18 +40,6 @@ class Decision:
         """Whether it is let through."""
         return self.reason is None
 
-    @property
-    def tightest(self) -> WindowState | None:
-        """The window with the least left, of equals the one that takes longest; none if unlimited.
-
-        Examples
-        --------
-        >>> minute, hour = WindowState(60, 60, 3, 9.0), WindowState(3600, 1000, 1, 99.0)
-        >>> Decision(None, 0.0, (minute, hour)).tightest.name
-        'hour'
-        """
-        return min(self.windows, key=lambda each: (each.remaining, -each.reset_after), default=None)
-
 
 UNLIMITED_DECISION: Final = Decision(None, 0.0, ())
 
@@ -87,19 +75,25 @@ def rate_headers(decision: Decision, *, now: float) -> list[tuple[bytes, bytes]]
     >>> dict(rate_headers(decision, now=100.0))[b"ratelimit"]
     b'"minute";r=59;t=60'
     """
-    tightest = decision.tightest
-    if tightest is None:
+    windows = decision.windows
+    if not windows:
         return []
-    policies, states = list[bytes](), list[bytes]()
-    headers = list[tuple[bytes, bytes]]()
-    for state in decision.windows:
-        name = state.name.encode()
-        policies.append(b'"%b";q=%d;w=%d' % (name, state.limit, state.seconds))
+    tightest = windows[0]
+    for state in windows:
+        if (state.remaining, -state.reset_after) < (tightest.remaining, -tightest.reset_after):
+            tightest = state
+    said, names = _said_always(tuple([state[:2] for state in windows]))
+    headers, states = [*said], []
+    for (name, remaining, reset), state in zip(names, windows, strict=True):
+        headers.append((remaining, b"%d" % state.remaining))
+        headers.append((reset, b"%d" % ceil(now + state.reset_after)))
         states.append(b'"%b";r=%d;t=%d' % (name, state.remaining, ceil(state.reset_after)))
-        headers += _plain(b"-" + name, state, now)
-    headers += _plain(b"", tightest, now)
-    headers.append((b"ratelimit-policy", b", ".join(policies)))
-    headers.append((b"ratelimit", b", ".join(states)))
+    headers += (
+        (b"x-ratelimit-limit", b"%d" % tightest.limit),
+        (b"x-ratelimit-remaining", b"%d" % tightest.remaining),
+        (b"x-ratelimit-reset", b"%d" % ceil(now + tightest.reset_after)),
+        (b"ratelimit", b", ".join(states)),
+    )
     if decision.reason is not None:
         headers.append((b"retry-after", b"%d" % retry_seconds(decision)))
     return headers
@@ -126,9 +120,16 @@ def rate_refusal(decision: Decision, *, now: float) -> dict[str, Any]:
     }
 
 
-def _plain(suffix: bytes, state: WindowState, now: float) -> Sequence[tuple[bytes, bytes]]:
-    return (
-        (b"x-ratelimit-limit" + suffix, b"%d" % state.limit),
-        (b"x-ratelimit-remaining" + suffix, b"%d" % state.remaining),
-        (b"x-ratelimit-reset" + suffix, b"%d" % ceil(now + state.reset_after)),
-    )
+@lru_cache(maxsize=1024)
+def _said_always(
+    windows: tuple[tuple[int, int], ...],
+) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes, bytes]]]:
+    """Give the headers that only the rule decides, and the names of the others for each window."""
+    said, names, policies = [], [], []
+    for seconds, limit in windows:
+        name = WindowState(seconds, limit, 0, 0.0).name.encode()
+        said.append((b"x-ratelimit-limit-" + name, b"%d" % limit))
+        names.append((name, b"x-ratelimit-remaining-" + name, b"x-ratelimit-reset-" + name))
+        policies.append(b'"%b";q=%d;w=%d' % (name, limit, seconds))
+    said.append((b"ratelimit-policy", b", ".join(policies)))
+    return said, names
