@@ -166,6 +166,39 @@ def test_a_token_expires_after_it_was_verified(
     assert reason(issuer, written) is None
     now[0] += 60
     assert reason(issuer, written) == "expired"
+    now[0] -= 30  # the clock is set back
+    assert reason(issuer, written) == "expired"
+
+
+def test_a_provider_that_is_slow_holds_up_no_one_whose_key_is_known(
+    provider: Provider, issuer: OutsideIssuer, now: list[float]
+) -> None:
+    gate = threading.Event()
+    answers = list[str | None]()
+    document = provider.document
+
+    def slow(path: str) -> dict[str, Any] | None:
+        gate.wait(10)
+        return document(path)
+
+    provider.document = slow  # type: ignore[method-assign]  # for as long as the gate is shut
+    first = [
+        threading.Thread(target=lambda: answers.append(reason(issuer, token(provider))))
+        for _ in range(2)
+    ]
+    for thread in first:
+        thread.start()
+    gate.set()
+    for thread in first:
+        thread.join(10)
+    assert (answers, provider.asked) == ([None, None], 1)  # the second waited for the first
+    gate.clear()
+    now[0] += 31
+    stranger = threading.Thread(target=lambda: reason(issuer, token(provider, kid="new")))
+    stranger.start()
+    assert reason(issuer, token(provider, jti="known")) is None
+    gate.set()
+    stranger.join(10)
 
 
 def test_new_keys_are_asked_for_but_not_too_often(

@@ -83,7 +83,9 @@ def test_a_token_expires(tokens: Tokens, now: list[float]) -> None:
     now[0] = int(NOW) + 59.999
     assert reason(tokens, token) is None
     now[0] = int(NOW) + 60
-    assert [reason(tokens, token) for _ in range(2)] == ["expired", "expired"]
+    assert reason(tokens, token) == "expired"
+    now[0] -= 30  # the clock is set back
+    assert reason(tokens, token) == "expired"
 
 
 def test_secrets_are_rotated(tokens: Tokens, now: list[float]) -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, Final
@@ -89,7 +90,7 @@ class OutsideIssuer:
         self._keys = dict[str, jwt.PyJWK]()
         self._asked_at = self._read_at = float("-inf")
         self._verified = dict[str, Verified]()
-        self._lock = threading.Lock()
+        self._lock, self._fetching = threading.Lock(), threading.Lock()
 
     def verify(self, token: str) -> Principal:
         """Say whose token it is.
@@ -108,7 +109,7 @@ class OutsideIssuer:
                 self._verified.clear()
             self._verified[token] = found
         if self._clock() >= found.expires_at:
-            self._verified.pop(token, None)
+            self._verified[token] = replace(found, expires_at=float("-inf"))  # whatever clocks do
             raise CredentialError("expired")
         if found.jti and self._is_revoked(found.jti):
             raise CredentialError("revoked")
@@ -151,22 +152,30 @@ class OutsideIssuer:
         return self._default
 
     def _key(self, name: str) -> jwt.PyJWK:
+        now = self._clock()
         with self._lock:
-            now = self._clock()
-            age = now - self._read_at
-            wanted = age > 3_600 or name not in self._keys
-            if wanted and not 0 <= now - self._asked_at < 30:
+            wanted = now - self._read_at > 3_600 or name not in self._keys
+            asked_lately = 0 <= now - self._asked_at < 30
+            fetches = wanted and not asked_lately and self._fetching.acquire(blocking=False)
+            if fetches:
                 self._asked_at = now
-                try:
-                    self._keys = self._fetch()
-                    self._read_at, age = now, 0.0
-                except (httpx.HTTPError, ValueError, KeyError, TypeError, jwt.PyJWTError):
-                    pass  # what is known goes on; where nothing is, that is told below
-            if age > 86_400:
-                raise CredentialsUnavailableError("the keys of the issuer are not known.")
-            if name not in self._keys:
-                raise CredentialError("unknown")
-            return self._keys[name]
+        if fetches:  # and the others go on with what is known
+            try:
+                self._keys = self._fetch()
+                self._read_at = now
+            except (httpx.HTTPError, ValueError, KeyError, TypeError, jwt.PyJWTError):
+                pass  # where nothing is known, that is told below
+            finally:
+                self._fetching.release()
+        elif not self._keys:
+            with self._fetching:  # somebody asks for them just now
+                pass
+        if now - self._read_at > 86_400:
+            raise CredentialsUnavailableError("the keys of the issuer are not known.")
+        key = self._keys.get(name)
+        if key is None:
+            raise CredentialError("unknown")
+        return key
 
     def _fetch(self) -> dict[str, jwt.PyJWK]:
         with httpx.Client(timeout=5.0) as client:

@@ -144,7 +144,7 @@ class Tokens:
                 self._verified.clear()
             self._verified[token] = found
         if self._clock() >= found.expires_at:
-            self._verified.pop(token, None)
+            self._verified[token] = replace(found, expires_at=float("-inf"))  # whatever clocks do
             raise CredentialError("expired")
         if self._credentials.is_revoked(found.jti):
             raise CredentialError("revoked")
