@@ -333,19 +333,18 @@ for place in range(100_000):
 def test_nothing_acknowledged_is_lost_when_writers_are_killed(migrated: Database, url: str) -> None:
     acknowledged = list[list[str]]()
     rng = random.Random(7)
-    for _ in range(2):
-        writers = [
-            subprocess.Popen([sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, text=True)
-            for _ in range(2)
-        ]
-        for writer in writers:
-            assert writer.stdout is not None
-            lines = [writer.stdout.readline() for _ in range(rng.randrange(5, 15))]
-            writer.kill()
-            whole = "".join(lines) + writer.stdout.read()
-            writer.stdout.close()
-            writer.wait(10)
-            acknowledged += [line.split() for line in whole.split("\n")[:-1]]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        lines = [writer.stdout.readline() for _ in range(rng.randrange(8, 15))]
+        writer.kill()
+        whole = "".join(lines) + writer.stdout.read()
+        writer.stdout.close()
+        writer.wait(10)
+        acknowledged += [line.split() for line in whole.split("\n")[:-1]]
     credentials = Credentials(migrated)
     credentials.refresh()
     revoked = {key for what, key, _ in acknowledged if what == "revoked"}
