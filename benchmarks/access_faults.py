@@ -1,0 +1,193 @@
+"""What is left of keys and the audit log when programs are killed and the database is away.
+
+    python benchmarks/access_faults.py [--url postgresql://... --restart "pg_ctl restart ..."]
+
+``killed``: two processes add audit events and make and revoke keys; they are killed (signal 9) at
+random moments and started anew until so many changes were acknowledged; then each of them is looked
+for, and the chain verified. ``locked``: SQLite's lock is held for 5 seconds. ``restarted``: seconds
+until writes and revocations go on after the command. Every figure of what is lost must be 0. Prints
+JSON, or writes it to ``--output``.
+"""
+
+import argparse
+import json
+import random
+import shlex
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from nextcall.access.audit_chain import verify
+from nextcall.access.audit_event import AuditEvent
+from nextcall.access.audit_log import AuditLog
+from nextcall.access.audit_search import search
+from nextcall.access.credentials import Credentials
+from nextcall.access.keys import create_key, revoke_key
+from nextcall.access.principal import CredentialError
+from nextcall.storage.database import Database
+from nextcall.storage.migrations import migrate
+
+_WRITER = """
+import os, sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from nextcall.access.audit_event import AuditEvent
+from nextcall.access.audit_log import AuditLog
+from nextcall.access.keys import create_key, revoke_key
+from nextcall.storage.database import Database
+database, name = Database(sys.argv[1]), sys.argv[2]
+log = AuditLog(database)
+def write(place):
+    now = datetime.now(UTC)
+    if place % 50 == 0:
+        key, record = create_key(database, name, role="user", now=now)
+        revoke_key(database, record.id, now=now)
+        os.write(1, f"revoked {key} -\\n".encode())
+        return
+    number = log.write(AuditEvent(at=now, kind="data", action=f"{name} {place}"))
+    os.write(1, f"added {number} {name}:{place}\\n".encode())
+with ThreadPoolExecutor(16) as pool:
+    list(pool.map(write, range(1_000_000)))
+"""
+
+
+def main() -> None:
+    """Run, and print or write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", help="of an empty PostgreSQL; SQLite where none is given")
+    parser.add_argument("--restart", help="command that restarts the server of --url")
+    parser.add_argument("--changes", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "access.db")
+        url = arguments.url or f"sqlite:///{file}"
+        with Database(url) as database:
+            migrate(database)
+            rng = random.Random(arguments.seed)
+            result: dict[str, object] = {"benchmark": "access_faults", "backend": database.backend}
+            result["killed"] = _killed(database, url, arguments.changes, rng)
+            if database.backend == "sqlite":
+                result["locked"] = _away(database, lambda: _lock(file))
+            elif arguments.restart:
+                command = shlex.split(arguments.restart)
+                result["restarted"] = _away(database, lambda: _restart(command))
+    text = json.dumps(result, indent=2)
+    if arguments.output is None:
+        print(text)
+    else:
+        arguments.output.write_text(text + "\n", encoding="utf-8")
+
+
+def _killed(database: Database, url: str, changes: int, rng: random.Random) -> dict[str, object]:
+    acknowledged, kills = list[list[str]](), 0
+    while len(acknowledged) < changes:
+        writers = [
+            subprocess.Popen(
+                [sys.executable, "-c", _WRITER, url, f"{kills}-{place}"],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for place in range(2)
+        ]
+        readers = [threading.Thread(target=_read, args=(each, acknowledged)) for each in writers]
+        for reader in readers:
+            reader.start()
+        time.sleep(3 + 5 * rng.random())
+        for writer in writers:
+            writer.kill()
+            kills += 1
+        for reader in readers:
+            reader.join()
+    kept = {record.number: record.event.action for record in search(database, most=10**7)}
+    credentials = Credentials(database)
+    credentials.refresh()
+    added = {int(one): two for what, one, two in acknowledged if what == "added"}
+    revoked = [one for what, one, _ in acknowledged if what == "revoked"]
+    return {
+        "acknowledged": len(acknowledged),
+        "kills": kills,
+        "events_lost": sum(kept.get(n, "").replace(" ", ":") != two for n, two in added.items()),
+        "revoked_that_work": sum(_works(credentials, key) for key in revoked),
+        "chain_intact": verify(database).intact,
+    }
+
+
+def _read(writer: "subprocess.Popen[str]", acknowledged: list[list[str]]) -> None:
+    if writer.stdout is None:
+        raise SystemExit("error: a writer has no pipe")
+    with writer.stdout:
+        acknowledged.extend(line.split() for line in writer.stdout if line.endswith("\n"))
+    writer.wait()
+
+
+def _works(credentials: Credentials, key: str) -> bool:
+    try:
+        credentials.check_key(key)
+    except CredentialError as error:
+        return error.reason != "revoked"
+    return True
+
+
+def _away(database: Database, take_away: Callable[[], None]) -> dict[str, object]:
+    """Write and check all the time while the database goes and comes back."""
+    key, record = create_key(database, "benchmark", role="user", now=datetime.now(UTC))
+    numbers, errors, ended = list[int](), list[str](), threading.Event()
+
+    def write() -> None:
+        while not ended.is_set():
+            event = AuditEvent(at=datetime.now(UTC), kind="system", action="written")
+            try:
+                numbers.append(log.write(event))
+            except SQLAlchemyError as error:
+                errors.append(type(error).__name__)
+                time.sleep(0.02)
+
+    with Credentials(database) as credentials, AuditLog(database) as log:
+        thread = threading.Thread(target=write)
+        thread.start()
+        time.sleep(0.5)
+        take_away()
+        back, written = time.perf_counter(), len(numbers)
+        while len(numbers) == written:
+            time.sleep(0.002)
+        writes = time.perf_counter() - back
+        revoke_key(database, record.id, now=datetime.now(UTC))
+        while _works(credentials, key):
+            time.sleep(0.002)
+        revocation = time.perf_counter() - back
+        ended.set()
+        thread.join()
+    kept = {found.number for found in search(database, most=10**7)}
+    return {
+        "seconds_until_writes_go_on": round(writes, 3),
+        "seconds_until_a_revocation_is_seen": round(revocation, 3),
+        "errors_told": len(errors),
+        "events_lost": len(set(numbers) - kept) + len(numbers) - len(set(numbers)),
+        "chain_intact": verify(database).intact,
+    }
+
+
+def _lock(file: Path) -> None:
+    connection = sqlite3.connect(file, isolation_level=None, timeout=30)
+    connection.execute("BEGIN IMMEDIATE")
+    time.sleep(5)
+    connection.execute("COMMIT")
+    connection.close()
+
+
+def _restart(command: list[str]) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
