@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", help="of an empty PostgreSQL; SQLite where none is given")
     parser.add_argument("--restart", help="command that restarts the server of --url")
-    parser.add_argument("--changes", type=int, default=10_000)
+    parser.add_argument("--changes", type=int, default=2_000, help="acknowledged")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
