@@ -24,8 +24,8 @@ SOURCE = ROOT / "src" / "nextcall"
 
 # The rooms of docs/architecture.md; the second line is for rooms that may come.
 ROOMS = {"access", "abtest", "anomaly", "catalog", "cli", "embedding", "ranking", "runs", "serve"}
-ROOMS |= {"sessions", "storage", "synth", "training", "trials"}
-ROOMS_TO_COME = {"assistant", "cache", "guard", "llm", "memory"}
+ROOMS |= {"guard", "sessions", "storage", "synth", "training", "trials"}
+ROOMS_TO_COME = {"assistant", "cache", "llm", "memory"}
 ROOMS_TO_COME |= {"monitor", "resilience", "telemetry", "widgets"}
 GROUND_FLOOR = {"compiling", "files", "locations", "progress"}
 
