@@ -1,0 +1,107 @@
+"""Checks of what a request carries: every text in nested lists and objects."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nextcall.guard.guard import Guard, Verdict
+
+MOST_CHARACTERS: Final = 100_000
+"""Characters that one text may have."""
+
+DEEPEST: Final = 32
+"""Lists and objects within each other."""
+
+MOST_TEXTS: Final = 10_000
+"""Texts that one payload may hold, names of fields included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A rule that a payload breaks; never holds what came.
+
+    Attributes
+    ----------
+    place : str
+        Numbers of items and names of fields with dots; ``"body"`` for all. A name that breaks a
+        rule itself is shown as ``"?"``.
+    rule : str
+        What is asked.
+    verdict : Verdict or None
+        Of the text there, where it was judged an attack.
+    """
+
+    place: str
+    rule: str
+    verdict: Verdict | None = None
+
+
+def check_payload(payload: object, guard: Guard) -> tuple[Violation, ...]:
+    """Check every text of a payload, names of fields included.
+
+    Parameters
+    ----------
+    payload : object
+        What JSON can say: texts, numbers, lists, objects, nested.
+    guard : Guard
+        Judges texts.
+
+    Returns
+    -------
+    tuple of Violation
+        Empty where nothing is wrong.
+
+    Examples
+    --------
+    >>> found = check_payload({"user": {"name": "x' OR 1=1 --"}}, Guard())
+    >>> [(one.place, one.rule) for one in found]
+    [('user.name', 'Should not look like sqli')]
+    """
+    found: list[Violation] = []
+    for number, (place, text) in enumerate(_texts(payload, found)):
+        if number >= MOST_TEXTS:
+            found.append(Violation(place="body", rule=f"Should hold at most {MOST_TEXTS} texts"))
+            break
+        if broken := _broken(text):
+            found.append(Violation(place=place, rule=broken))
+            continue
+        verdict = guard.detect(text)
+        if verdict.action == "block":
+            family = max(verdict.labels, key=lambda name: verdict.labels[name])
+            rule = f"Should not look like {family}"
+            found.append(Violation(place=place, rule=rule, verdict=verdict))
+    return tuple(found)
+
+
+def _broken(text: str) -> str:
+    if len(text) > MOST_CHARACTERS:
+        return f"Should have at most {MOST_CHARACTERS} characters"
+    return "Should have no null byte" if "\x00" in text else ""
+
+
+def _texts(payload: object, found: list[Violation]) -> Iterator[tuple[str, str]]:
+    """Yield texts and their places in order; a list of what is left takes no recursion."""
+    left: list[tuple[str, object, int]] = [("", payload, 0)]
+    while left:
+        place, value, depth = left.pop()
+        if isinstance(value, str):
+            yield place or "body", value
+            continue
+        if not isinstance(value, (Mapping, Sequence)) or isinstance(value, (bytes, bytearray)):
+            continue
+        if depth == DEEPEST:
+            rule = f"Should be nested at most {DEEPEST} deep"
+            found.append(Violation(place=place, rule=rule))
+            continue
+        inside: list[tuple[str, object]] = []
+        if isinstance(value, Mapping):
+            for name, item in value.items():
+                yield _joined(place, "?"), str(name)
+                inside.append((str(name) if str(name).isidentifier() else "?", item))
+        else:
+            inside = [(str(number), item) for number, item in enumerate(value)]
+        left += [(_joined(place, name), item, depth + 1) for name, item in reversed(inside)]
+
+
+def _joined(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
