@@ -19,6 +19,7 @@ from nextcall.cli import (
     embed,
     experiments,
     explain,
+    guard,
     keys,
     model,
     serve,
@@ -44,6 +45,7 @@ app.add_typer(abtest.app, name="abtest")
 app.add_typer(keys.app, name="keys")
 app.add_typer(users.app, name="users")
 app.add_typer(audit.app, name="audit")
+app.add_typer(guard.app, name="guard")
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(model.evaluate)
