@@ -5,6 +5,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import pytest  # after the environment
 from hypothesis import settings
 from numba.core.dispatcher import Dispatcher
+from redis import Redis
+from redis.exceptions import RedisError
 from sqlalchemy import create_engine, make_url, text
 from xdist.scheduler import LoadScopeScheduling
 
@@ -206,3 +209,56 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def database(url: str) -> Iterator[Database]:
     with Database(url, patience=10.0) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def start_redis() -> Callable[[Path], "subprocess.Popen[bytes]"]:
+    """Give what starts a server on a socket and waits until it answers."""
+    program = os.environ.get("NEXTCALL_TEST_REDIS_SERVER") or shutil.which("redis-server")
+    if program is None:
+        pytest.skip(
+            "redis-server is not installed (Debian's package of that name), and "
+            "NEXTCALL_TEST_REDIS_SERVER names no other"
+        )
+
+    def start(socket: Path) -> "subprocess.Popen[bytes]":
+        options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
+        process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+        client, end = Redis(unix_socket_path=str(socket)), time.monotonic() + 10
+        while True:
+            try:
+                client.ping()
+            except RedisError:
+                assert time.monotonic() < end
+                time.sleep(0.02)
+            else:
+                client.close()
+                return process
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def redis_socket() -> Iterator[Path]:
+    """Give a short path: that of a socket may have some hundred characters only."""
+    with TemporaryDirectory(prefix="nextcall-redis-") as folder:
+        yield Path(folder, "s")
+
+
+@pytest.fixture(scope="session")
+def redis_server(
+    start_redis: Callable[[Path], "subprocess.Popen[bytes]"], redis_socket: Path
+) -> Iterator[str]:
+    """Give the URL of a server that runs as long as the tests."""
+    process = start_redis(redis_socket)
+    yield f"unix://{redis_socket}"
+    process.kill()
+    process.wait(10)
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """Give the URL of an empty Redis."""
+    with Redis.from_url(redis_server) as client:
+        client.flushall()
+    return redis_server
