@@ -1,10 +1,8 @@
 """Development is for this machine alone; production starts with real secrets or not at all."""
 
-from typing import Any
-
 import pytest
 
-from nextcall.access.modes import check_origins, development, is_loopback, mode_of, production
+from nextcall.access.modes import check_origins, development, is_loopback, production
 
 SECRET = "q8Zr1vT0mXw5LkYb2HsJd7NcPfUgEa93"  # noqa: S105  # of the tests
 OLDER = SECRET[::-1]
@@ -27,8 +25,6 @@ def test_development_listens_on_this_machine_only(host: str) -> None:
     assert not is_loopback(host)
     with pytest.raises(ValueError, match=r"^host must be a loopback address"):
         development(host)
-    with pytest.raises(ValueError, match=r"^host must be a loopback address"):
-        mode_of({"NEXTCALL_SECRET": SECRET}, host=host)
 
 
 def test_production_asks_for_keys() -> None:
@@ -68,31 +64,3 @@ def test_all_origins_go_with_no_credentials() -> None:
 def test_what_is_no_origin_is_refused(origin: str) -> None:
     with pytest.raises(ValueError, match=r"^allowed_origins must "):
         check_origins([origin], allow_credentials=False)
-
-
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({}, "development"),
-        ({"NEXTCALL_ENVIRONMENT": ""}, "development"),
-        ({"NEXTCALL_ENVIRONMENT": "development", "NEXTCALL_SECRET": SECRET}, "development"),
-        (
-            {
-                "NEXTCALL_ENVIRONMENT": "production",
-                "NEXTCALL_SECRET": SECRET,
-                "NEXTCALL_PREVIOUS_SECRETS": f" {OLDER} ",
-            },
-            "production",
-        ),
-    ],
-)
-def test_the_environment_chooses(variables: dict[str, str], expected: str) -> None:
-    mode: Any = mode_of(variables, host="127.0.0.1", allowed_origins=["https://a.example"])
-    assert mode.environment == expected
-    assert mode.allowed_origins == ("https://a.example",)
-    assert len(mode.secrets) == (2 if expected == "production" else 1)
-
-
-def test_another_environment_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"must be development or production, got 'staging'\.$"):
-        mode_of({"NEXTCALL_ENVIRONMENT": "staging"}, host="127.0.0.1")

@@ -19,6 +19,7 @@ from nextcall.storage.database import Database
 from nextcall.storage.group_writer import GroupWriter, WriterBusyError, WriterClosedError
 
 RETENTION: Final = timedelta(days=90)
+_AWAY: Final = (SQLAlchemyError, WriterBusyError, WriterClosedError)
 
 
 class AuditLog:
@@ -74,7 +75,16 @@ class AuditLog:
         """
         try:
             await self._writer.write_async(event, patience=1.0)
-        except (SQLAlchemyError, WriterBusyError, WriterClosedError):
+        except _AWAY:
+            self.lost += 1
+            return False
+        return True
+
+    def try_write(self, event: AuditEvent) -> bool:
+        """Add an event as `offer` does, from a thread."""
+        try:
+            self._writer.write(event, patience=1.0)
+        except _AWAY:
             self.lost += 1
             return False
         return True

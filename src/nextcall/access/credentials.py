@@ -119,6 +119,11 @@ class Credentials:
         """Give the role of a user now; none where there is no such user."""
         return self._roles.get(user)
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether revocations are known: the database answered not too long ago."""
+        return self._monotonic() <= self._known_until
+
     def require_fresh(self) -> None:
         """Refuse to go on where the database was away for too long.
 
@@ -126,7 +131,7 @@ class Credentials:
         ------
         CredentialsUnavailableError
         """
-        if self._monotonic() > self._known_until:
+        if not self.is_fresh:
             raise CredentialsUnavailableError("revocations are not known: the database is away.")
 
     def refresh(self) -> None:

@@ -1,7 +1,7 @@
 """Development and production: what each asks for before a service may start."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final, Literal, TypeAlias
@@ -130,51 +130,6 @@ def production(
         secrets=tuple(dict.fromkeys(believed)),
         allowed_origins=check_origins(allowed_origins, allow_credentials=allow_credentials),
         allow_credentials=allow_credentials,
-    )
-
-
-def mode_of(
-    variables: Mapping[str, str],
-    *,
-    host: str,
-    allowed_origins: Sequence[str] = (),
-    allow_credentials: bool = False,
-) -> AccessMode:
-    """Choose as ``NEXTCALL_ENVIRONMENT`` says, with the secrets of the environment.
-
-    Parameters
-    ----------
-    variables : mapping of str to str
-        ``NEXTCALL_ENVIRONMENT`` (``development`` where it is not set), ``NEXTCALL_SECRET``,
-        ``NEXTCALL_PREVIOUS_SECRETS`` (separated by spaces).
-    host : str
-        To listen on.
-    allowed_origins, allow_credentials
-        As in `production`.
-
-    Raises
-    ------
-    ValueError
-        As `development` and `production`; and where the environment is neither.
-    """
-    secret = variables.get(SECRET_VARIABLE) or None
-    environment = variables.get("NEXTCALL_ENVIRONMENT") or "development"
-    if environment == "development":
-        return development(
-            host,
-            secret=secret,
-            allowed_origins=allowed_origins,
-            allow_credentials=allow_credentials,
-        )
-    if environment == "production":
-        return production(
-            secret=secret,
-            previous_secrets=variables.get(PREVIOUS_VARIABLE, "").split(),
-            allowed_origins=allowed_origins,
-            allow_credentials=allow_credentials,
-        )
-    raise ValueError(
-        f"NEXTCALL_ENVIRONMENT must be development or production, got {environment!r}."
     )
 
 

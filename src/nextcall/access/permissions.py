@@ -79,11 +79,15 @@ ROUTE_PERMISSIONS: Final[Mapping[tuple[str, str], str | None]] = MappingProxyTyp
         ("POST", "/api/ab-testing/tests"): "abtest.create",
         ("GET", "/api/ab-testing/tests"): "abtest.read",
         ("GET", "/api/ab-testing/tests/{id}"): "abtest.read",
+        ("PUT", "/api/ab-testing/tests/{id}"): "abtest.create",
+        ("GET", "/api/ab-testing/tests/{id}/history"): "abtest.read",
+        ("POST", "/api/ab-testing/tests/{id}/archive"): "abtest.stop",
         ("POST", "/api/ab-testing/tests/{id}/assign"): "abtest.assign",
         ("POST", "/api/ab-testing/tests/{id}/record"): "abtest.record",
         ("POST", "/api/ab-testing/tests/{id}/start"): "abtest.start",
         ("POST", "/api/ab-testing/tests/{id}/stop"): "abtest.stop",
         ("GET", "/api/ab-testing/tests/{id}/analyze"): "abtest.analyze",
+        ("POST", "/api/ab-testing/tests/{id}/analyze"): "abtest.analyze",
     }
 )
 """What each route asks for, by method and path as they are declared."""
