@@ -1,4 +1,4 @@
-"""CPU that a front door adds to a request: authentication, permission, limits in memory, headers.
+"""CPU that a front door adds to a request: id, credential, permission, limits in memory, headers.
 
     python benchmarks/front_door.py
 
@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nextcall.access.address_rates import AddressRates
 from nextcall.access.audit_log import AuditLog
 from nextcall.access.credentials import Credentials
 from nextcall.access.identifiers import Identifiers
@@ -25,8 +26,11 @@ from nextcall.access.keys import create_key
 from nextcall.access.limiter import Limiter
 from nextcall.access.load_factor import LoadFactor
 from nextcall.access.memory_rates import MemoryRates
+from nextcall.access.modes import production
 from nextcall.access.tokens import Tokens
-from nextcall.serve.front_door import Door, FrontDoor
+from nextcall.serve.door import Door
+from nextcall.serve.front_door import FrontDoor
+from nextcall.serve.gate import Gate
 from nextcall.storage.database import Database
 from nextcall.storage.migrations import migrate
 
@@ -78,7 +82,7 @@ def _measure(
     credentials.refresh()
     tokens = Tokens([_SECRET], credentials=credentials)
     door = Door(
-        needs_key=True,
+        mode=production(secret=_SECRET.decode()),
         credentials=credentials,
         tokens=tokens,
         limiter=Limiter(MemoryRates()),
@@ -86,7 +90,7 @@ def _measure(
         audit=audit,
         load=LoadFactor(),
     )
-    guarded = FrontDoor(_application, door=door)
+    guarded = Gate(FrontDoor(_application, door=door), rates=AddressRates(10**9))
     of_keys = [[(b"x-api-key", key.encode())] for key in keys]
     found: dict[str, list[float]] = {"alone": [], "key": [], "token": []}
     for number in range(rounds):

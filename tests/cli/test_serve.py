@@ -57,11 +57,11 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert f"error: {message}" in _complaint(bare, capsys, *arguments)
 
 
-def test_production_is_refused(
+def test_production_is_refused_without_a_secret(
     bare: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bare.setenv("NEXTCALL_ENVIRONMENT", "production")
-    assert "production refuses to run without authentication" in _complaint(bare, capsys)
+    assert "NEXTCALL_SECRET must be set in production, got none" in _complaint(bare, capsys)
 
 
 def test_a_taken_port_is_told_before_anything_is_loaded(

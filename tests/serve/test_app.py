@@ -1,5 +1,6 @@
 """The application as a whole."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from nextcall.access.permissions import UNLISTED, route_of
 from nextcall.serve.app import create_app
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
@@ -15,8 +17,8 @@ from nextcall.storage.database import Database
 from nextcall.trials.trials import Trials
 
 
-def test_production_is_not_built(predictor: Predictor) -> None:
-    with pytest.raises(ValueError, match="refuses to run without authentication"):
+def test_production_is_not_built_without_a_door(predictor: Predictor) -> None:
+    with pytest.raises(ValueError, match=r"^door must be given in production"):
         create_app(predictor, settings=load_settings(environment="production"))
 
 
@@ -42,7 +44,7 @@ def test_every_reference_of_the_description_leads_somewhere(
     of_tests = {tests, f"{tests}/{{test_id}}"}
     steps = ("assign", "record", "start", "stop", "archive", "analyze", "history")
     of_tests |= {f"{tests}/{{test_id}}/{step}" for step in steps}
-    others = {"/predict", "/predict/batch", "/health"}
+    others = {"/predict", "/predict/batch", "/health", "/metrics"}
     assert set(description["paths"]) == (others | of_tests if kept else others)
 
 
@@ -61,3 +63,19 @@ def test_an_application_has_no_state_but_its_own(predictor: Predictor, settings:
     one, other = (create_app(predictor, settings=settings) for _ in range(2))
     assert isinstance(one, FastAPI)
     assert one is not other
+
+
+def test_every_route_says_what_it_asks_for(
+    predictor: Predictor, settings: Settings, tmp_path: Path
+) -> None:
+    with Database(f"sqlite:///{tmp_path}/a.db") as database, Trials(database) as trials:
+        app = create_app(predictor, settings=settings, trials=trials)
+    asked = {
+        (method.upper(), re.sub(r"\{\w+\}", "7", path))
+        for path, methods in app.openapi()["paths"].items()
+        for method in methods
+    }
+    asked |= {("GET", page) for page in ("/", "/docs", "/redoc", "/openapi.json")}
+    asked.add(("POST", "/api/ab-testing/tests/7/analyze"))
+    assert ("PUT", "/api/ab-testing/tests/7") in asked
+    assert not {each for each in asked if route_of(*each)[1] == UNLISTED}

@@ -16,16 +16,21 @@ from starlette.websockets import WebSocketDisconnect
 from nextcall.access.audit_log import AuditLog
 from nextcall.access.audit_search import search
 from nextcall.access.credentials import Credentials
+from nextcall.access.fallback_rates import FallbackRates
 from nextcall.access.identifiers import Identifiers, networks
 from nextcall.access.keys import create_key, revoke_key
 from nextcall.access.limiter import Limiter
 from nextcall.access.load_factor import LoadFactor
 from nextcall.access.memory_rates import MemoryRates
+from nextcall.access.modes import development, production
 from nextcall.access.outside_issuer import OutsideIssuer
 from nextcall.access.principal import CredentialError, Principal
 from nextcall.access.rate_rules import RatePolicy
 from nextcall.access.tokens import Tokens
-from nextcall.serve.front_door import Door, FrontDoor
+from nextcall.serve.admission import RateLimitedError, admission_of, too_often
+from nextcall.serve.door import Door
+from nextcall.serve.front_door import FrontDoor
+from nextcall.serve.gate import Gate
 from nextcall.storage.database import Database
 from nextcall.storage.migrations import migrate
 
@@ -40,15 +45,21 @@ class House:
         self.credentials = Credentials(database)
         self.credentials.refresh()
         self.tokens = Tokens([SECRET], credentials=self.credentials)
+        self.rates: Any = MemoryRates(clock=lambda: 0)
         self.audit, self.load = AuditLog(database), LoadFactor()
         self.outside: Any = None
 
-    def client(self, *, needs_key: bool = True, peer: str = "192.0.2.1") -> TestClient:
+    def client(
+        self, *, needs_key: bool = True, limited: bool = True, peer: str = "192.0.2.1"
+    ) -> TestClient:
+        limiter = Limiter(self.rates, policy=RatePolicy(strikes=10_000))
+        secret = SECRET.decode()
         door = Door(
-            needs_key=needs_key,
+            mode=production(secret=secret) if needs_key else development("localhost"),
             credentials=self.credentials,
             tokens=self.tokens,
-            limiter=Limiter(MemoryRates(clock=lambda: 0), policy=RatePolicy(strikes=10_000)),
+            limiter=limiter if limited else None,
+            shared=self.rates if isinstance(self.rates, FallbackRates) else None,
             identifiers=Identifiers(SECRET),
             audit=self.audit,
             load=self.load,
@@ -56,15 +67,21 @@ class House:
         )
 
         async def answer(request: Request) -> Response:
-            principal = getattr(request.state, "principal", None)
-            name = None if principal is None else principal.name
-            return JSONResponse({"name": name}, 500 if "fail" in request.query_params else 200)
+            admission = admission_of(request)
+            name = None if admission.principal is None else admission.principal.name
+            try:
+                admission.charge(int(request.query_params.get("more", 0)))
+            except RateLimitedError as error:
+                return too_often(error.decision)
+            told = {"name": name, "user": admission.user}
+            return JSONResponse(told, 500 if "fail" in request.query_params else 200)
 
         methods = ["GET", "POST"]
         paths = ("/", "/predict", "/train", "/unlisted", "/health", "/static/a.css")
         app = Starlette(routes=[Route(path, answer, methods=methods) for path in paths])
-        guarded = FrontDoor(
-            app, door=door, trusted=networks(["10.0.0.0/8"]), open_prefixes=["/static/"]
+        guarded = Gate(
+            FrontDoor(app, door=door, open_prefixes=["/static/"]),
+            trusted=networks(["10.0.0.0/8"]),
         )
         return TestClient(guarded, client=(peer, 1))
 
@@ -87,7 +104,10 @@ def house(tmp_path: Path) -> Iterator[House]:
 def test_a_key_opens_what_its_role_may(house: House) -> None:
     client, (header, key_id) = house.client(), house.key()
     passed = client.post("/predict", headers=header)
-    assert (passed.status_code, passed.json()) == (200, {"name": f"key:{key_id}"})
+    assert (passed.status_code, passed.json()) == (
+        200,
+        {"name": f"key:{key_id}", "user": f"key:{key_id}"},
+    )
     assert passed.headers["ratelimit"].startswith('"minute";r=59;t=60, "hour";r=999;')
     refused = client.post("/train", headers=header)
     assert refused.status_code == 403
@@ -95,7 +115,9 @@ def test_a_key_opens_what_its_role_may(house: House) -> None:
     assert client.get("/unlisted", headers=header).status_code == 403
     event = search(house.database)[-1].event
     assert (event.kind, event.user) == ("authorization", f"key:{key_id}")
-    assert dict(event.details) == {"route": "/train", "reason": "model.train"}
+    request_id = refused.headers["x-request-id"]
+    told = {"route": "/train", "reason": "model.train", "request_id": request_id}
+    assert dict(event.details) == told
     revoke_key(house.database, key_id, now=datetime.now(UTC))
     house.credentials.refresh()
     assert client.post("/predict", headers=header).status_code == 401
@@ -107,7 +129,7 @@ def test_a_token_opens_as_a_key_does(house: House) -> None:
     client = house.client()
     token, _ = house.tokens.issue("Ada", role="developer")
     passed = client.post("/train", headers={"Authorization": f"bearer {token}"})
-    assert (passed.status_code, passed.json()) == (200, {"name": "Ada"})
+    assert (passed.status_code, passed.json()) == (200, {"name": "Ada", "user": "Ada"})
     for header in ("Basic YTpi", "Bearer", f"Bearer {token}x", "Bearer a.b.c"):
         refused = client.post("/train", headers={"Authorization": header})
         assert refused.status_code == 401
@@ -131,7 +153,7 @@ def test_an_outside_token_is_asked_of_its_issuer(house: House) -> None:
     house.outside = Outside()
     client = house.client()
     passed = client.post("/predict", headers={"Authorization": "Bearer theirs"})
-    assert passed.json() == {"name": "https://issuer.example#ada"}
+    assert passed.json()["name"] == "https://issuer.example#ada"
     assert client.post("/predict", headers={"Authorization": "Bearer x"}).status_code == 401
     expired, _ = house.tokens.issue("Ada", role="user")
     signed = {"Authorization": f"Bearer {expired[:-2]}"}
@@ -140,7 +162,7 @@ def test_an_outside_token_is_asked_of_its_issuer(house: House) -> None:
 
 def test_without_a_credential_only_what_is_open_answers(house: House) -> None:
     client = house.client()
-    assert client.get("/health").json() == {"name": None}
+    assert client.get("/health").json() == {"name": None, "user": None}
     assert client.head("/health").status_code == 200
     assert client.post("/predict").status_code == 401
     assert client.get("/nowhere").status_code == 401
@@ -150,7 +172,7 @@ def test_without_a_credential_only_what_is_open_answers(house: House) -> None:
 
 def test_development_asks_for_none_but_believes_no_false_one(house: House) -> None:
     client = house.client(needs_key=False)
-    assert client.post("/train").json() == {"name": "development"}
+    assert client.post("/train").json()["name"] == "development"
     assert client.get("/unlisted").status_code == 200
     assert client.post("/train", headers={"X-API-Key": "nc_x"}).status_code == 401
 
@@ -189,6 +211,55 @@ def test_a_forwarded_address_counts_from_a_proxy_only(house: House) -> None:
         for n in range(61)
     ]
     assert codes == [200] * 60 + [429]
+
+
+def test_what_costs_more_is_counted_as_more(house: House) -> None:
+    client, (header, _) = house.client(), house.key()
+    first = client.post("/predict?more=49", headers=header)
+    assert (first.status_code, first.headers["x-ratelimit-remaining-minute"]) == (200, "10")
+    refused = client.post("/predict?more=49", headers=header)
+    assert (refused.status_code, refused.json()["error"]) == (429, "Rate limit exceeded")
+    assert refused.headers["x-ratelimit-remaining-minute"] == "9"  # nothing but the one itself
+    assert int(refused.headers["retry-after"]) > 0
+    assert client.post("/predict?more=8", headers=header).status_code == 200
+    unlimited = house.client(limited=False)
+    codes = {unlimited.post("/predict?more=99", headers=header).status_code for _ in range(70)}
+    assert codes == {200}
+    assert "ratelimit" not in unlimited.post("/predict", headers=header).headers
+    wrong = {"X-API-Key": "nc_wrong"}
+    codes = {unlimited.post("/predict", headers=wrong).status_code for _ in range(70)}
+    assert codes == {401}
+
+
+def test_workers_that_share_their_limits_do_so_at_the_door(house: House) -> None:
+    shared = MemoryRates(clock=lambda: 0)
+    header, _ = house.key(tier="free")
+    workers = []
+    for _ in range(2):
+        house.rates = FallbackRates(shared, MemoryRates())
+        workers.append(house.client())
+    codes = [workers[n % 2].post("/predict", headers=header).status_code for n in range(8)]
+    assert codes == [200] * 6 + [429] * 2
+    wrong = {"X-API-Key": "nc_wrong"}
+    codes = [workers[n % 2].post("/predict", headers=wrong).status_code for n in range(62)]
+    assert codes == [401] * 60 + [429] * 2
+
+
+def test_a_key_asks_for_its_users_and_a_token_for_its_own(house: House) -> None:
+    client, (header, key_id) = house.client(), house.key()
+    token, _ = house.tokens.issue("Ada", role="user")
+
+    def user(named: str, **headers: str) -> str:
+        asked = {**headers, "X-User-ID": named}
+        return str(client.post("/predict", headers=asked).json()["user"])
+
+    assert user("u-7", **header) == "u-7"
+    assert user("u" * 257, **header) == user("a\tb", **header) == f"key:{key_id}"
+    assert user("Bob", authorization=f"Bearer {token}") == "Ada"
+    developing = house.client(needs_key=False)
+    assert developing.post("/predict", headers={"X-User-ID": "u-8"}).json()["user"] == "u-8"
+    unknown = client.get("/health", headers={"X-User-ID": "u-7"})
+    assert unknown.json()["user"] is None
 
 
 def test_failures_of_the_service_are_counted(house: House) -> None:

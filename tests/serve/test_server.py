@@ -8,15 +8,16 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from nextcall.cli.serve import serve
-from nextcall.serve.loading import open_trials
+from nextcall.serve.loading import open_stores
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.server import address, bind, loading_for_good
@@ -27,22 +28,25 @@ SECRET = "Slartibartfast"  # noqa: S105  # a word of a prompt that must appear n
 
 
 @pytest.fixture
-def process(
-    predictor: Predictor, settings: Settings, tmp_path: Path
-) -> Iterator[subprocess.Popen[str]]:
-    """Start the command on a free port; the catalogue and the model lie where it is told."""
+def variables(predictor: Predictor, settings: Settings, tmp_path: Path) -> dict[str, str]:
+    """Tell where the catalogue and the model lie."""
     assert predictor.ranker is not None
+    return {
+        **os.environ,
+        "NEXTCALL_MODEL": str(settings.model),
+        "NEXTCALL_CATALOG": str(settings.catalog),
+        "NEXTCALL_CACHE_DIR": str(settings.cache_dir),
+        "NEXTCALL_DATABASE_URL": f"sqlite:///{tmp_path}/kept/a.db",
+    }
+
+
+@contextmanager
+def started_with(variables: dict[str, str], *options: str) -> Iterator[subprocess.Popen[str]]:
     started = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "serve", "--port", "0"],
+        [sys.executable, "-c", COMMAND, "serve", "--port", "0", *options],
         stderr=subprocess.PIPE,
         text=True,
-        env={
-            **os.environ,
-            "NEXTCALL_MODEL": str(settings.model),
-            "NEXTCALL_CATALOG": str(settings.catalog),
-            "NEXTCALL_CACHE_DIR": str(settings.cache_dir),
-            "NEXTCALL_DATABASE_URL": f"sqlite:///{tmp_path}/kept/a.db",
-        },
+        env=variables,
     )
     try:
         yield started
@@ -51,16 +55,24 @@ def process(
         started.communicate()
 
 
-def place(process: subprocess.Popen[str]) -> str:
+@pytest.fixture
+def process(variables: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """Start the command on a free port."""
+    with started_with(variables) as started:
+        yield started
+
+
+def place(process: subprocess.Popen[str], *, production: bool = False) -> str:
     """Read what the command says until it says where it listens."""
     assert process.stderr is not None
     said = ""
-    while (found := re.search(r"at (http://127\.0\.0\.1:\d+) ", said)) is None:
+    while (found := re.search(r"at (http://\S+:\d+) ", said)) is None:
         line = process.stderr.readline()
         assert line, said
         said += line
     assert "warning" not in said
-    assert process.stderr.readline().startswith("DEVELOPMENT MODE: no key is asked for")
+    if not production:
+        assert process.stderr.readline().startswith("DEVELOPMENT MODE: no key is asked for")
     return found[1]
 
 
@@ -130,11 +142,55 @@ def test_a_test_lives_on_after_the_service(
     assert "Traceback" not in rest
     file = tmp_path / "kept" / "a.db"
     assert [each.name for each in file.parent.iterdir()] == [file.name]  # closed: no log is left
-    with open_trials(load_settings(database_url=f"sqlite:///{file}")) as trials:
+    with open_stores(load_settings(database_url=f"sqlite:///{file}")) as stores:
+        trials = stores.trials
         (kept,) = trials.find()
         assert (kept.test_id, kept.status) == (test_id, "running")
         events = [each.events for each in trials.analyze(test_id).variant_results]
         assert sorted(events) == [0, 1]
+
+
+def test_in_production_a_key_opens_until_it_is_revoked(variables: dict[str, str]) -> None:
+    variables |= {
+        "NEXTCALL_ENVIRONMENT": "production",
+        "NEXTCALL_SECRET": "q8Zr1vT0mXw5LkYb2HsJd7NcPfUgEa93",
+    }
+
+    def command(*arguments: str) -> str:
+        whole = [sys.executable, "-c", COMMAND, *arguments]
+        done = subprocess.run(whole, env=variables, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    key = command("keys", "create", "portal", "--role", "user").strip()
+    (key_id,) = re.findall(r"^\S+", command("keys", "list").splitlines()[-1])
+    prompt = {"prompt": f"list the queues of {SECRET}"}
+    with (
+        started_with(variables, "--host", "127.0.0.1") as process,
+        client_of(place(process, production=True)) as asking,
+    ):
+        assert asking.post("/predict", json=prompt).status_code == 401
+        asking.headers["X-API-Key"] = key
+        answer = asking.post("/predict", json=prompt)
+        assert (answer.status_code, answer.headers["x-ratelimit-limit-minute"]) == (200, "60")
+        later = command("keys", "create", "agent", "--role", "user").strip()
+        end = time.monotonic() + 10
+        while asking.post("/predict", json=prompt, headers={"X-API-Key": later}).is_error:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        command("keys", "revoke", key_id)
+        while asking.post("/predict", json=prompt).status_code != 401:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=30)
+    assert SECRET not in rest
+    assert key not in rest
+    told = command("audit", "search")
+    for action in ("service started", "service stopped", "revoked", "refused"):
+        assert action in told
+    assert SECRET not in told
+    assert key not in told
+    command("audit", "verify")  # which would end with another code
 
 
 def test_a_database_that_cannot_be_opened_is_told(

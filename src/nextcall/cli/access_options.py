@@ -1,7 +1,6 @@
 """What the verbs of users, keys, tokens and the audit log share: database, secrets, who asks."""
 
 import getpass
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,20 +24,18 @@ DatabaseOption: TypeAlias = Annotated[
 @contextmanager
 def opened(url: str | None) -> Iterator["Database"]:
     """Open the database that is named: by an option, the environment, or nobody."""
-    from nextcall.locations import data_dir
+    from nextcall.serve.settings import load_settings
     from nextcall.storage.opening import open_database
 
-    named = url or os.environ.get("NEXTCALL_DATABASE_URL")
-    with open_database(named or f"sqlite:///{data_dir() / 'nextcall.db'}") as database:
+    with open_database(load_settings(database_url=url).database_url) as database:
         yield database
 
 
 def audit_key() -> bytes:
     """Give the key of the audit log, from ``NEXTCALL_AUDIT_SECRET``; none where it is not set."""
-    from nextcall.access.secret_rules import check_secret, derive
+    from nextcall.serve.settings import load_settings
 
-    secret = os.environ.get("NEXTCALL_AUDIT_SECRET")
-    return derive(check_secret("NEXTCALL_AUDIT_SECRET", secret), "audit") if secret else b""
+    return load_settings().audit_key()
 
 
 class Recorded:

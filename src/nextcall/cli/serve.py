@@ -42,7 +42,7 @@ def serve(
     # Read when the libraries load: requests run side by side, each on one thread.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
-    from nextcall.serve.settings import load_settings, require_authentication  # fast --help
+    from nextcall.serve.settings import load_settings  # fast --help
 
     settings = load_settings(
         model=model,
@@ -52,26 +52,27 @@ def serve(
         host=host,
         port=port,
     )
-    require_authentication(settings)
+    mode = settings.mode()
     from nextcall.serve.server import address, bind, loading_for_good, run
 
     with bind(settings.host, settings.port) as listening, ExitStack() as opened:
         with loading_for_good():
             from nextcall.serve.app import create_app  # a second that bad input need not wait for
-            from nextcall.serve.loading import load_predictor, open_trials
+            from nextcall.serve.loading import load_predictor, open_stores
 
             predictor = load_predictor(settings, progress=progress)
             predictor.warm()
-            trials = opened.enter_context(open_trials(settings))
+            stores = opened.enter_context(open_stores(settings))
         if predictor.fallback_reason is not None:
             note(
                 f"warning: no trained ranker in {settings.model}, fused retrieval answers "
                 f"({predictor.fallback_reason})"
             )
-        app = create_app(predictor, settings=settings, trials=trials)
+        app = create_app(predictor, settings=settings, trials=stores.trials, door=stores.door)
         note(
             f"Serving {predictor.index.catalog.name} ({len(predictor.index):,} operations) at "
-            f"{address(listening)} (documentation: {address(listening)}/docs).\n"
-            "DEVELOPMENT MODE: no key is asked for; only this machine can connect."
+            f"{address(listening)} (documentation: {address(listening)}/docs)."
         )
+        if mode.notice is not None:
+            note(mode.notice)
         run(app, listening)

@@ -1,6 +1,5 @@
 """The verb `token`: make or revoke a token."""
 
-import os
 from typing import Annotated
 
 import typer
@@ -28,6 +27,8 @@ def token(
     from nextcall.access.credentials import Credentials
     from nextcall.access.modes import production
     from nextcall.access.tokens import LIFETIME, Tokens, revoke_token
+    from nextcall.serve.access_settings import revealed
+    from nextcall.serve.settings import load_settings
 
     if (user is None) == (revoke is None):
         raise ValueError("user or --revoke must be given, and not both.")
@@ -38,7 +39,7 @@ def token(
             revoke_token(kept, revoke, expires_at=ends, now=recorded.now, also=recorded)
         note(f"Token {revoke} is revoked.")
         return
-    mode = production(secret=os.environ.get("NEXTCALL_SECRET"))
+    mode = production(secret=revealed(load_settings().secret))
     with opened(database) as kept:
         credentials = Credentials(kept)
         credentials.refresh()

@@ -208,6 +208,22 @@ class DatabaseHealth(Answered):
     running_tests: int | None = Field(description="Null where it cannot be reached.")
 
 
+LimitsHealth = Literal["off", "memory", "redis", "memory, for Redis is away"]
+"""Where requests are counted."""
+
+
+class AccessHealth(Answered):
+    """The front door: who may ask, and how often."""
+
+    status: Literal["ok", "degraded"]
+    environment: Literal["development", "production"]
+    limits: LimitsHealth = Field(description="Where requests are counted.")
+    keys_known: bool = Field(
+        description="Whether the database of keys and revocations answered lately; where it did "
+        "not, nobody is believed."
+    )
+
+
 class Components(Answered):
     """Each part that an answer needs."""
 
@@ -215,13 +231,15 @@ class Components(Answered):
     catalog: CatalogHealth
     embedder: EmbedderHealth
     database: DatabaseHealth | None = Field(description="Null where no A/B tests are served.")
+    access: AccessHealth | None = Field(description="Null where there is no front door.")
 
 
 class Health(Answered):
     """Whether the service answers, and with what."""
 
     status: Literal["ok", "degraded"] = Field(
-        description="degraded: without a trained ranker, or with a database that is out of reach."
+        description="degraded: without a trained ranker, or with a database or a Redis that is "
+        "out of reach."
     )
     version: str
     uptime_seconds: float

@@ -9,17 +9,22 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from starlette.middleware.cors import CORSMiddleware
 
 from nextcall import __version__
 from nextcall.serve.body_limit import BodyLimit
+from nextcall.serve.door import Door
 from nextcall.serve.errors import add_error_handlers
+from nextcall.serve.front_door import FrontDoor
+from nextcall.serve.gate import Gate
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.routes.health import health_routes
+from nextcall.serve.routes.metrics import DoorMetrics, metrics_routes
 from nextcall.serve.routes.pages import STATIC, page_assets, page_routes
 from nextcall.serve.routes.predictions import prediction_routes
 from nextcall.serve.routes.trials import sighting_routes, trial_routes
 from nextcall.serve.schemas import Limits, PredictRequest
-from nextcall.serve.settings import Settings, require_authentication
+from nextcall.serve.settings import Settings
 from nextcall.serve.trial_schemas import (
     AssignAsked,
     ChangeAsked,
@@ -42,7 +47,11 @@ _PARSED: Final[Sequence[type[BaseModel]]] = (  # bodies that their routes read t
 
 
 def create_app(
-    predictor: Predictor, *, settings: Settings, trials: Trials | None = None
+    predictor: Predictor,
+    *,
+    settings: Settings,
+    trials: Trials | None = None,
+    door: Door | None = None,
 ) -> FastAPI:
     """Build the service over one loaded predictor.
 
@@ -54,13 +63,17 @@ def create_app(
         Limits of requests, and how many are computed side by side.
     trials : Trials, optional
         A/B tests; whoever opened them closes them. Without them there are no such routes.
+    door : Door, optional
+        Says who may ask; whoever opened it closes it. Without it everybody may, as often as they
+        like.
 
     Raises
     ------
     ValueError
-        Where the settings ask for production, which this version cannot keep safe.
+        Where the settings ask for production, and there is no door.
     """
-    require_authentication(settings)
+    if settings.environment == "production" and door is None:
+        raise ValueError("door must be given in production, where everybody is asked for a key.")
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -84,15 +97,34 @@ def create_app(
     if trials is not None:
         app.include_router(sighting_routes(trials))  # asked most, and so looked at first
     app.include_router(prediction_routes(predictor, limits=limits, max_batch=settings.max_batch))
-    app.include_router(health_routes(predictor, trials))
+    app.include_router(health_routes(predictor, trials, door))
+    app.include_router(metrics_routes(None if door is None else DoorMetrics(door)))
     if trials is not None:
         app.include_router(trial_routes(trials))
     app.include_router(page_routes(_TITLE))
     app.mount(f"/{STATIC}", page_assets(), name=STATIC)
-    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    _add_middleware(app, settings, door)
     add_error_handlers(app)
     app.openapi = lambda: _description(app, limits)  # type: ignore[method-assign]  # the documented way
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, door: Door | None) -> None:
+    """Put up what a request passes; the last that is added is the first that it meets."""
+    if door is not None:
+        app.add_middleware(FrontDoor, door=door, open_prefixes=[f"/{STATIC}/"])
+    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    addresses = None if door is None else door.addresses
+    app.add_middleware(Gate, rates=addresses, trusted=settings.proxies)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_credentials=settings.allow_credentials,
+            allow_methods=["GET", "POST", "PUT"],
+            allow_headers=["Authorization", "X-API-Key", "X-Request-ID", "X-User-ID"],
+            expose_headers=["RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
+        )
 
 
 def _description(app: FastAPI, limits: Limits) -> dict[str, Any]:

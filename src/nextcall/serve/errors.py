@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from nextcall.serve.admission import RateLimitedError, too_often
 from nextcall.serve.problems import Problem, RefusedError, invalid, json_response, problem
 from nextcall.storage.database import OUT_OF_REACH
 from nextcall.storage.group_writer import WriterClosedError
@@ -24,6 +25,10 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(RefusedError)
     async def refused(_: Request, error: RefusedError) -> Response:
         return json_response(error.refusal, status=error.status)
+
+    @app.exception_handler(RateLimitedError)
+    async def too_many(_: Request, error: RateLimitedError) -> Response:
+        return too_often(error.decision)
 
     @app.exception_handler(RequestValidationError)
     async def failed_validation(_: Request, error: RequestValidationError) -> Response:

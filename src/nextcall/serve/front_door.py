@@ -5,61 +5,41 @@ Pure ASGI: it costs no task and no queue of its own.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 import anyio.to_thread
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextcall.access.audit_event import AuditEvent, Kind
-from nextcall.access.audit_log import AuditLog
-from nextcall.access.credentials import Credentials
-from nextcall.access.identifiers import Identifiers, Network, client_address
-from nextcall.access.limiter import Limiter
-from nextcall.access.load_factor import LoadFactor
-from nextcall.access.outside_issuer import OutsideIssuer
 from nextcall.access.permissions import route_of
 from nextcall.access.principal import CredentialError, CredentialsUnavailableError, Principal
-from nextcall.access.rate_decision import Decision, rate_headers, rate_refusal
-from nextcall.access.tokens import Tokens
+from nextcall.access.rate_decision import UNLIMITED_DECISION, Decision, rate_headers
+from nextcall.serve.admission import Admission, too_often
+from nextcall.serve.door import Door
 from nextcall.serve.problems import Problem, json_response
 
 _DEVELOPER: Final = Principal(name="development", role="admin")
 _FAILURES: Final = "/failed-authentication"  # of an endpoint with rates of its own, or the general
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
-    """What a front door asks; one a process."""
-
-    needs_key: bool
-    """Whether a request without a credential is refused; see `AccessMode.needs_key`."""
-    credentials: Credentials
-    tokens: Tokens
-    limiter: Limiter
-    identifiers: Identifiers
-    audit: AuditLog
-    load: LoadFactor
-    outside: OutsideIssuer | None = None
+_LONGEST_USER: Final = 256
 
 
 class FrontDoor:
     """ASGI middleware: authenticates, authorises, and limits rates; then passes a request on.
 
-    A key comes in ``X-API-Key``, a token in ``Authorization: Bearer``; who both stand for is in
-    ``scope["state"]["principal"]``, none where nobody had to be known. Failed authentications of an
-    address are limited as its requests are, apart from them; those within the limit, and what a
-    role does not permit, are in the audit log.
+    A key comes in ``X-API-Key``, a token in ``Authorization: Bearer``. What is known of who asks is
+    in ``scope["state"]["admission"]``. Failed authentications of an address are limited as its
+    requests are, apart from them; those within the limit, and what a role does not permit, are in
+    the audit log.
 
     Parameters
     ----------
     app : ASGI application
+        Within `AddressLimit`, which says where a request comes from.
     door : Door
-    trusted : sequence of network
-        Of proxies whose ``X-Forwarded-For`` is believed.
     open_prefixes : sequence of str
         Of paths that are open to all and not limited, such as static files.
     clock : callable
@@ -71,12 +51,12 @@ class FrontDoor:
         app: ASGIApp,
         *,
         door: Door,
-        trusted: Sequence[Network] = (),
         open_prefixes: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.app = app
-        self._door, self._trusted, self._clock = door, trusted, clock
+        self._door, self._clock = door, clock
+        self._needs_key = door.mode.needs_key
         self._open = tuple(open_prefixes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,46 +69,28 @@ class FrontDoor:
             return
         route, permission = route_of(scope["method"], scope["path"])
         headers = dict(scope["headers"])
-        address = self._address(scope, headers)
         try:
-            principal = await self._authenticate(headers, asked=permission is not None)
+            principal = await self._identify(headers, asked=permission is not None)
         except CredentialError as error:
-            refusal = await self._unknown(error.reason, route, address)
+            refusal = await self._unknown(error.reason, route, scope)
         except CredentialsUnavailableError:
             unavailable = "Credentials cannot be checked now"
             refusal = _refusal(HTTPStatus.SERVICE_UNAVAILABLE, unavailable)
         else:
-            admitted = await self._admit(principal, route, permission, address)
-            if isinstance(admitted, Decision):
-                scope.setdefault("state", {})["principal"] = principal
-                await self.app(scope, receive, self._telling(send, admitted, route))
+            if principal is None or permission is None or principal.may(permission):
+                await self._pass_on(principal, route, headers, scope, receive, send)
                 return
-            refusal = admitted
+            await self._tell("authorization", principal.name, route, permission, scope)
+            refusal = _refusal(HTTPStatus.FORBIDDEN, f"Permission {permission} is needed")
         await refusal(scope, receive, send)
 
-    async def _admit(
-        self, principal: Principal | None, route: str, permission: str | None, address: str
-    ) -> Decision | Response:
-        """Say how often somebody may still ask, or why not at all."""
-        if principal is not None and permission is not None and not principal.may(permission):
-            await self._tell("authorization", "refused", principal.name, route, permission)
-            return _refusal(HTTPStatus.FORBIDDEN, f"Permission {permission} is needed")
-        decision = self._take(principal, address, route)
-        return decision if decision.allowed else self._too_often(decision)
-
-    def _address(self, scope: Scope, headers: dict[bytes, bytes]) -> str:
-        peer = scope["client"][0] if scope.get("client") else "unknown"
-        forwarded = headers.get(b"x-forwarded-for")
-        text = None if forwarded is None else forwarded.decode("latin-1")
-        return client_address(peer, text, trusted=self._trusted)
-
-    async def _authenticate(self, headers: dict[bytes, bytes], *, asked: bool) -> Principal | None:
+    async def _identify(self, headers: dict[bytes, bytes], *, asked: bool) -> Principal | None:
         key = headers.get(b"x-api-key")
         if key is not None:
             return self._door.credentials.check_key(key.decode("latin-1"))
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if not scheme:
-            if not self._door.needs_key:
+            if not self._needs_key:
                 return _DEVELOPER
             if asked:
                 raise CredentialError("missing")
@@ -142,56 +104,100 @@ class FrontDoor:
                 raise
         return await anyio.to_thread.run_sync(self._door.outside.verify, token.strip())
 
-    async def _unknown(self, reason: str, route: str, address: str) -> Response:
-        identifier = self._door.identifiers.of(address=f"failed:{address}")
-        decision = self._door.limiter.take(identifier, endpoint=_FAILURES)
+    async def _pass_on(
+        self,
+        principal: Principal | None,
+        route: str,
+        headers: dict[bytes, bytes],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Count the request, and let the application answer it where it is not one too many."""
+        door = self._door
+        admission = Admission(
+            principal=principal,
+            user=_user(principal, headers.get(b"x-user-id")),
+            route=route,
+            limiter=door.limiter,
+        )
+        scope["state"]["admission"] = admission
+        if door.limiter is None:
+            await self.app(scope, receive, send)
+            return
+        if principal is None or principal is _DEVELOPER:
+            admission.identifier = door.identifiers.of(address=scope["state"]["address"])
+        else:
+            admission.identifier = door.identifiers.of(key=principal.key_id, user=principal.name)
+        if door.shared is None:
+            admission.take()
+        else:
+            await anyio.to_thread.run_sync(admission.take)
+        if admission.decision.allowed:
+            await self.app(scope, receive, self._telling(send, admission))
+        else:
+            await self._too_often(admission.decision)(scope, receive, send)
+
+    async def _unknown(self, reason: str, route: str, scope: Scope) -> Response:
+        decision = await self._count_failure(scope["state"]["address"])
         if not decision.allowed:
             return self._too_often(decision)
-        await self._tell("authentication", "refused", None, route, reason)
+        await self._tell("authentication", None, route, reason, scope)
         response = _refusal(HTTPStatus.UNAUTHORIZED, "A valid credential is needed")
         response.headers["www-authenticate"] = 'Bearer realm="nextcall"'
         return response
 
-    def _take(self, principal: Principal | None, address: str, route: str) -> Decision:
-        of = self._door.identifiers.of
-        if principal is None or principal is _DEVELOPER:
-            return self._door.limiter.take(of(address=address), endpoint=route)
-        return self._door.limiter.take(
-            of(key=principal.key_id, user=principal.name),
-            endpoint=route,
-            tier=principal.tier,
-            multiplier=principal.rate_limit_multiplier,
-        )
+    async def _count_failure(self, address: str) -> Decision:
+        door = self._door
+        if door.limiter is None:
+            return UNLIMITED_DECISION
+        identifier = door.identifiers.of(address=f"failed:{address}")
+        take = partial(door.limiter.take, identifier, endpoint=_FAILURES)
+        return take() if door.shared is None else await anyio.to_thread.run_sync(take)
 
     def _too_often(self, decision: Decision) -> Response:
         now = self._clock()
-        response = JSONResponse(rate_refusal(decision, now=now), HTTPStatus.TOO_MANY_REQUESTS)
+        response = too_often(decision, now=now)
         response.raw_headers += rate_headers(decision, now=now)
         return response
 
-    def _telling(self, send: Send, decision: Decision, route: str) -> Send:
+    def _telling(self, send: Send, admission: Admission) -> Send:
+        load, clock = self._door.load, self._clock
+
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
-                failed = message["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR
-                self._door.load.observe_request(route, failed=failed)
-                told = rate_headers(decision, now=self._clock())
+                load.observe_request(admission.route, failed=message["status"] >= 500)
+                told = rate_headers(admission.decision, now=clock())
                 message = {**message, "headers": [*message.get("headers", ()), *told]}
             await send(message)
 
         return tell
 
     async def _tell(
-        self, kind: Kind, action: str, user: str | None, route: str, reason: str
+        self, kind: Kind, user: str | None, route: str, reason: str, scope: Scope
     ) -> None:
+        if self._door.audit is None:
+            return
+        request_id = scope["state"].get("request_id")
         event = AuditEvent(
             at=datetime.fromtimestamp(self._clock(), UTC),
             kind=kind,
-            action=action,
+            action="refused",
             severity="warning",
             user=user,
-            details={"route": route, "reason": reason},
+            details={"route": route, "reason": reason, "request_id": request_id},
         )
         await self._door.audit.offer(event)
+
+
+def _user(principal: Principal | None, named: bytes | None) -> str | None:
+    """Say for whom is asked: a key may name one of its own users, a token speaks for its own."""
+    if principal is None:
+        return None
+    if named is None or (principal.key_id is None and principal is not _DEVELOPER):
+        return principal.name
+    text = named.decode("latin-1")
+    return text if text.isprintable() and len(text) <= _LONGEST_USER else principal.name
 
 
 def _refusal(status: HTTPStatus, error: str) -> Response:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from nextcall.catalog.load import load_catalog
 from nextcall.embedding.static_files import EncoderError
 from nextcall.progress import Progress, silent
 from nextcall.ranking.model_files import ModelError, load_ranker
+from nextcall.serve.door import Door, open_door
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings
 from nextcall.storage.opening import open_database
@@ -14,17 +16,29 @@ from nextcall.training.opening import open_for_model, open_index
 from nextcall.trials.trials import Trials
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """What a service keeps in its database: A/B tests, and who may ask."""
+
+    trials: Trials
+    door: Door
+
+
 @contextmanager
-def open_trials(settings: Settings) -> Iterator[Trials]:
-    """Open the A/B tests of the database that is set; when the block ends, what waits is written.
+def open_stores(settings: Settings) -> Iterator[Stores]:
+    """Open what is kept in the database that is set; when the block ends, what waits is written.
 
     Raises
     ------
     ValueError, OSError
-        Where the database cannot be opened; see `open_database`.
+        Where the database cannot be opened (see `open_database`), or the front door (`open_door`).
     """
-    with open_database(settings.database_url) as database, Trials(database) as trials:
-        yield trials
+    with (
+        open_database(settings.database_url) as database,
+        Trials(database) as trials,
+        open_door(settings, database) as door,
+    ):
+        yield Stores(trials=trials, door=door)
 
 
 def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predictor:

@@ -1,18 +1,18 @@
 """What the service is told by its environment: read once, checked, then passed on."""
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from nextcall.locations import cache_dir, data_dir, model_for
 from nextcall.ranking.abstention import NONE_THRESHOLD
+from nextcall.serve.access_settings import AccessSettings
 
 
-class Settings(BaseSettings):
+class Settings(AccessSettings):
     """Every setting of the service; the variable of a field is ``NEXTCALL_`` and its name.
 
     The environment wins over the file ``.env`` of the working folder, what is given by name wins
@@ -28,14 +28,6 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    environment: Literal["development", "production"] = Field(
-        "development",
-        description="development needs no key and answers this machine only; production needs keys",
-    )
-    host: str = Field(
-        default_factory=lambda values: _default_host(str(values["environment"])),
-        description="address to listen on; 127.0.0.1 in development, 0.0.0.0 in production",
-    )
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     data_dir: Path = Field(
         default_factory=data_dir, description="folder of catalogues and models; data"
@@ -90,11 +82,6 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        if self.environment == "development" and not _is_loopback(self.host):
-            raise ValueError(
-                "host must be a loopback address such as 127.0.0.1 in development, where no key "
-                f"is asked for, got {self.host!r}."
-            )
         if self.default_predictions > self.max_predictions:
             raise ValueError(
                 f"default_predictions must be at most max_predictions ({self.max_predictions}), "
@@ -119,36 +106,9 @@ def load_settings(**given: object) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
     except ValidationError as error:
-        raise ValueError("; ".join(_complaint(one) for one in error.errors())) from error
-
-
-def require_authentication(settings: Settings) -> None:
-    """Refuse to serve in production, which must ask for keys, while there is nothing that does.
-
-    Raises
-    ------
-    ValueError
-        Where the environment is production.
-    """
-    if settings.environment == "production":
-        raise ValueError(
-            "NEXTCALL_ENVIRONMENT must be 'development', got 'production': production refuses to "
-            "run without authentication, and this version has none. Run it on a loopback address "
-            "behind a proxy that authenticates."
-        )
-
-
-def _default_host(environment: str) -> str:
-    return "0.0.0.0" if environment == "production" else "127.0.0.1"  # noqa: S104  # production asks for keys
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+        # A default that is made of another setting is not made where that one is at fault.
+        own = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
+        raise ValueError("; ".join(map(_complaint, own))) from error
 
 
 def _complaint(error: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from nextcall import __version__
 from nextcall.serve.app import create_app
-from nextcall.serve.loading import open_trials
+from nextcall.serve.loading import open_stores
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
 
@@ -38,6 +38,7 @@ def test_every_component_is_told(client: TestClient, predictor: Predictor) -> No
         },
         "embedder": {"status": "ok", "name": predictor.index.embedder.name, "dimensions": 384},
         "database": None,
+        "access": None,
     }
 
 
@@ -58,7 +59,8 @@ def test_the_database_of_tests_is_told_and_so_is_its_loss(
     predictor: Predictor, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "kept" / "a.db"
-    with open_trials(load_settings(database_url=f"sqlite:///{file}")) as trials:
+    with open_stores(load_settings(database_url=f"sqlite:///{file}")) as stores:
+        trials = stores.trials
         app = create_app(predictor, settings=settings, trials=trials)
         with TestClient(app, raise_server_exceptions=False) as asking:
             assert asking.get("/api/ab-testing/tests").json() == {"tests": []}

@@ -6,20 +6,25 @@ from fastapi import APIRouter
 
 from nextcall import __version__
 from nextcall.serve.answers import (
+    AccessHealth,
     CatalogHealth,
     Components,
     DatabaseHealth,
     EmbedderHealth,
     Health,
+    LimitsHealth,
     RankerHealth,
 )
+from nextcall.serve.door import Door
 from nextcall.serve.memory import memory_usage_mb
 from nextcall.serve.predictor import Predictor
 from nextcall.storage.database import OUT_OF_REACH
 from nextcall.trials.trials import Trials
 
 
-def health_routes(predictor: Predictor, trials: Trials | None = None) -> APIRouter:
+def health_routes(
+    predictor: Predictor, trials: Trials | None = None, door: Door | None = None
+) -> APIRouter:
     """Make ``GET /health``."""
     router = APIRouter(tags=["health"])
     started = time.monotonic()
@@ -28,13 +33,15 @@ def health_routes(predictor: Predictor, trials: Trials | None = None) -> APIRout
     def health() -> Health:
         """Tell of each component whether it works, and what it is."""
         database = None if trials is None else _database(trials)
-        whole = predictor.ranker and (database is None or database.status == "ok")
+        access = None if door is None else _access(door)
+        others = [part.status for part in (database, access) if part is not None]
+        whole = predictor.ranker is not None and all(status == "ok" for status in others)
         return Health(
             status="ok" if whole else "degraded",
             version=__version__,
             uptime_seconds=round(time.monotonic() - started, 3),
             memory_usage_mb=memory_usage_mb(),
-            components=_components(predictor, database),
+            components=_components(predictor, database, access),
         )
 
     return router
@@ -48,7 +55,24 @@ def _database(trials: Trials) -> DatabaseHealth:
     return DatabaseHealth(status="ok", backend=trials.backend, running_tests=running)
 
 
-def _components(predictor: Predictor, database: DatabaseHealth | None) -> Components:
+def _access(door: Door) -> AccessHealth:
+    limits: LimitsHealth = "memory"
+    if door.limiter is None:
+        limits = "off"
+    elif door.shared is not None:
+        limits = "memory, for Redis is away" if door.shared.degraded else "redis"
+    away = not door.credentials.is_fresh or limits == "memory, for Redis is away"
+    return AccessHealth(
+        status="degraded" if away else "ok",
+        environment=door.mode.environment,
+        limits=limits,
+        keys_known=door.credentials.is_fresh,
+    )
+
+
+def _components(
+    predictor: Predictor, database: DatabaseHealth | None, access: AccessHealth | None
+) -> Components:
     catalog, embedder, card = predictor.index.catalog, predictor.index.embedder, predictor.card
     return Components(
         ranker=RankerHealth(
@@ -67,4 +91,5 @@ def _components(predictor: Predictor, database: DatabaseHealth | None) -> Compon
         ),
         embedder=EmbedderHealth(name=embedder.name, dimensions=embedder.dimensions),
         database=database,
+        access=access,
     )

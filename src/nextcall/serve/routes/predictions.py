@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import ValidationError
 
+from nextcall.serve.admission import Admitted
 from nextcall.serve.answers import Answer, BatchAnswer, BatchItem, FullAnswer
 from nextcall.serve.bodies import Body, body_schema, parsed_body, refused
 from nextcall.serve.predictor import Predictor
@@ -47,7 +48,7 @@ def prediction_routes(predictor: Predictor, *, limits: Limits, max_batch: int) -
             }
         ),
     )
-    def predict_batch(body: Body, detail: Detail = "short") -> Response:
+    def predict_batch(body: Body, admission: Admitted, detail: Detail = "short") -> Response:
         """Answer up to 100 requests; one that fails validation does not keep the others back."""
         start = time.perf_counter()
         asked = parsed_body(body)
@@ -56,6 +57,7 @@ def prediction_routes(predictor: Predictor, *, limits: Limits, max_batch: int) -
         if not 1 <= len(asked) <= max_batch:
             rule = f"Should hold 1 to {max_batch} requests"
             raise refused("body", rule, f"{len(asked)} requests")
+        admission.charge(len(asked) - 1)
         results = []
         for values in asked:
             request = _checked(values, limits)

@@ -1,0 +1,160 @@
+"""Settings of who may ask, from where, and how often."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+from nextcall.access.identifiers import Network, networks
+from nextcall.access.modes import AccessMode, development, is_loopback, production
+from nextcall.access.permissions import check_role
+from nextcall.access.rate_rules import RatePolicy, Rates
+from nextcall.access.secret_rules import check_secret, derive
+
+_Words = Annotated[
+    tuple[str, ...],
+    NoDecode,  # separated by spaces, not JSON
+    BeforeValidator(lambda value: tuple(value.split()) if isinstance(value, str) else value),
+]
+
+
+class AccessSettings(BaseSettings):
+    """What the front door is told; a part of `nextcall.serve.settings.Settings`."""
+
+    environment: Literal["development", "production"] = Field(
+        "development",
+        description="development needs no key and answers this machine only; production needs keys",
+    )
+    host: str = Field(
+        default_factory=lambda values: _default_host(str(values["environment"])),
+        description="address to listen on; 127.0.0.1 in development, 0.0.0.0 in production",
+    )
+    secret: SecretStr | None = Field(
+        None,
+        description="at least 32 bytes; signs tokens and hashes the identifiers of limits",
+    )
+    previous_secrets: SecretStr | None = Field(
+        None, description="separated by spaces; tokens signed with them are still believed"
+    )
+    audit_secret: SecretStr | None = Field(
+        None, description="at least 32 bytes; keys the chain of the audit log"
+    )
+    audit_enabled: bool = Field(True, description="whether refusals are kept in the audit log")
+    audit_days: int = Field(90, ge=1, description="days that the audit log is kept")
+    allowed_origins: _Words = Field(
+        (), description="other sites whose pages may ask (CORS), separated by spaces; none"
+    )
+    allow_credentials: bool = Field(
+        False, description="whether pages of those sites may send cookies"
+    )
+    trusted_proxies: _Words = Field(
+        (), description="networks whose X-Forwarded-For is believed, separated by spaces; none"
+    )
+    oidc_issuer: str | None = Field(
+        None, description="URL of an OpenID provider whose tokens are believed"
+    )
+    oidc_audience: str = Field("nextcall", description="what that provider's tokens are for")
+    oidc_role_claim: str = Field("roles", description="claim of those tokens that names roles")
+    oidc_roles: Mapping[str, str] = Field(
+        {}, description="JSON: our role for a value of that claim"
+    )
+    oidc_default_role: str = Field("guest", description="role where no value matches")
+    rate_limit_enabled: bool = Field(
+        default_factory=lambda values: values["environment"] == "production",
+        description="whether requests are limited; in production only",
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="Redis in which workers share their limits; each counts alone without"
+    )
+    rate_per_minute: int = Field(60, ge=1, description="requests of one caller in any minute")
+    rate_per_hour: int = Field(1_000, ge=1, description="requests of one caller in any hour")
+    rate_per_day: int = Field(10_000, ge=1, description="requests of one caller in any day")
+    rate_burst: int | None = Field(
+        None, ge=1, description="requests of one caller at one moment; as many as a minute's"
+    )
+    rate_adaptive: bool = Field(
+        True, description="whether limits are stricter under load, and of endpoints that fail"
+    )
+    rate_strikes: int = Field(
+        20, ge=1, description="refusals within a minute after which a caller is blocked"
+    )
+    block_seconds: int = Field(300, ge=1, description="how long a caller is blocked")
+    address_per_minute: int = Field(
+        6_000, ge=1, description="requests of one address in a minute, whoever asks"
+    )
+
+    @model_validator(mode="after")
+    def _admit(self) -> Self:
+        if self.environment == "development" and not is_loopback(self.host):
+            raise ValueError(
+                "host must be a loopback address such as 127.0.0.1 in development, where no key "
+                f"is asked for, got {self.host!r}."
+            )
+        for role in (*self.oidc_roles.values(), self.oidc_default_role):
+            check_role(role)
+        _ = self.proxies
+        return self
+
+    @property
+    def proxies(self) -> Sequence[Network]:
+        """Networks of trusted proxies."""
+        try:
+            return networks(self.trusted_proxies)
+        except ValueError as error:
+            raise ValueError(f"trusted_proxies must be networks: {error}.") from None
+
+    @property
+    def rate_policy(self) -> RatePolicy:
+        """How often who may ask."""
+        rates = Rates(
+            per_minute=self.rate_per_minute,
+            per_hour=self.rate_per_hour,
+            per_day=self.rate_per_day,
+        )
+        return RatePolicy(
+            rates=rates,
+            burst=self.rate_burst,
+            strikes=self.rate_strikes,
+            block_seconds=self.block_seconds,
+        )
+
+    def mode(self) -> AccessMode:
+        """Check what the environment asks for.
+
+        Raises
+        ------
+        ValueError
+            In production without a good secret; where origins break their rule.
+        """
+        options: dict[str, Any] = {
+            "secret": revealed(self.secret),
+            "allowed_origins": self.allowed_origins,
+            "allow_credentials": self.allow_credentials,
+        }
+        if self.environment == "development":
+            return development(self.host, **options)
+        previous = (revealed(self.previous_secrets) or "").split()
+        return production(previous_secrets=previous, **options)
+
+    def audit_key(self) -> bytes:
+        """Give the key of the audit log's chain; none where no secret is set.
+
+        Raises
+        ------
+        ValueError
+            Where the secret is poor.
+        """
+        secret = revealed(self.audit_secret)
+        if secret is None:
+            return b""
+        return derive(check_secret("NEXTCALL_AUDIT_SECRET", secret), "audit")
+
+
+def revealed(secret: SecretStr | None) -> str | None:
+    """Give a secret as a text; none where there is none."""
+    return None if secret is None else secret.get_secret_value()
+
+
+def _default_host(environment: str) -> str:
+    return "0.0.0.0" if environment == "production" else "127.0.0.1"  # noqa: S104  # production asks for keys

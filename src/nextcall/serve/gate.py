@@ -1,0 +1,79 @@
+"""What every request meets first: an id, and a limit of its address. Pure ASGI."""
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from math import ceil
+from random import Random
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nextcall.access.address_rates import AddressRates
+from nextcall.access.identifiers import Network, client_address
+from nextcall.serve.problems import Problem, json_response
+
+_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+class Gate:
+    """ASGI middleware: gives a request an id, finds its address, refuses addresses that flood.
+
+    ``scope["state"]`` then has ``request_id``, which the response repeats in ``X-Request-ID``, and
+    ``address``. An id that came with the request is kept where it is 1 to 64 letters, digits, dots,
+    hyphens or underscores.
+
+    Parameters
+    ----------
+    app : ASGI application
+    rates : AddressRates, optional
+        Nothing is limited without them.
+    trusted : sequence of network
+        Of proxies whose ``X-Forwarded-For`` is believed.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, rates: AddressRates | None = None, trusted: Sequence[Network] = ()
+    ) -> None:
+        self.app = app
+        self._rates, self._trusted = rates, trusted
+        self._random = Random()  # an id is no secret
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = forwarded = None
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                given = value
+            elif name == b"x-forwarded-for":
+                forwarded = value if forwarded is None else b"%b,%b" % (forwarded, value)
+        if given is None or not _ID.fullmatch(given):
+            given = b"%032x" % self._random.getrandbits(128)
+        request_id = given
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id.decode()
+        state["address"] = address = self._address(scope, forwarded)
+
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message.get("headers", ()), (b"x-request-id", request_id)]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        wait = 0.0 if self._rates is None else self._rates.wait(address)
+        if wait == 0.0:
+            await self.app(scope, receive, tell)
+            return
+        refusal = Problem(error="Too many requests from this address")
+        response = json_response(refusal, status=HTTPStatus.TOO_MANY_REQUESTS)
+        response.headers["retry-after"] = str(ceil(wait))
+        await response(scope, receive, tell)
+
+    def _address(self, scope: Scope, forwarded: bytes | None) -> str:
+        client = scope.get("client")
+        peer = "unknown" if client is None else client[0]
+        text = None if forwarded is None else forwarded.decode("latin-1")
+        return client_address(peer, text, trusted=self._trusted)
