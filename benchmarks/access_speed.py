@@ -8,8 +8,6 @@ in this process until another process refuses the key, the worst of ``--revocati
 or writes it to ``--output``.
 """
 
-import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -17,11 +15,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import jwt
+from json_output import give, parser_of
 
 from nextcall.access.credentials import Credentials
 from nextcall.access.keys import create_key, revoke_key
@@ -51,12 +49,11 @@ with Credentials(Database(sys.argv[1])) as credentials:
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--revocations", type=int, default=20)
     parser.add_argument("--url", help="of an empty PostgreSQL; SQLite where none is given")
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
         url = arguments.url or f"sqlite:///{folder}/access.db"
@@ -68,11 +65,7 @@ def main() -> None:
                 "cpu_microseconds": _speed(database, arguments.rounds, arguments.calls),
                 "revocation_seconds": _revocation(database, url, arguments.revocations),
             }
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 def _speed(database: Database, rounds: int, calls: int) -> dict[str, float]:

@@ -7,15 +7,13 @@ request, medians of the rounds. ``key`` and ``token`` name the credential. Print
 to ``--output``.
 """
 
-import argparse
 import asyncio
-import json
 import statistics
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from json_output import give, parser_of
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextcall.access.address_rates import AddressRates
@@ -53,20 +51,15 @@ async def _send(_: Message) -> None:
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--requests", type=int, default=2000, help="of each way in a round")
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder, Database(f"sqlite:///{folder}/a.db") as database:
         migrate(database)
         with AuditLog(database) as audit:
             result = _measure(database, audit, arguments.rounds, arguments.requests)
-    text = json.dumps({"benchmark": "front_door", **result}, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give({"benchmark": "front_door", **result}, arguments.output)
 
 
 def _measure(

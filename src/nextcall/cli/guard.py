@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, TextIO
+from typing import Annotated, Literal, TextIO, cast
 
 import typer
 
@@ -48,8 +48,8 @@ def scan_texts(
         out: TextIO = sys.stdout
         if source != pipe:
             lines = stack.enter_context(source.open(encoding="utf-8"))
-        elif isinstance(sys.stdin, TextIOWrapper):
-            sys.stdin.reconfigure(encoding="utf-8")
+        else:
+            cast("TextIOWrapper", sys.stdin).reconfigure(encoding="utf-8")
         if target != pipe:
             whole = stack.enter_context(atomic_path(target))
             out = stack.enter_context(whole.open("w", encoding="utf-8"))
