@@ -147,20 +147,30 @@ def _take(state: _State, rule: RateRule, cost: int, now: int) -> Decision:
             wait, reason = max(wait, early), reason or "burst"
     if reason is not None or state.blocked_until > now:
         reason, wait = _refuse(state, rule, now, reason, wait)
+        cost = 0
     else:
         state.full_at = full_at
-        _count(state, rule, cost, now)
-    return Decision(reason, wait / _SECOND, _window_states(state, rule, now))
+        state.forget_at = max(state.forget_at, now + rule.nanoseconds[-1][0])
+    return Decision(reason, wait / _SECOND, _counted(state, rule, cost, now))
 
 
-def _count(state: _State, rule: RateRule, cost: int, now: int) -> None:
-    for log, (span, _, slot) in zip(state.logs, rule.nanoseconds, strict=True):
-        if slot and len(log.entries) >= EXACT_ENTRIES:
-            log.add(now, cost, slot)
-        else:
-            log.entries.append((now, cost))
-        log.used += cost
-        state.forget_at = max(state.forget_at, now + span)
+def _counted(state: _State, rule: RateRule, cost: int, now: int) -> tuple[WindowState, ...]:
+    """Count a cost, where there is one, and say how full the windows are."""
+    states = []
+    for seconds, log, (span, limit, slot) in zip(
+        rule.seconds, state.logs, rule.nanoseconds, strict=True
+    ):
+        entries = log.entries
+        if cost:
+            if slot and len(entries) >= EXACT_ENTRIES:
+                log.add(now, cost, slot)
+            else:
+                entries.append((now, cost))
+            log.used += cost
+        left = limit - log.used
+        reset = (entries[0][0] + span - now) / _SECOND if entries else 0.0
+        states.append(WindowState(seconds, limit, max(0, left), reset))
+    return tuple(states)
 
 
 def _refuse(
@@ -179,14 +189,3 @@ def _refuse(
     state.blocked_until = now + wait
     state.forget_at = max(state.forget_at, state.blocked_until)
     return "blocked", wait
-
-
-def _window_states(state: _State, rule: RateRule, now: int) -> tuple[WindowState, ...]:
-    states = []
-    for seconds, log, (span, limit, _) in zip(
-        rule.seconds, state.logs, rule.nanoseconds, strict=True
-    ):
-        entries, left = log.entries, limit - log.used
-        reset = (entries[0][0] + span - now) / _SECOND if entries else 0.0
-        states.append(WindowState(seconds, limit, max(0, left), reset))
-    return tuple(states)

@@ -78,20 +78,22 @@ def rate_headers(decision: Decision, *, now: float) -> list[tuple[bytes, bytes]]
     windows = decision.windows
     if not windows:
         return []
-    tightest = windows[0]
-    for state in windows:
-        if (state.remaining, -state.reset_after) < (tightest.remaining, -tightest.reset_after):
-            tightest = state
     said, names = _said_always(tuple([state[:2] for state in windows]))
-    headers, states = [*said], []
-    for (name, remaining, reset), state in zip(names, windows, strict=True):
-        headers.append((remaining, b"%d" % state.remaining))
-        headers.append((reset, b"%d" % ceil(now + state.reset_after)))
-        states.append(b'"%b";r=%d;t=%d' % (name, state.remaining, ceil(state.reset_after)))
+    headers, states = said.copy(), []
+    fewest = longest = -1.0
+    for (remaining_name, reset_name, form), state in zip(names, windows, strict=True):
+        _, _, remaining, after = state
+        left, reset = b"%d" % remaining, b"%d" % ceil(now + after)
+        headers.append((remaining_name, left))
+        headers.append((reset_name, reset))
+        states.append(form % (left, ceil(after)))
+        if fewest < 0 or remaining < fewest or (remaining == fewest and after > longest):
+            fewest, longest, tightest = remaining, after, (state.limit, left, reset)
+    limit, left, reset = tightest
     headers += (
-        (b"x-ratelimit-limit", b"%d" % tightest.limit),
-        (b"x-ratelimit-remaining", b"%d" % tightest.remaining),
-        (b"x-ratelimit-reset", b"%d" % ceil(now + tightest.reset_after)),
+        (b"x-ratelimit-limit", b"%d" % limit),
+        (b"x-ratelimit-remaining", left),
+        (b"x-ratelimit-reset", reset),
         (b"ratelimit", b", ".join(states)),
     )
     if decision.reason is not None:
@@ -129,7 +131,8 @@ def _said_always(
     for seconds, limit in windows:
         name = WindowState(seconds, limit, 0, 0.0).name.encode()
         said.append((b"x-ratelimit-limit-" + name, b"%d" % limit))
-        names.append((name, b"x-ratelimit-remaining-" + name, b"x-ratelimit-reset-" + name))
+        form = b'"%b";r=%%b;t=%%d' % name
+        names.append((b"x-ratelimit-remaining-" + name, b"x-ratelimit-reset-" + name, form))
         policies.append(b'"%b";q=%d;w=%d' % (name, limit, seconds))
     said.append((b"ratelimit-policy", b", ".join(policies)))
     return said, names
