@@ -35,6 +35,11 @@ def definition(**changed: Any) -> Definition:
         ({"better": "up"}, "better must be one of"),
         ({"min_sample_size": 1}, "min_sample_size must be at least 2, got 1."),
         ({"min_sample_size": True}, "min_sample_size must be at least 2, got True."),
+        (
+            {"min_sample_size": 10**9 + 1},
+            "min_sample_size must be at most 1000000000, got 10000000",
+        ),
+        ({"planned_sample_size": 10**400}, "planned_sample_size must be at most 1000000000, got 1"),
         ({"planned_sample_size": 99}, "planned_sample_size must be at least 100, got 99."),
         ({"confidence_level": 1.0}, "confidence_level must lie between 0 and 1, got 1.0."),
         ({"control_variant_id": "C"}, "control_variant_id must be one of ['A', 'B'], got 'C'."),

@@ -23,6 +23,7 @@ _MEANS: Final[tuple[MeanOver, ...]] = get_args(MeanOver)
 _LONGEST_ID: Final = 128
 _LONGEST_NAME: Final = 256
 _MOST_VARIANTS: Final = 100
+_MOST_UNITS: Final = 10**9
 _LARGEST_CONFIGURATION: Final = 65_536  # characters of JSON
 
 
@@ -60,7 +61,8 @@ class Definition:
     primary_metric : str
         Makes the verdict.
     min_sample_size : int
-        Units with a value, of each variant, before which no winner is named; at least 2.
+        Units with a value, of each variant, before which no winner is named; 2 to a thousand
+        million.
     planned_sample_size : int, optional
         Units of each variant at which the test is to end: intervals are narrowest there. Ten times
         `min_sample_size` where it is not given.
@@ -190,7 +192,9 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 
 def _check_count(name: str, value: int, *, least: int) -> None:
     if isinstance(value, bool) or index(value) < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}.")
+        raise ValueError(f"{name} must be at least {least}, got {str(value)[:30]}.")
+    if value > _MOST_UNITS:
+        raise ValueError(f"{name} must be at most {_MOST_UNITS}, got {str(value)[:30]}.")
 
 
 def _check_variants(variants: Sequence[Variant]) -> None:
