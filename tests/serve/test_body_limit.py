@@ -1,16 +1,31 @@
-"""A body that is too large is refused, whether it says so or not."""
+"""A body that is too large is refused, whether it says so or not; and one that comes too slowly."""
 
-from collections.abc import Iterator
+import asyncio
+import json
+from collections.abc import Coroutine, Iterator, MutableMapping
+from typing import Any, cast
 
 import pytest
+from fastapi import FastAPI, Request
+from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from nextcall.serve import body_limit
 from nextcall.serve.app import create_app
+from nextcall.serve.body_limit import BodyLimit
+from nextcall.serve.errors import add_error_handlers
 from nextcall.serve.predictor import Predictor
+from nextcall.serve.problems import RefusedError
 from nextcall.serve.settings import load_settings
 
 MOST = 2048
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_limit, "_LINGER_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -58,3 +73,158 @@ def test_a_length_that_is_none_is_counted(narrow: TestClient) -> None:
 def test_what_is_no_request_passes(narrow: TestClient) -> None:
     with pytest.raises(WebSocketDisconnect), narrow.websocket_connect("/predict"):
         pass
+
+
+class Sender:
+    """Sends a body in pieces, and keeps what is answered."""
+
+    def __init__(self, *pieces: bytes, then: str = "wait") -> None:
+        self._messages = [
+            {"type": "http.request", "body": piece, "more_body": True} for piece in pieces
+        ]
+        self._then = then
+        self.answered: list[MutableMapping[str, Any]] = []
+        self.waited = asyncio.Event()
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        if self._messages:
+            return self._messages.pop(0)
+        if self._then == "end":
+            return {"type": "http.request", "body": b"", "more_body": False}
+        if self._then == "hang up":
+            return {"type": "http.disconnect"}
+        self.waited.set()
+        await asyncio.sleep(60)
+        raise AssertionError("nobody waits so long")
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        self.answered.append(message)
+
+    def ask(self, *, most: int = 10, seconds: float = 0.05, stated: bytes = b"") -> str:
+        """Give the status, and what is said of the connection."""
+        app = FastAPI()
+        add_error_handlers(app)
+
+        @app.post("/")
+        async def length(request: Request) -> int:
+            return len(await request.body())
+
+        headers = [(b"content-length", stated)] if stated else []
+        scope = {
+            "type": "http", "method": "POST", "path": "/", "raw_path": b"/", "query_string": b"",
+            "headers": headers, "http_version": "1.1", "scheme": "http", "root_path": "",
+            "server": ("127.0.0.1", 1), "client": ("127.0.0.1", 2),
+        }  # fmt: skip
+        limited = BodyLimit(app, most=most, seconds=seconds)
+        asyncio.run(limited(scope, self.receive, self.send))
+        said = dict(self.answered[0]["headers"]).get(b"connection", b"open").decode()
+        assert not self.answered[-1].get("more_body", False)
+        return f"{self.answered[0]['status']} {said}"
+
+
+def test_a_body_that_does_not_end_in_time_is_refused_and_the_connection_closed() -> None:
+    sender = Sender(b"[", b"1")
+    assert sender.ask() == "408 close"
+    assert json.loads(sender.answered[1]["body"]) == {
+        "error": "Request body is too slow",
+        "details": [{"field": "body", "rule": "Should come within 0.05 seconds", "got": "2 bytes"}],
+    }
+
+
+def test_time_runs_for_the_whole_body_not_for_each_piece() -> None:
+    class Dripping(Sender):
+        async def receive(self) -> MutableMapping[str, Any]:
+            await asyncio.sleep(0.02)
+            return {"type": "http.request", "body": b"", "more_body": True}
+
+    assert Dripping().ask() == "408 close"
+
+
+def test_a_body_that_comes_in_time_has_no_more_to_fear() -> None:
+    assert Sender(b"[", b"1", b"]", then="end").ask() == "200 open"
+
+    class Late(Sender):
+        async def receive(self) -> MutableMapping[str, Any]:
+            await asyncio.sleep(0)
+            return await super().receive()
+
+    assert Late(b"[", b"1", b"]", then="end").ask() == "200 open"
+    assert Late(b"[", then="hang up").ask() == "400 open"
+
+
+def test_who_waits_for_the_end_of_an_answer_may_wait_long() -> None:
+    sender = Sender(b"[]")
+    sender._messages[0]["more_body"] = False
+    left: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        await receive()
+        waiting = asyncio.create_task(cast("Coroutine[Any, Any, Any]", receive()))
+        await sender.waited.wait()
+        await asyncio.sleep(0.03)
+        left.append(waiting.done())
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    scope = {"type": "http", "headers": []}
+    asyncio.run(BodyLimit(app, most=10, seconds=0.01)(scope, sender.receive, sender.send))
+    assert left == [False]
+
+
+def test_a_fault_of_the_connection_is_told_to_who_reads() -> None:
+    class Broken(Sender):
+        async def receive(self) -> MutableMapping[str, Any]:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError as cancelled:
+                raise ClientDisconnect from cancelled
+            raise AssertionError
+
+    assert Broken().ask() == "400 open"
+
+
+@pytest.mark.parametrize("then", ["end", "hang up"])
+def test_what_still_comes_of_a_body_that_is_refused_is_thrown_away(then: str) -> None:
+    sender = Sender(*[b"123456"] * 5, then=then)
+    assert sender.ask() == "413 close"
+    assert not sender._messages
+    assert [one["type"] for one in sender.answered] == [
+        "http.response.start", "http.response.body", "http.response.body",
+    ]  # fmt: skip
+
+
+def test_a_refusal_may_be_told_in_pieces() -> None:
+    sender = Sender(b"123456", b"123456", b"123456", then="end")
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        with pytest.raises(RefusedError):
+            [await receive() for _ in range(3)]
+        await send({"type": "http.response.start", "status": 413})
+        for piece in (b"too ", b"large"):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    scope = {"type": "http", "headers": []}
+    asyncio.run(BodyLimit(app, most=10)(scope, sender.receive, sender.send))
+    assert sender.answered[0]["headers"] == [(b"connection", b"close")]
+    assert b"".join(one.get("body", b"") for one in sender.answered[1:]) == b"too large"
+    assert not sender._messages
+
+
+def test_nobody_waits_long_for_the_rest_of_it() -> None:
+    assert Sender(b"123456", b"123456").ask() == "413 close"
+    assert Sender().ask(stated=b"11") == "413 close"
+
+
+def test_a_length_beyond_all_numbers_is_too_large() -> None:
+    sender = Sender(then="hang up")
+    assert sender.ask(stated=b"9" * 5000) == "413 close"
+
+
+def test_limits_must_be_above_0() -> None:
+    with pytest.raises(ValueError, match=r"^seconds must be above 0, got 0\.$"):
+        BodyLimit(FastAPI(), most=1, seconds=0)

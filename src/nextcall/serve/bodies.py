@@ -1,7 +1,9 @@
 """Bodies of requests: read on the loop, then parsed where they are answered."""
 
+import re
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, TypeVar
+from http import HTTPStatus
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
@@ -11,6 +13,12 @@ from pydantic_core import from_json
 from nextcall.serve.problems import RefusedError, invalid, problem
 
 Model = TypeVar("Model", bound=BaseModel)
+
+LARGEST_AT_ONCE: Final = 65_536
+"""Bytes of a body that is parsed on the loop."""
+
+# No database of ours keeps it. An even number of backslashes before it stands for themselves.
+_ESCAPED_NULL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 async def _read_body(request: Request) -> bytes:
@@ -25,7 +33,8 @@ class BodyRoute(APIRoute):
     """A route whose function is given parameters of the path and `body`, each as it came.
 
     For those that are asked most: FastAPI's way of finding out what a function needs costs more
-    than all that such a function does.
+    than all that such a function does. It answers on the loop, where to parse megabytes would keep
+    all others waiting: a body has at most `LARGEST_AT_ONCE` bytes.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -33,7 +42,10 @@ class BodyRoute(APIRoute):
         answer = self.endpoint
 
         async def handle(request: Request) -> Response:
-            response: Response = await answer(**request.path_params, body=await request.body())
+            body = await request.body()
+            if len(body) > LARGEST_AT_ONCE:
+                raise too_large(LARGEST_AT_ONCE, len(body))
+            response: Response = await answer(**request.path_params, body=body)
             return response
 
         return handle
@@ -46,16 +58,19 @@ def body_schema(schema: dict[str, Any], *, required: bool = True) -> dict[str, A
 
 
 def parsed_body(body: bytes) -> object:
-    """Read JSON; NaN, lone surrogates and very deep values are none.
+    """Read JSON; NaN, lone surrogates, null characters and very deep values are none.
 
     Raises
     ------
     RefusedError
     """
+    got = f"{len(body)} bytes"
+    if b"\\u0000" in body and _ESCAPED_NULL.search(body):
+        raise refused("body", "Should hold no null character", got)
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        raise refused("body", f"Should be JSON: {error}", f"{len(body)} bytes") from error
+        raise refused("body", f"Should be JSON: {error}", got) from error
 
 
 def read_as(model: type[Model], body: bytes) -> Model:
@@ -70,6 +85,13 @@ def read_as(model: type[Model], body: bytes) -> Model:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
         raise RefusedError(invalid(problems)) from error
+
+
+def too_large(most: int, size: int) -> RefusedError:
+    """Say that a body has too many bytes."""
+    rule = f"Should have at most {most} bytes"
+    refusal = problem("Request body is too large", field="body", rule=rule, got=size)
+    return RefusedError(refusal, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 def refused(field: str, rule: str, got: object) -> RefusedError:
