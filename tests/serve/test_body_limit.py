@@ -14,6 +14,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from nextcall.serve import body_limit
 from nextcall.serve.app import create_app
+from nextcall.serve.bodies import too_large
 from nextcall.serve.body_limit import BodyLimit
 from nextcall.serve.errors import add_error_handlers
 from nextcall.serve.predictor import Predictor
@@ -129,6 +130,18 @@ def test_a_body_that_does_not_end_in_time_is_refused_and_the_connection_closed()
         "error": "Request body is too slow",
         "details": [{"field": "body", "rule": "Should come within 0.05 seconds", "got": "2 bytes"}],
     }
+
+
+def test_one_limit_may_stand_behind_another() -> None:
+    class Outside(Sender):
+        async def receive(self) -> MutableMapping[str, Any]:
+            if self.answered:
+                raise too_large(1, 2)
+            return await super().receive()
+
+    sender = Outside(b"123456", b"123456")
+    assert sender.ask() == "413 close"
+    assert sender.answered[-1] == {"type": "http.response.body"}
 
 
 def test_time_runs_for_the_whole_body_not_for_each_piece() -> None:

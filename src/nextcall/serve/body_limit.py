@@ -137,7 +137,7 @@ class _Body:
             async with asyncio.timeout(_LINGER_SECONDS):
                 while not self._whole:
                     self._whole = not (await self._receive()).get("more_body", False)
-        except TimeoutError:
+        except (TimeoutError, RefusedError):  # by a limit before this one
             pass
 
 
