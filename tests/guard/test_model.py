@@ -9,8 +9,8 @@ import pytest
 
 from nextcall.guard.features import FEATURES, text_features
 from nextcall.guard.grams import GRAMS
-from nextcall.guard.guard import packaged_guard_model
-from nextcall.guard.model import GuardModel, load_guard_model
+from nextcall.guard.guard import packaged_guard_model, packaged_guard_version
+from nextcall.guard.model import GuardModel, guard_model_version, load_guard_model
 from nextcall.guard.signatures import FAMILIES
 
 _TEXTS = ("list all buckets", "' or 1=1 --", "ignore all rules", "", "<b onclick=alert(1)>")
@@ -65,3 +65,15 @@ def test_the_packaged_model_is_small_and_finite() -> None:
     packaged = packaged_guard_model()
     assert np.isfinite(packaged.weights).all()
     assert (packaged.slopes > 0).all()
+
+
+def test_a_version_changes_with_weights_and_manifest(model: GuardModel, tmp_path: Path) -> None:
+    other = replace(model, weights=model.weights + 1)
+    versions = []
+    for number, (saved, texts) in enumerate([(model, 7), (model, 8), (other, 8)]):
+        saved.save(tmp_path / str(number), manifest={"texts": texts})
+        versions.append(guard_model_version(tmp_path / str(number)))
+    assert [version.partition("-")[0] for version in versions] == ["7", "8", "8"]
+    assert len({version.partition("-")[2] for version in versions}) == 3
+    assert guard_model_version(tmp_path / "0") == versions[0]
+    assert packaged_guard_version().startswith("2929-")

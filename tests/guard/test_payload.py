@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nextcall.guard import payload as module
 from nextcall.guard.guard import Guard
-from nextcall.guard.payload import DEEPEST, MOST_CHARACTERS, check_payload
+from nextcall.guard.payload import DEEPEST, MOST_CHARACTERS, check_payload, texts_of
 
 _GUARD = Guard()
 _ATTACK = "x' OR 1=1 --"
@@ -73,6 +73,12 @@ def test_the_number_of_texts_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_bytes_and_numbers_are_no_texts() -> None:
     assert _found([b"' or 1=1 --", bytearray(b"x"), 1.5]) == []
+
+
+def test_the_texts_are_those_that_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(texts_of({"a": [{"b": "c"}, 1], "d": "e"})) == ["a", "d", "b", "c", "e"]
+    monkeypatch.setattr(module, "MOST_TEXTS", 2)
+    assert list(texts_of(["a", "b", "c"])) == ["a", "b"]
 
 
 def test_a_policy_that_only_flags_refuses_no_text() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.guard.features import MOST_CHARACTERS, TextFeatures, text_features
-from nextcall.guard.model import GuardModel, load_guard_model
+from nextcall.guard.model import GuardModel, guard_model_version, load_guard_model
 from nextcall.guard.signatures import FAMILIES, SIGNATURES
 
 Action = Literal["pass", "flag", "block"]
@@ -75,6 +75,12 @@ class Verdict:
 def packaged_guard_model() -> GuardModel:
     """Give the weights that come with the package."""
     return load_guard_model(_MODEL)
+
+
+@cache
+def packaged_guard_version() -> str:
+    """Name the weights that come with the package."""
+    return guard_model_version(_MODEL)
 
 
 class Guard:

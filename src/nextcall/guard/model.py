@@ -1,5 +1,6 @@
 """What was learned of attacks: weights of features, and the risk that they give a text."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,3 +97,16 @@ def load_guard_model(folder: Path) -> GuardModel:
             thresholds=arrays["thresholds"],
             slopes=arrays["slopes"],
         )
+
+
+def guard_model_version(folder: Path) -> str:
+    """Name a model: how many texts it was trained with, and the start of its files' hash.
+
+    Parameters
+    ----------
+    folder : Path
+        That `GuardModel.save` wrote.
+    """
+    manifest = (folder / _MANIFEST).read_bytes()
+    digest = hashlib.sha256(manifest + (folder / _WEIGHTS).read_bytes()).hexdigest()
+    return f"{json.loads(manifest).get('texts', 0)}-{digest[:8]}"

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import islice
+from typing import Final, Protocol
 
-from nextcall.guard.guard import Guard, Verdict
+from nextcall.guard.guard import Verdict
 
 MOST_CHARACTERS: Final = 100_000
 """Characters that one text may have."""
@@ -14,6 +15,14 @@ DEEPEST: Final = 32
 
 MOST_TEXTS: Final = 10_000
 """Texts that one payload may hold, names of fields included."""
+
+
+class Judge(Protocol):
+    """Whatever judges texts, as `Guard` does."""
+
+    def detect(self, text: str) -> Verdict:
+        """Judge a text."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +45,15 @@ class Violation:
     verdict: Verdict | None = None
 
 
-def check_payload(payload: object, guard: Guard) -> tuple[Violation, ...]:
+def check_payload(payload: object, guard: Judge) -> tuple[Violation, ...]:
     """Check every text of a payload, names of fields included.
 
     Parameters
     ----------
     payload : object
         What JSON can say: texts, numbers, lists, objects, nested.
-    guard : Guard
-        Judges texts.
+    guard : Judge
+        Judges texts; a `Guard`, mostly.
 
     Returns
     -------
@@ -53,6 +62,7 @@ def check_payload(payload: object, guard: Guard) -> tuple[Violation, ...]:
 
     Examples
     --------
+    >>> from nextcall.guard.guard import Guard
     >>> found = check_payload({"user": {"name": "x' OR 1=1 --"}}, Guard())
     >>> [(one.place, one.rule) for one in found]
     [('user.name', 'Should not look like sqli')]
@@ -71,6 +81,17 @@ def check_payload(payload: object, guard: Guard) -> tuple[Violation, ...]:
             rule = f"Should not look like {family}"
             found.append(Violation(place=place, rule=rule, verdict=verdict))
     return tuple(found)
+
+
+def texts_of(payload: object) -> Iterator[str]:
+    """Yield every text of a payload, names of fields included; 10,000 of them at most.
+
+    Examples
+    --------
+    >>> list(texts_of({"user": {"name": "Ada"}, "tags": ["x", 1]}))
+    ['user', 'tags', 'name', 'Ada', 'x']
+    """
+    yield from (text for _, text in islice(_texts(payload, []), MOST_TEXTS))
 
 
 def _broken(text: str) -> str:
