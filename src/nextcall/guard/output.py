@@ -1,7 +1,9 @@
 """What leaves the service: only operations of the catalogue, and nothing of theirs that acts."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from nextcall.catalog.catalog import Catalog
@@ -11,6 +13,9 @@ from nextcall.guard.guard import Guard
 from nextcall.guard.sanitize import sanitize
 
 _LAYERS: Final = 3  # of markup within entities within entities
+_SHORT_NAME: Final = re.compile(r"\w{1,24}")  # too short to tell anybody what to do
+_VARIABLE: Final = re.compile(r"<([\w:]+)>")  # of a path, as some frameworks write it
+_MOST_KNOWN: Final = 4096  # texts of which it is kept whether they are attacks
 _POWERFUL: Final = frozenset(
     {"admin", "administrator", "administration", "debug", "impersonate", "internal"}
     | {"root", "sudo", "superuser", "system"}
@@ -66,7 +71,8 @@ class Release:
     kept : tuple of Released
         In their order.
     blocked_predictions : int
-        How many do not stand in the catalogue, or not as they say.
+        How many do not stand in the catalogue, or not as they say, or under a name or path that
+        is itself an attack.
     """
 
     kept: tuple[Released, ...]
@@ -96,7 +102,7 @@ class OutputFilter:
         if most_characters < 1:
             raise ValueError(f"most_characters must be at least 1, got {most_characters}.")
         self._operations = {one.operation_id: one for one in catalog.operations}
-        self._guard = guard
+        self._is_attack = lru_cache(_MOST_KNOWN)(lambda text: guard.detect(text).is_injection)
         self._most = most_characters
 
     def release(self, proposals: Sequence[Proposal]) -> Release:
@@ -109,6 +115,9 @@ class OutputFilter:
                 operation.path,
             ):
                 continue
+            path = _VARIABLE.sub(r"{\1}", operation.path or "")
+            if self._is_attack(operation.operation_id) or self._is_attack(path):
+                continue
             kept.append(self._released(proposal, operation))
         return Release(kept=tuple(kept), blocked_predictions=len(proposals) - len(kept))
 
@@ -117,22 +126,25 @@ class OutputFilter:
         if is_powerful(operation):
             flags.add("powerful operation")
         plain = _plain(proposal.description)[: self._most]
-        if self._guard.detect(plain).is_injection:
+        if self._is_attack(plain):
             flags.add("description withheld")
             plain = ""
-        names = {parameter.name for parameter in operation.parameters}
+        names = {each.name for each in operation.parameters if self._is_harmless(each.name)}
         values = {
             name: sanitize(value).text if isinstance(value, str) else value
             for name, value in proposal.parameters.items()
-            if name in names and not self._is_attack(value)
+            if name in names and not (isinstance(value, str) and self._is_attack(value))
         }
         if len(values) < len(proposal.parameters):
             flags.add("parameter withheld")
         safe = replace(proposal, description=plain, parameters=values)
         return Released(proposal=safe, flags=tuple(sorted(flags)))
 
-    def _is_attack(self, value: object) -> bool:
-        return isinstance(value, str) and self._guard.detect(value).is_injection
+    def _is_harmless(self, name: str) -> bool:
+        if _SHORT_NAME.fullmatch(name):
+            return True
+        odd = "<" in name or ">" in name or bool(sanitize(name).changes)
+        return not odd and not self._is_attack(name)
 
 
 def _plain(description: str) -> str:
