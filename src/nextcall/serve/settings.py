@@ -10,9 +10,10 @@ from pydantic_settings import SettingsConfigDict
 from nextcall.locations import cache_dir, data_dir, model_for
 from nextcall.ranking.abstention import NONE_THRESHOLD
 from nextcall.serve.access_settings import AccessSettings
+from nextcall.serve.guard_settings import GuardSettings
 
 
-class Settings(AccessSettings):
+class Settings(GuardSettings, AccessSettings):
     """Every setting of the service; the variable of a field is ``NEXTCALL_`` and its name.
 
     The environment wins over the file ``.env`` of the working folder, what is given by name wins
