@@ -31,8 +31,7 @@ from json_output import give, parser_of
 
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.serve.app import create_app
-from nextcall.serve.body_limit import BodyLimit
-from nextcall.serve.loading import open_trials
+from nextcall.serve.loading import open_stores
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.server import address, bind, loading_for_good, run
 from nextcall.serve.settings import load_settings
@@ -397,14 +396,13 @@ def main() -> None:
 
 
 def _serve(folder: Path, url: str, seconds: float) -> None:
-    settings = load_settings(database_url=url, cache_dir=folder)
+    settings = load_settings(database_url=url, cache_dir=folder, body_seconds=seconds)
     operation = describe_operation(operation_id="getUser", method="GET", path="/users/{id}")
     with loading_for_good():
         index = open_index(Catalog(name="one", operations=(operation,)), cache=folder)
         predictor = Predictor(index, fallback_reason="there is none.")
-    with open_trials(settings) as trials, bind("127.0.0.1", 0) as listening:
-        app = create_app(predictor, settings=settings, trials=trials)
-        app.add_middleware(BodyLimit, most=settings.max_body_bytes, seconds=seconds)
+    with open_stores(settings) as kept, bind("127.0.0.1", 0) as listening:
+        app = create_app(predictor, settings=settings, trials=kept.trials, door=kept.door)
         print(address(listening), flush=True)
         run(app, listening)
 

@@ -24,18 +24,18 @@ DatabaseOption: TypeAlias = Annotated[
 @contextmanager
 def opened(url: str | None) -> Iterator["Database"]:
     """Open the database that is named: by an option, the environment, or nobody."""
-    from nextcall.serve.settings import load_settings
+    from nextcall.serve.access_settings import AccessSettings, read_settings
     from nextcall.storage.opening import open_database
 
-    with open_database(load_settings(database_url=url).database_url) as database:
+    with open_database(read_settings(AccessSettings, database_url=url).database_url) as database:
         yield database
 
 
 def audit_key() -> bytes:
     """Give the key of the audit log, from ``NEXTCALL_AUDIT_SECRET``; none where it is not set."""
-    from nextcall.serve.settings import load_settings
+    from nextcall.serve.access_settings import AccessSettings, read_settings
 
-    return load_settings().audit_key()
+    return read_settings(AccessSettings).audit_key()
 
 
 class Recorded:

@@ -27,8 +27,7 @@ def token(
     from nextcall.access.credentials import Credentials
     from nextcall.access.modes import production
     from nextcall.access.tokens import LIFETIME, Tokens, revoke_token
-    from nextcall.serve.access_settings import revealed
-    from nextcall.serve.settings import load_settings
+    from nextcall.serve.access_settings import AccessSettings, read_settings, revealed
 
     if (user is None) == (revoke is None):
         raise ValueError("user or --revoke must be given, and not both.")
@@ -39,7 +38,7 @@ def token(
             revoke_token(kept, revoke, expires_at=ends, now=recorded.now, also=recorded)
         note(f"Token {revoke} is revoked.")
         return
-    mode = production(secret=revealed(load_settings().secret))
+    mode = production(secret=revealed(read_settings(AccessSettings).secret))
     with opened(database) as kept:
         credentials = Credentials(kept)
         credentials.refresh()

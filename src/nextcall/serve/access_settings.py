@@ -1,16 +1,18 @@
-"""Settings of who may ask, from where, and how often."""
+"""Settings of who may ask, from where, and how often; and of the database that knows it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from nextcall.access.identifiers import Network, networks
 from nextcall.access.modes import AccessMode, development, is_loopback, production
 from nextcall.access.permissions import check_role
 from nextcall.access.rate_rules import RatePolicy, Rates
 from nextcall.access.secret_rules import check_secret, derive
+from nextcall.locations import data_dir
 
 _Words = Annotated[
     tuple[str, ...],
@@ -20,7 +22,20 @@ _Words = Annotated[
 
 
 class AccessSettings(BaseSettings):
-    """What the front door is told; a part of `nextcall.serve.settings.Settings`."""
+    """What the front door and its database are told; light, for verbs that need no more.
+
+    The environment wins over the file ``.env`` of the working folder, what is given by name wins
+    over both; the variable of a field is ``NEXTCALL_`` and its name.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="NEXTCALL_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",  # .env may hold what other programs read
+        frozen=True,
+    )
 
     environment: Literal["development", "production"] = Field(
         "development",
@@ -29,6 +44,15 @@ class AccessSettings(BaseSettings):
     host: str = Field(
         default_factory=lambda values: _default_host(str(values["environment"])),
         description="address to listen on; 127.0.0.1 in development, 0.0.0.0 in production",
+    )
+    data_dir: Path = Field(
+        default_factory=data_dir, description="folder of catalogues and models; data"
+    )
+    database_url: str = Field(
+        default_factory=lambda values: f"sqlite:///{values['data_dir'] / 'nextcall.db'}",
+        repr=False,  # it may hold a password
+        description="database of A/B tests, users, keys and the audit log: sqlite:///FILE or "
+        "postgresql://USER:PASSWORD@HOST/NAME; the file nextcall.db in the data folder",
     )
     secret: SecretStr | None = Field(
         None,
@@ -151,6 +175,25 @@ class AccessSettings(BaseSettings):
         return derive(check_secret("NEXTCALL_AUDIT_SECRET", secret), "audit")
 
 
+S = TypeVar("S", bound=AccessSettings)
+
+
+def read_settings(kind: type[S], **given: object) -> S:
+    """Read settings from the environment, ``.env`` and what is given; None counts as not given.
+
+    Raises
+    ------
+    ValueError
+        Where a setting breaks its rule; the message names each by its variable.
+    """
+    try:
+        return kind(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
+    except ValidationError as error:
+        # A default that is made of another setting is not made where that one is at fault.
+        own = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
+        raise ValueError("; ".join(map(_complaint, own))) from error
+
+
 def revealed(secret: SecretStr | None) -> str | None:
     """Give a secret as a text; none where there is none."""
     return None if secret is None else secret.get_secret_value()
@@ -158,3 +201,10 @@ def revealed(secret: SecretStr | None) -> str | None:
 
 def _default_host(environment: str) -> str:
     return "0.0.0.0" if environment == "production" else "127.0.0.1"  # noqa: S104  # production asks for keys
+
+
+def _complaint(error: Mapping[str, Any]) -> str:
+    if not error["loc"]:
+        return str(error["ctx"]["error"])
+    variable = f"NEXTCALL_{'_'.join(map(str, error['loc']))}".upper()
+    return f"{variable}: {error['msg']}, got {error['input']!r}."

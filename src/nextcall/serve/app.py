@@ -113,7 +113,7 @@ def _add_middleware(app: FastAPI, settings: Settings, door: Door | None) -> None
     """Put up what a request passes; the last that is added is the first that it meets."""
     if door is not None:
         app.add_middleware(FrontDoor, door=door, open_prefixes=[f"/{STATIC}/"])
-    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, most=settings.max_body_bytes, seconds=settings.body_seconds)
     addresses = None if door is None else door.addresses
     app.add_middleware(Gate, rates=addresses, trusted=settings.proxies)
     if settings.allowed_origins:

@@ -1,47 +1,24 @@
 """What the service is told by its environment: read once, checked, then passed on."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field, model_validator
 
-from nextcall.locations import cache_dir, data_dir, model_for
+from nextcall.locations import cache_dir, model_for
 from nextcall.ranking.abstention import NONE_THRESHOLD
-from nextcall.serve.access_settings import AccessSettings
+from nextcall.serve.access_settings import AccessSettings, read_settings
+from nextcall.serve.body_limit import BODY_SECONDS
 from nextcall.serve.guard_settings import GuardSettings
 
 
 class Settings(GuardSettings, AccessSettings):
-    """Every setting of the service; the variable of a field is ``NEXTCALL_`` and its name.
-
-    The environment wins over the file ``.env`` of the working folder, what is given by name wins
-    over both.
-    """
-
-    model_config = SettingsConfigDict(
-        env_prefix="NEXTCALL_",
-        env_file=".env",
-        env_file_encoding="utf-8",
-        env_ignore_empty=True,
-        extra="ignore",  # .env may hold what other programs read
-        frozen=True,
-    )
+    """Every setting of the service."""
 
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    data_dir: Path = Field(
-        default_factory=data_dir, description="folder of catalogues and models; data"
-    )
     cache_dir: Path = Field(
         default_factory=cache_dir,
         description="folder of what can be computed again; the user's cache folder",
-    )
-    database_url: str = Field(
-        default_factory=lambda values: f"sqlite:///{values['data_dir'] / 'nextcall.db'}",
-        repr=False,  # it may hold a password
-        description="database of A/B tests: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME;"
-        " the file nextcall.db in the data folder",
     )
     catalog: Path = Field(
         default_factory=lambda values: values["data_dir"] / "catalogs" / "aws.parquet",
@@ -79,6 +56,9 @@ class Settings(GuardSettings, AccessSettings):
     max_body_bytes: int = Field(
         10 * 1024 * 1024, ge=1024, description="largest body of a request, in bytes"
     )
+    body_seconds: float = Field(
+        BODY_SECONDS, gt=0, le=3600, description="seconds that the body of a request may take"
+    )
     threads: int = Field(4, ge=1, le=64, description="requests that are computed side by side")
 
     @model_validator(mode="after")
@@ -104,16 +84,4 @@ def load_settings(**given: object) -> Settings:
     >>> load_settings(port=8080, host=None).port
     8080
     """
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # checked by pydantic
-    except ValidationError as error:
-        # A default that is made of another setting is not made where that one is at fault.
-        own = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
-        raise ValueError("; ".join(map(_complaint, own))) from error
-
-
-def _complaint(error: Mapping[str, Any]) -> str:
-    if not error["loc"]:
-        return str(error["ctx"]["error"])
-    variable = f"NEXTCALL_{'_'.join(map(str, error['loc']))}".upper()
-    return f"{variable}: {error['msg']}, got {error['input']!r}."
+    return read_settings(Settings, **given)
