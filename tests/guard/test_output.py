@@ -82,6 +82,10 @@ def test_descriptions_become_plain_and_short() -> None:
     assert kept.proposal.description == "Lists orders of a customer."
     (kept,) = _FILTER.release([_proposal("word " * 50)]).kept
     assert len(kept.proposal.description) <= 60
+    for open_to_the_end in ("</SCRIPT >", ""):
+        active = f"Lists orders. <script>fetch('https://evil.example'){open_to_the_end}"
+        (kept,) = _FILTER.release([_proposal(active)]).kept
+        assert (kept.proposal.description, kept.flags) == ("Lists orders.", ())
     nested = "a &amp;lt;script&amp;gt; b &amp;amp;lt;i c"
     (kept,) = _FILTER.release([_proposal(nested)]).kept
     assert not {"<", ">"} & set(kept.proposal.description)

@@ -9,10 +9,13 @@ from typing import Final
 from nextcall.catalog.catalog import Catalog
 from nextcall.catalog.operation import Operation
 from nextcall.catalog.text import strip_html
-from nextcall.guard.guard import Guard
+from nextcall.guard.payload import Judge
 from nextcall.guard.sanitize import sanitize
 
 _LAYERS: Final = 3  # of markup within entities within entities
+_ACTIVE: Final = re.compile(  # what stands in these elements is no text; one is open to the end
+    r"<(script|style|iframe)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL
+)
 _SHORT_NAME: Final = re.compile(r"\w{1,24}")  # too short to tell anybody what to do
 _VARIABLE: Final = re.compile(r"<([\w:]+)>")  # of a path, as some frameworks write it
 _MOST_KNOWN: Final = 4096  # texts of which it is kept whether they are attacks
@@ -86,7 +89,7 @@ class OutputFilter:
     ----------
     catalog : Catalog
         Whose operations may be proposed.
-    guard : Guard
+    guard : Judge
         Judges descriptions and values: an instruction in a description would reach whoever reads
         the answer, a model perhaps.
     most_characters : int
@@ -98,10 +101,10 @@ class OutputFilter:
         Where `most_characters` is below 1.
     """
 
-    def __init__(self, catalog: Catalog, guard: Guard, *, most_characters: int = 500) -> None:
+    def __init__(self, catalog: Catalog, guard: Judge, *, most_characters: int = 500) -> None:
         if most_characters < 1:
             raise ValueError(f"most_characters must be at least 1, got {most_characters}.")
-        self._operations = {one.operation_id: one for one in catalog.operations}
+        self._catalog = catalog
         self._is_attack = lru_cache(_MOST_KNOWN)(lambda text: guard.detect(text).is_injection)
         self._most = most_characters
 
@@ -109,11 +112,10 @@ class OutputFilter:
         """Keep what the catalogue has, with plain descriptions and known parameters."""
         kept = []
         for proposal in proposals:
-            operation = self._operations.get(proposal.operation_id)
-            if operation is None or (proposal.method, proposal.path) != (
-                operation.method,
-                operation.path,
-            ):
+            if proposal.operation_id not in self._catalog:
+                continue
+            operation = self._catalog[proposal.operation_id]
+            if (proposal.method, proposal.path) != (operation.method, operation.path):
                 continue
             path = _VARIABLE.sub(r"{\1}", operation.path or "")
             if self._is_attack(operation.operation_id) or self._is_attack(path):
@@ -151,7 +153,7 @@ def _plain(description: str) -> str:
     """Take out markup, what entities hide as well; angle brackets that are left are taken out."""
     plain = description
     for _ in range(_LAYERS):
-        plain = strip_html(plain)
+        plain = strip_html(_ACTIVE.sub(" ", plain))
     return sanitize(plain.replace("<", " ").replace(">", " ")).text
 
 
