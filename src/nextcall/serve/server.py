@@ -60,7 +60,13 @@ def run(app: ASGIApp, listening: socket.socket) -> None:
     opened, it closes.
     """
     config = uvicorn.Config(
-        app, loop="uvloop", http="httptools", lifespan="on", log_level="warning", access_log=False
+        app,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
     )
     before = signal.signal(signal.SIGTERM, _leave)
     try:
