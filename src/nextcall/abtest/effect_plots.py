@@ -24,11 +24,11 @@ from nextcall.abtest.plot_parts import (
     OUTCOMES,
     QUIET,
     WIDE,
-    chance,
     label,
     marker,
 )
 from nextcall.abtest.segments import Heterogeneity
+from nextcall.abtest.verdict import pvalue_text
 
 _FINE: Final = 0.0015  # standard error below which a tenth of a per cent is too coarse
 _FARTHEST: Final = 4.0  # times the median of how far intervals reach: others end in an arrow
@@ -145,7 +145,7 @@ def plot_segments(
         if name in known:
             panel.plot(known[name], place, marker="*", ms=9, color=ORANGE, mec=LINE, mew=0.6,
                        zorder=5)  # fmt: skip
-        panel.text(1.02, place, chance(each.adjusted_pvalue),
+        panel.text(1.02, place, pvalue_text(each.adjusted_pvalue),
                    transform=panel.get_yaxis_transform(), va="center", fontsize=9,
                    color=GREEN if each.adjusted_pvalue <= 0.05 else LINE)  # fmt: skip
     panel.set_yticks(range(len(segments)), [name for name, _ in segments])
@@ -155,7 +155,7 @@ def plot_segments(
     differ = "Effects differ between segments" if found.pvalue <= 0.05 else (
         "No difference between segments is shown"
     )  # fmt: skip
-    label(panel, f"{differ} ({chance(found.pvalue)})", what, "")
+    label(panel, f"{differ} ({pvalue_text(found.pvalue)})", what, "")
     panel.spines["left"].set_visible(False)
     panel.grid(axis="x", alpha=0.25)
     handles: list[Any] = [
@@ -224,7 +224,7 @@ def _told(each: Comparison) -> str:
     form = "+.1%" if not effect.se < _FINE else "+.2%"
     return (
         f"{effect.value:{form}}  [{effect.ci_lower:{form}}, {effect.ci_upper:{form}}]  "
-        f"{chance(each.adjusted_pvalue)}"
+        f"{pvalue_text(each.adjusted_pvalue)}"
     )
 
 

@@ -27,13 +27,12 @@ from nextcall.abtest.plot_parts import (
     QUIET,
     RED,
     WIDE,
-    chance,
     count,
     label,
     units_axis,
 )
 from nextcall.abtest.srm import SampleRatio
-from nextcall.abtest.verdict import MISMATCH
+from nextcall.abtest.verdict import MISMATCH, pvalue_text
 
 _GRID: Final = 200  # places at which a curve of bounds is drawn
 _TALLEST: Final = 6.0  # z-scores: bounds above are left out of the picture
@@ -192,7 +191,10 @@ def _ratio_panel(panel: Any, found: SampleRatio, pvalue: float) -> None:
     panel.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     title = "Units did not come as planned" if pvalue < MISMATCH else "Units came as planned"
     label(
-        panel, f"{title} ({chance(pvalue)})", "units, off their plan (band: 99.9 % of chance)", ""
+        panel,
+        f"{title} ({pvalue_text(pvalue)})",
+        "units, off their plan (band: 99.9 % of chance)",
+        "",
     )
     panel.spines["left"].set_visible(False)
 

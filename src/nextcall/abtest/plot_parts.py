@@ -20,9 +20,6 @@ SERIES: Final = (BLUE, RED, GREEN, PURPLE, ORANGE, "#56B4E9", "#000000")
 MARKS: Final = "osD^vP*"
 
 
-_RAREST: Final = 1e-300
-
-
 class Mark(NamedTuple):
     """How an outcome is drawn: in a colour, and in a shape for those who do not see it."""
 
@@ -77,18 +74,3 @@ def count(number: float) -> str:
     ('5,000', '2.5M', '1000M')
     """
     return f"{number:,.0f}" if abs(number) < 1e6 else f"{number / 1e6:g}M"
-
-
-def chance(pvalue: float) -> str:
-    """Say a p-value.
-
-    Examples
-    --------
-    >>> chance(0.04), chance(1.2e-9), chance(float("nan"))
-    ('p 0.040', 'p 1.2e-09', 'no p')
-    """
-    if pvalue != pvalue:  # noqa: PLR0124  # nan
-        return "no p"
-    if pvalue >= 0.001:
-        return f"p {pvalue:.3f}"
-    return f"p {pvalue:.1e}" if pvalue > _RAREST else f"p < {_RAREST:.0e}"

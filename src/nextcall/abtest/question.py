@@ -213,7 +213,7 @@ def _to_mind(
     return [
         *(f"the variants do not have the same mix of {each}" for each in sorted(mixed)),
         *(
-            f"{told}, p {pvalue_text(pvalue)}"
+            f"{told}, {pvalue_text(pvalue)}"
             for pvalue, (_, told) in zip(adjusted, known, strict=True)
             if pvalue <= alpha
         ),

@@ -22,12 +22,12 @@ from nextcall.abtest.plot_parts import (
     SERIES,
     WIDE,
     Mark,
-    chance,
     count,
     label,
     marker,
 )
 from nextcall.abtest.users_needed import power_of
+from nextcall.abtest.verdict import pvalue_text
 
 _PLACES: Final = 120  # of a curve
 _OF_ESTIMATES: Final = {  # by whether the interval holds the truth, and whether it was warned of
@@ -86,7 +86,7 @@ def plot_paired(found: PairedComparison, differences: ArrayLike, *, what: str = 
     by_slice.set_ylim(max(len(names), 1) - 0.45, -0.55)
     by_slice.tick_params(axis="y", length=0)
     by_slice.spines["left"].set_visible(False)
-    title = f"All: {effect.value:+.3f} ({chance(effect.pvalue)})"
+    title = f"All: {effect.value:+.3f} ({pvalue_text(effect.pvalue)})"
     label(by_slice, title, f"difference in {what}", "")
     handles: list[Any] = [
         Line2D([], [], color=GREEN, marker="^", lw=2.0, label="better"),

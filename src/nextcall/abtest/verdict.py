@@ -15,6 +15,7 @@ Decision = Literal["winner", "loser", "no difference", "keep running", "invalid"
 MISMATCH: Final = 0.001
 """P-value of the sample ratio below which no winner is named."""
 
+_RAREST: Final = 1e-300
 _GOOD: Final = {"better", "not worse", "equal"}
 
 
@@ -69,7 +70,7 @@ def conclude(
             sentence=(
                 f"No winner can be named: {worst.variant} has {worst.observed:,} units where "
                 f"{worst.expected:,.0f} were planned ({worst.relative:+.1%}, "
-                f"p {pvalue_text(srm_pvalue)}); find out why before reading on."
+                f"{pvalue_text(srm_pvalue)}); find out why before reading on."
             ),
         )
     primary = [each for each in comparisons if each.metric == comparisons[0].metric]
@@ -126,7 +127,7 @@ def _told(each: Comparison, alpha: float) -> str:
         numbers = _range(effect, "+.1%")
     together = "simultaneous " if each.level < alpha else ""
     interval = f"{100 * (1 - alpha):.4g} % {together}interval"
-    return f"{words}: {numbers} ({interval}, p {pvalue_text(each.adjusted_pvalue)})."
+    return f"{words}: {numbers} ({interval}, {pvalue_text(each.adjusted_pvalue)})."
 
 
 def _range(effect: Effect, form: str) -> str:
@@ -134,5 +135,15 @@ def _range(effect: Effect, form: str) -> str:
 
 
 def pvalue_text(pvalue: float) -> str:
-    """Give a p-value for a sentence: three decimals, or a power of ten below."""
-    return f"{pvalue:.3f}" if pvalue >= 0.001 else f"{pvalue:.1e}"
+    """Say a p-value: three decimals, a power of ten below, and what no float tells from 0.
+
+    Examples
+    --------
+    >>> pvalue_text(0.04), pvalue_text(1.2e-9), pvalue_text(0.0), pvalue_text(float("nan"))
+    ('p 0.040', 'p 1.2e-09', 'p < 1e-300', 'no p')
+    """
+    if pvalue != pvalue:  # noqa: PLR0124  # nan
+        return "no p"
+    if pvalue >= 0.001:
+        return f"p {pvalue:.3f}"
+    return f"p {pvalue:.1e}" if pvalue > _RAREST else f"p < {_RAREST:.0e}"

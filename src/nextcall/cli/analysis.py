@@ -124,7 +124,7 @@ def _show_segments(found: "Analysis") -> None:
 
     for each in found.segments:
         own = each.heterogeneity
-        differ = "-" if isnan(own.pvalue) else pvalue_text(own.pvalue)
+        differ = "-" if isnan(own.pvalue) else pvalue_text(own.pvalue).removeprefix("p ")
         typer.echo(
             f"\n{each.treatment} on {each.metric} by {each.column}; effects differ: p {differ}"
         )
