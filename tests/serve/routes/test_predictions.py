@@ -232,6 +232,7 @@ def test_an_unknown_detail_is_refused(client: TestClient) -> None:
         b"{" + b",".join(b'"%d":1' % key for key in range(100_000)) + b"}",
         b'{"' + b"k" * 1_000_000 + b'": 1, "prompt": "x"}',
         b'"' + b"p" * 1_000_000 + b'"',
+        b'{"prompt": "a\\u0000b"}',
     ],
     ids=lambda body: repr(body[:24]),
 )
@@ -250,11 +251,10 @@ def test_a_hostile_body_is_refused_shortly(client: TestClient, path: str, body: 
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"prompt": "a\\u0000b"}',
         b'{"prompt": "\\ud83d\\ude00"}',
         b'{"prompt": "first", "prompt": "last"}',
         b'{"prompt": "x", "history": [{"api_call": "/' + b"a/" * 900 + b'"}]}',
-        b'{"prompt": "x", "history": [{"api_call": "GET /%00%ff/../..?a=\\u0000"}]}',
+        b'{"prompt": "x", "history": [{"api_call": "GET /%00%ff/../..?a=%00"}]}',
         b'{"prompt": "x", "history": [{"api_call": "/", "timestamp": "9999-12-31T23:59:59Z"}]}',
         b'{"prompt": "' + "\U0001f4a3".encode() * 4096 + b'"}',
         b' \n{"prompt": "x", "temperature": 1, "max_predictions": 20} ',
