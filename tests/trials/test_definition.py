@@ -42,6 +42,7 @@ def definition(**changed: Any) -> Definition:
         ({"planned_sample_size": 10**400}, "planned_sample_size must be at most 1000000000, got 1"),
         ({"planned_sample_size": 99}, "planned_sample_size must be at least 100, got 99."),
         ({"confidence_level": 1.0}, "confidence_level must lie between 0 and 1, got 1.0."),
+        ({"confidence_level": 1e-300}, "confidence_level must lie between 0 and 1, got 1e-300."),
         ({"control_variant_id": "C"}, "control_variant_id must be one of ['A', 'B'], got 'C'."),
         ({"variants": [variant("A", 100)]}, "variants must be 2 to 100, got 1."),
         (

@@ -94,5 +94,7 @@ def test_an_unknown_test_is_told(trials: Trials, definition: Definition) -> None
         lambda test_id: trials.change(test_id, definition),
     ]  # fmt: skip
     for each in asked:
+        with pytest.raises(UnknownTrialError, match=r"there is no test 'a\\x00'"):
+            each("a\0")
         with pytest.raises(UnknownTrialError, match="there is no test 'none'"):
             each("none")

@@ -114,7 +114,7 @@ class Definition:
             _check_count(
                 "planned_sample_size", self.planned_sample_size, least=self.min_sample_size
             )
-        if not 0 < self.confidence_level < 1:
+        if not 0 < self.alpha < 1:  # next to 0, that is 1 already
             raise ValueError(
                 f"confidence_level must lie between 0 and 1, got {self.confidence_level}."
             )

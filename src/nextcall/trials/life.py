@@ -132,6 +132,8 @@ def load(connection: Connection, test_id: str, *, lock: bool = False) -> Trial:
     ------
     UnknownTrialError
     """
+    if "\0" in test_id:  # PostgreSQL would refuse to look for it
+        raise UnknownTrialError(f"there is no test {test_id!r}.")
     asked = select(TRIAL).where(TRIAL.c.test_id == test_id)
     row = connection.execute(asked.with_for_update() if lock else asked).mappings().one_or_none()
     if row is None:
