@@ -5,7 +5,8 @@ from typing import Any
 
 import anyio
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
@@ -39,6 +40,24 @@ def test_a_wrong_verb_is_405(client: TestClient, method: str, path: str, allowed
             {"field": "method", "rule": f"Should be {allowed} at this path", "got": method}
         ],
     }
+
+
+def test_all_methods_of_a_path_are_told_whichever_route_has_them() -> None:
+    first, second = APIRouter(), APIRouter()
+    first.add_api_route("/a/{name}", lambda: None, methods=["POST"])
+    second.add_api_route("/a/{name}", lambda: None, methods=["PUT", "GET"])
+    second.add_api_route("/b", lambda: None)
+    app = FastAPI()
+    app.include_router(first)
+    app.include_router(second)
+    app.mount("/static", StaticFiles(directory="."))
+    add_error_handlers(app)
+    client = TestClient(app)
+    answer = client.delete("/a/x")
+    assert answer.headers["allow"] == "GET, POST, PUT"
+    assert answer.json()["details"][0]["rule"] == "Should be GET, POST, PUT at this path"
+    answer = client.delete("/static/a.css")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
 
 
 def test_a_fault_is_answered_without_its_inside() -> None:

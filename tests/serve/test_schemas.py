@@ -25,6 +25,12 @@ def test_a_prompt_is_enough() -> None:
     assert (request.history, request.max_predictions, request.temperature) == ([], 3, 0.7)
 
 
+def test_a_whole_number_may_have_a_point() -> None:
+    request = PredictRequest.model_validate({"prompt": "list users", "max_predictions": 2.0})
+    assert request.max_predictions == 2
+    assert isinstance(request.max_predictions, int)
+
+
 @pytest.mark.parametrize(
     ("values", "place", "rule"),
     [
@@ -37,7 +43,7 @@ def test_a_prompt_is_enough() -> None:
         ({"prompt": "x", "max_predictions": 0}, "max_predictions", "greater_than_equal"),
         ({"prompt": "x", "max_predictions": 21}, "max_predictions", "less_than_equal"),
         ({"prompt": "x", "max_predictions": "3"}, "max_predictions", "int_type"),
-        ({"prompt": "x", "max_predictions": 2.0}, "max_predictions", "int_type"),
+        ({"prompt": "x", "max_predictions": 2.5}, "max_predictions", "int_type"),
         ({"prompt": "x", "max_predictions": None}, "max_predictions", "int_type"),
         ({"prompt": "x", "temperature": 1.01}, "temperature", "less_than_equal"),
         ({"prompt": "x", "temperature": -0.1}, "temperature", "greater_than_equal"),

@@ -1,7 +1,7 @@
 """Bodies of requests: read on the loop, then parsed where they are answered."""
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 
@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from nextcall.serve.problems import RefusedError, invalid, problem
+from nextcall.serve.problems import Problem, RefusedError, invalid, problem
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -19,6 +19,13 @@ LARGEST_AT_ONCE: Final = 65_536
 
 # No database of ours keeps it. An even number of backslashes before it stands for themselves.
 _ESCAPED_NULL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+BODY_REFUSALS: Final[Mapping[int | str, dict[str, Any]]] = {
+    408: {"model": Problem, "description": "The body did not come in time."},
+    413: {"model": Problem, "description": "The body is too large."},
+    422: {"model": Problem, "description": "Which field breaks which rule, and what came."},
+}
+"""Answers of every route that takes a body, for its description."""
 
 
 async def _read_body(request: Request) -> bytes:

@@ -1,7 +1,8 @@
 """What becomes of an error inside the application: every refusal has the form of `Problem`."""
 
 import logging
-from http import HTTPStatus
+from collections.abc import Mapping, Sequence
+from http import HTTPMethod, HTTPStatus
 from typing import Final
 
 from fastapi import FastAPI, Request
@@ -9,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
 
 from nextcall.serve.admission import RateLimitedError, too_often
 from nextcall.serve.problems import Problem, RefusedError, invalid, json_response, problem
@@ -36,8 +38,11 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def not_served(request: Request, error: HTTPException) -> Response:
-        response = json_response(_not_served(request, error), status=error.status_code)
-        response.headers.update(error.headers or {})
+        headers = dict(error.headers or {})
+        if "Allow" in headers:
+            headers["Allow"] = _methods(request) or headers["Allow"]  # of static files
+        response = json_response(_not_served(request, error, headers), status=error.status_code)
+        response.headers.update(headers)
         return response
 
     @app.exception_handler(ClientDisconnect)
@@ -61,12 +66,22 @@ def add_error_handlers(app: FastAPI) -> None:
         return json_response(refusal, status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _not_served(request: Request, error: HTTPException) -> Problem:
+def _methods(request: Request) -> str:
+    """List the methods of all routes at a path; the framework names those of the first."""
+    routes: Sequence[BaseRoute] = request.app.routes
+    scopes = {method: {**request.scope, "method": method} for method in HTTPMethod}
+    return ", ".join(
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    )
+
+
+def _not_served(request: Request, error: HTTPException, headers: Mapping[str, str]) -> Problem:
     if error.status_code == HTTPStatus.NOT_FOUND:
         rule = "Should be a path of this service; /docs lists them"
         return problem("Not found", field="path", rule=rule, got=request.url.path)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "")
-        rule = f"Should be {allowed} at this path"
+        rule = f"Should be {headers.get('Allow', '')} at this path"
         return problem("Method not allowed", field="method", rule=rule, got=request.method)
     return Problem(error=str(error.detail))

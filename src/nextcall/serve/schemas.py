@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     FailFast,
     Field,
+    JsonValue,
     Strict,
     ValidationInfo,
     model_validator,
@@ -20,6 +21,13 @@ from pydantic_core import PydanticCustomError
 
 _MOST_FIELDS: Final = 32  # of one object: bounds how many unknown ones an answer must list
 _LONGEST_CALL: Final = 2048
+_UNIX: Final[JsonValue] = {  # milliseconds of the years 1 to 9999
+    "type": "number",
+    "minimum": -62_135_596_800_000,
+    "maximum": 253_402_300_799_999,
+}
+_NOT_BLANK: Final = r"[^\s\x1c-\x1f\x85]"  # white space to Python, as the rest is to all
+_NULL: Final[JsonValue] = {"type": "null"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +76,14 @@ def _few_predictions(number: int, info: ValidationInfo) -> int:
     return number
 
 
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number; to JSON 3.0 is one."""
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -102,6 +118,7 @@ class HistoryEvent(Asked):
     api_call: Annotated[str, AfterValidator(_not_blank)] = Field(
         max_length=_LONGEST_CALL,
         description='Operation id, "METHOD /path", path template, or a path as it was requested.',
+        json_schema_extra={"minLength": 1, "pattern": _NOT_BLANK},
         examples=["s3:CreateBucket", "GET /users/{id}", "/api/users/123"],
     )
     method: Annotated[HTTPMethod, Strict(strict=False), BeforeValidator(_upper)] | None = Field(
@@ -109,7 +126,9 @@ class HistoryEvent(Asked):
     )
     timestamp: Annotated[datetime, Strict(strict=False), AfterValidator(_utc)] | None = Field(
         None,
-        description="When it was made: ISO 8601, in UTC where no offset is given, or Unix seconds.",
+        description="When it was made: ISO 8601, in UTC where no offset is given, or Unix seconds "
+        "(beyond 2e10, milliseconds).",
+        json_schema_extra={"anyOf": [{"type": "string", "format": "date-time"}, _UNIX, _NULL]},
     )
 
 
@@ -119,13 +138,17 @@ class PredictRequest(Asked):
     prompt: Annotated[str, AfterValidator(_not_blank), AfterValidator(_short_enough)] = Field(
         description="What is wanted, in words.",
         examples=["create a bucket for the backups"],
-        json_schema_extra={"minLength": 1, "maxLength": Limits().prompt_characters},
+        json_schema_extra={
+            "minLength": 1,
+            "maxLength": Limits().prompt_characters,
+            "pattern": _NOT_BLANK,
+        },
     )
     history: Annotated[list[HistoryEvent], FailFast(), BeforeValidator(_few_calls)] = Field(
         default_factory=list,
         description="Calls made before, oldest first; the newest 100 are used.",
     )
-    max_predictions: Annotated[int, AfterValidator(_few_predictions)] = Field(
+    max_predictions: Annotated[Whole, AfterValidator(_few_predictions)] = Field(
         ge=1, json_schema_extra={"maximum": 20, "default": 3}
     )
     temperature: float = Field(

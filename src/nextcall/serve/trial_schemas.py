@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from pydantic import ConfigDict, Field, FiniteFloat
+from pydantic import ConfigDict, Field, FiniteFloat, JsonValue
 
 from nextcall.abtest.metrics import Direction
-from nextcall.serve.schemas import Asked
+from nextcall.serve.schemas import Asked, Whole
 from nextcall.trials.definition import Definition, MeanOver, TestType, Variant
 
 _TRIAL: Final[dict[str, Any]] = {
@@ -24,6 +24,9 @@ _TRIAL: Final[dict[str, Any]] = {
     "primary_metric": "taken",
     "min_sample_size": 100,
 }
+
+
+_UNITS: Final[dict[str, JsonValue]] = {"minimum": 2, "maximum": 1_000_000_000}
 
 
 def _example(value: dict[str, Any]) -> ConfigDict:
@@ -50,16 +53,19 @@ class TrialAsked(Asked):
 
     test_name: str
     test_type: TestType
-    variants: list[VariantAsked] = Field(max_length=100)
+    variants: list[VariantAsked] = Field(max_length=100, json_schema_extra={"minItems": 2})
     control_variant_id: str
     primary_metric: str
-    min_sample_size: int = Field(
-        100, description="Units with a value, of each variant, before which no winner is named."
+    min_sample_size: Whole = Field(
+        100,
+        description="Units with a value, of each variant, before which no winner is named.",
+        json_schema_extra=_UNITS,
     )
-    planned_sample_size: int | None = Field(
+    planned_sample_size: Whole | None = Field(
         None,
         description="Units of each variant at which the test is to end; ten times min_sample_size "
         "where it is not given.",
+        json_schema_extra={"anyOf": [{"type": "integer", **_UNITS}, {"type": "null"}]},
     )
     better: Direction = Field("higher", description="Which way the primary metric is better.")
     mean_over: MeanOver = Field(
@@ -67,7 +73,11 @@ class TrialAsked(Asked):
         description="events: means over recorded values, users as clusters; units: over assigned "
         "users, each with the sum of its values.",
     )
-    confidence_level: float = Field(0.95, description="Of every interval.")
+    confidence_level: float = Field(
+        0.95,
+        description="Of every interval.",
+        json_schema_extra={"exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    )
 
     def definition(self) -> Definition:
         """Give the test.
@@ -90,7 +100,7 @@ class ChangeAsked(TrialAsked):
 
     model_config = _example({**_TRIAL, "version": 1})
 
-    version: int = Field(
+    version: Whole = Field(
         description="That the caller saw; a test that has changed since is left as it is."
     )
 
@@ -130,6 +140,6 @@ class StepAsked(Asked):
 
     model_config = _example({"version": 1})
 
-    version: int | None = Field(
+    version: Whole | None = Field(
         None, description="That the caller saw; a test that has changed since is left as it is."
     )

@@ -42,7 +42,7 @@ def prediction_routes(predictor: Predictor, *, limits: Limits, max_batch: int) -
         openapi_extra=body_schema(
             {
                 "type": "array",
-                "items": {"$ref": "#/components/schemas/PredictRequest"},
+                "items": {"anyOf": [{"$ref": "#/components/schemas/PredictRequest"}, {}]},
                 "minItems": 1,
                 "maxItems": max_batch,
             }
@@ -79,6 +79,7 @@ def prediction_routes(predictor: Predictor, *, limits: Limits, max_batch: int) -
 
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
+    408: {"model": Problem, "description": "The body did not come in time."},
     413: {"model": Problem, "description": "The body is too large."},
     422: {"model": Problem, "description": "Which field breaks which rule, and what came."},
 }

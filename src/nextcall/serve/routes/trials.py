@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from nextcall.serve.bodies import Body, BodyRoute, body_schema, read_as, refused
+from nextcall.serve.bodies import BODY_REFUSALS, Body, BodyRoute, body_schema, read_as, refused
 from nextcall.serve.problems import Problem, RefusedError, json_response
 from nextcall.serve.trial_answers import (
     AnalysisAnswer,
@@ -34,10 +34,19 @@ from nextcall.trials.life import Status, Trial
 from nextcall.trials.trials import Trials
 
 _TESTS = "/api/ab-testing/tests"
-_REFUSALS: dict[int | str, dict[str, Any]] = {
+_Responses = dict[int | str, dict[str, Any]]
+_AWAY: Final[_Responses] = {
+    503: {"model": Problem, "description": "The database is out of reach; ask again."},
+}
+_ASKED: Final[_Responses] = {**_AWAY, 422: BODY_REFUSALS[422]}
+_UNKNOWN: Final[_Responses] = {
+    **_ASKED,
     404: {"model": Problem, "description": "There is no such test."},
+}
+_REFUSALS: Final[_Responses] = {
+    **_UNKNOWN,
+    **BODY_REFUSALS,
     409: {"model": Problem, "description": "The test stands against it; the reason is told."},
-    422: {"model": Problem, "description": "Which field breaks which rule, and what came."},
 }
 
 
@@ -89,7 +98,7 @@ def trial_routes(trials: Trials) -> APIRouter:
     @router.post(
         "",
         status_code=HTTPStatus.CREATED,
-        responses={201: {"model": TrialAnswer}, 422: _REFUSALS[422]},
+        responses={201: {"model": TrialAnswer}, **_AWAY, **BODY_REFUSALS},
         openapi_extra=_asks(TrialAsked),
     )
     def create(body: Body) -> Response:
@@ -99,7 +108,7 @@ def trial_routes(trials: Trials) -> APIRouter:
             definition = asked.definition()
         return json_response(TrialAnswer.of(trials.create(definition)), status=HTTPStatus.CREATED)
 
-    @router.get("")
+    @router.get("", responses=_ASKED)
     def find(
         status: Status | None = None,
         test_type: TestType | None = None,
@@ -110,7 +119,7 @@ def trial_routes(trials: Trials) -> APIRouter:
         found = trials.find(status=status, test_type=test_type, limit=limit, offset=offset)
         return TrialsAnswer(tests=[TrialAnswer.of(each) for each in found])
 
-    @router.get("/{test_id}", responses={404: _REFUSALS[404]})
+    @router.get("/{test_id}", responses=_UNKNOWN)
     def get(test_id: str) -> TrialAnswer:
         """Give a test as it stands."""
         with _told():
@@ -131,7 +140,7 @@ def trial_routes(trials: Trials) -> APIRouter:
             changed = trials.change(test_id, definition, version=asked.version)
         return json_response(TrialAnswer.of(changed))
 
-    @router.get("/{test_id}/history", responses={404: _REFUSALS[404]})
+    @router.get("/{test_id}/history", responses=_UNKNOWN)
     def history(test_id: str) -> HistoryAnswer:
         """Give every change of a test, oldest first."""
         with _told():
@@ -142,8 +151,8 @@ def trial_routes(trials: Trials) -> APIRouter:
     _add_step(router, "stop", trials.stop, "End a running test for good.")
     _add_step(router, "archive", trials.archive, "Put a draft or a stopped test away.")
 
-    @router.post("/{test_id}/analyze", responses={404: _REFUSALS[404]}, include_in_schema=False)
-    @router.get("/{test_id}/analyze", responses={404: _REFUSALS[404]})
+    @router.post("/{test_id}/analyze", responses=_UNKNOWN)
+    @router.get("/{test_id}/analyze", responses=_UNKNOWN)
     def analyze(test_id: str) -> AnalysisAnswer:
         """Say what a test says now; a winner only where one may be named."""
         with _told():
