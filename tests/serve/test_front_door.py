@@ -284,6 +284,13 @@ def test_a_log_that_is_away_lets_nobody_in(house: House) -> None:
     assert house.audit.lost == 1
 
 
+def test_a_method_that_no_route_has_is_told_before_who_asks_is(house: House) -> None:
+    refused = house.client().delete("/predict")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+    told = {"field": "method", "rule": "Should be POST at this path", "got": "DELETE"}
+    assert refused.json() == {"error": "Method not allowed", "details": [told]}
+
+
 def test_there_are_no_websockets(house: House) -> None:
     client = house.client()
     with pytest.raises(WebSocketDisconnect), client.websocket_connect("/predict"):

@@ -53,7 +53,8 @@ def test_an_address_that_floods_is_refused_whoever_asks() -> None:
     codes = [asking.get("/", headers={"X-API-Key": str(n)}).status_code for n in range(5)]
     assert codes == [200] * 3 + [429] * 2
     refused = asking.get("/")
-    assert refused.json() == {"error": "Too many requests from this address", "details": []}
+    told = {"error": "Too many requests from this address", "retry_after": 20, "limits": {}}
+    assert refused.json() == told
     assert refused.headers["retry-after"] == "20"
     assert len(refused.headers["x-request-id"]) == 32
     with asking:  # the lifespan of the application passes

@@ -1,6 +1,8 @@
 """What the description of the API says is what it does: all that schemathesis can check."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,13 @@ from fastapi import FastAPI
 from schemathesis.engine import from_schema
 from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
 
+from nextcall.access.keys import create_key
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.serve.app import create_app
-from nextcall.serve.loading import open_trials
+from nextcall.serve.loading import Stores, open_stores
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import load_settings
+from nextcall.storage.database import Database
 from nextcall.training.opening import open_index
 
 NO_SCHEMA_SAYS = "422"  # that shares sum to 100, and one number is above another
@@ -68,19 +72,38 @@ def faults_of(app: Any, *, headers: Mapping[str, str], examples: int) -> tuple[l
     return faults, asked
 
 
-@pytest.fixture(scope="module")
-def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+def serving(folder: Path, **given: object) -> Iterator[tuple[FastAPI, Stores]]:
     """Build the service over a catalogue of one operation, with A/B tests in SQLite."""
-    folder: Path = tmp_path_factory.mktemp("described")
-    settings = load_settings(database_url=f"sqlite:///{folder}/a.db", cache_dir=folder)
+    url = f"sqlite:///{folder}/a.db"
+    settings = load_settings(database_url=url, cache_dir=folder, **given)
     operation = describe_operation(operation_id="getUser", method="GET", path="/users/{id}")
     index = open_index(Catalog(name="one", operations=(operation,)), cache=folder)
-    with open_trials(settings) as trials:
+    with open_stores(settings) as kept:
         predictor = Predictor(index, fallback_reason="there is none.")
-        yield create_app(predictor, settings=settings, trials=trials)
+        app = create_app(predictor, settings=settings, trials=kept.trials, door=kept.door)
+        yield app, kept
 
 
-def test_nothing_is_undocumented_and_nothing_is_a_fault_of_the_service(described: FastAPI) -> None:
-    faults, asked = faults_of(described, headers={}, examples=10)
+def test_nothing_is_undocumented_and_nothing_is_a_fault_of_the_service(tmp_path: Path) -> None:
+    with contextmanager(serving)(tmp_path) as (app, _):
+        faults, asked = faults_of(app, headers={}, examples=10)
     assert not faults, "\n".join(sorted(set(faults)))
     assert asked > 300
+
+
+@pytest.mark.parametrize("role", [None, "admin", "guest"])
+def test_so_it_is_in_production_whoever_asks(tmp_path: Path, role: str | None) -> None:
+    given = {"environment": "production", "secret": "q8Zr1vT0mXw5LkYb2HsJd7NcPfUgEa93"}
+    names = ("rate_per_minute", "rate_per_hour", "rate_per_day", "address_per_minute")
+    rates = dict.fromkeys(names, 10**6)  # of failures too
+    with contextmanager(serving)(tmp_path, **given, **rates) as (app, kept):
+        headers = {}
+        if role is not None:
+            with Database(f"sqlite:///{tmp_path}/a.db") as database:
+                now = datetime.now(UTC)
+                key, _ = create_key(database, "a key", role=role, tier="enterprise", now=now)
+            kept.door.credentials.refresh()
+            headers = {"X-API-Key": key}
+        faults, asked = faults_of(app, headers=headers, examples=2)
+    assert not faults, "\n".join(sorted(set(faults)))
+    assert asked > 50

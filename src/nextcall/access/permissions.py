@@ -172,6 +172,19 @@ def route_of(method: str, path: str) -> tuple[str, str | None]:
     return "*", UNLISTED
 
 
+@lru_cache(maxsize=4096)
+def methods_of(path: str) -> tuple[str, ...]:
+    """Give the methods that the table names for a path; none where it does not know the path.
+
+    Examples
+    --------
+    >>> methods_of("/api/ab-testing/tests/7"), methods_of("/nowhere")
+    (('GET', 'PUT'), ())
+    """
+    methods = {method for method, _ in ROUTE_PERMISSIONS}
+    return tuple(sorted(method for method in methods if route_of(method, path)[0] != "*"))
+
+
 def check_permission(text: str, *, wildcards: bool = False) -> str:
     """Give a permission back where it is one: up to 8 segments of small letters, digits, ``_-``.
 

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, Request, params
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from nextcall.access.limiter import Limiter
@@ -21,6 +22,22 @@ class RateLimitedError(Exception):
     def __init__(self, decision: Decision) -> None:
         super().__init__("Rate limit exceeded")
         self.decision = decision
+
+
+class WindowLeft(BaseModel):
+    """What is left of a limit."""
+
+    limit: int
+    remaining: int
+    reset_at: int = Field(description="Seconds since 1970.")
+
+
+class TooMany(BaseModel):
+    """Why a request is refused that is one too many."""
+
+    error: str
+    retry_after: int = Field(description="Seconds to wait.")
+    limits: dict[str, WindowLeft] = Field(description="By window: minute, hour, day.")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,18 +1,15 @@
 """The application, built from its parts by one function."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
 
 import anyio.to_thread
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 from starlette.middleware.cors import CORSMiddleware
 
 from nextcall import __version__
 from nextcall.serve.body_limit import BodyLimit
+from nextcall.serve.description import describe
 from nextcall.serve.door import Door
 from nextcall.serve.errors import add_error_handlers
 from nextcall.serve.front_door import FrontDoor
@@ -23,27 +20,12 @@ from nextcall.serve.routes.metrics import DoorMetrics, metrics_routes
 from nextcall.serve.routes.pages import STATIC, page_assets, page_routes
 from nextcall.serve.routes.predictions import prediction_routes
 from nextcall.serve.routes.trials import sighting_routes, trial_routes
-from nextcall.serve.schemas import Limits, PredictRequest
+from nextcall.serve.schemas import Limits
 from nextcall.serve.settings import Settings
-from nextcall.serve.trial_schemas import (
-    AssignAsked,
-    ChangeAsked,
-    RecordAsked,
-    StepAsked,
-    TrialAsked,
-)
 from nextcall.trials.trials import Trials
 
 _TITLE = "nextcall"
 _SUMMARY = "Given a prompt and the calls so far, which API call comes next?"
-_PARSED: Final[Sequence[type[BaseModel]]] = (  # bodies that their routes read themselves
-    PredictRequest,
-    TrialAsked,
-    ChangeAsked,
-    AssignAsked,
-    RecordAsked,
-    StepAsked,
-)
 
 
 def create_app(
@@ -105,7 +87,9 @@ def create_app(
     app.mount(f"/{STATIC}", page_assets(), name=STATIC)
     _add_middleware(app, settings, door)
     add_error_handlers(app)
-    app.openapi = lambda: _description(app, limits)  # type: ignore[method-assign]  # the documented way
+    needs_key = door is not None and door.mode.needs_key
+    limited = door is not None and door.limiter is not None
+    app.openapi = lambda: describe(app, limits, needs_key=needs_key, limited=limited)  # type: ignore[method-assign]  # the documented way
     return app
 
 
@@ -125,21 +109,3 @@ def _add_middleware(app: FastAPI, settings: Settings, door: Door | None) -> None
             allow_headers=["Authorization", "X-API-Key", "X-Request-ID", "X-User-ID"],
             expose_headers=["RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
         )
-
-
-def _description(app: FastAPI, limits: Limits) -> dict[str, Any]:
-    """Describe the API, with the limits that are set and the bodies that the routes parse."""
-    description = get_openapi(
-        title=app.title, summary=app.summary, version=app.version, routes=app.routes
-    )
-    _, models = models_json_schema(
-        [(model, "validation") for model in _PARSED], ref_template="#/components/schemas/{model}"
-    )
-    request = models["$defs"]["PredictRequest"]
-    request["required"].remove("max_predictions")  # its default is a setting
-    fields = request["properties"]
-    fields["prompt"]["maxLength"] = limits.prompt_characters
-    fields["history"]["maxItems"] = limits.history
-    fields["max_predictions"].update(maximum=limits.predictions, default=limits.default_predictions)
-    description["components"]["schemas"].update(models["$defs"])
-    return description

@@ -1,7 +1,7 @@
 """What becomes of an error inside the application: every refusal has the form of `Problem`."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPMethod, HTTPStatus
 from typing import Final
 
@@ -13,7 +13,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
 from nextcall.serve.admission import RateLimitedError, too_often
-from nextcall.serve.problems import Problem, RefusedError, invalid, json_response, problem
+from nextcall.serve.problems import (
+    Problem,
+    RefusedError,
+    invalid,
+    json_response,
+    method_refusal,
+    problem,
+)
 from nextcall.storage.database import OUT_OF_REACH
 from nextcall.storage.group_writer import WriterClosedError
 
@@ -39,9 +46,9 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def not_served(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
-        if "Allow" in headers:
-            headers["Allow"] = _methods(request) or headers["Allow"]  # of static files
-        response = json_response(_not_served(request, error, headers), status=error.status_code)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            return method_refusal(request.method, _methods(request) or headers.get("Allow", ""))
+        response = json_response(_not_served(request, error), status=error.status_code)
         response.headers.update(headers)
         return response
 
@@ -77,11 +84,8 @@ def _methods(request: Request) -> str:
     )
 
 
-def _not_served(request: Request, error: HTTPException, headers: Mapping[str, str]) -> Problem:
+def _not_served(request: Request, error: HTTPException) -> Problem:
     if error.status_code == HTTPStatus.NOT_FOUND:
         rule = "Should be a path of this service; /docs lists them"
         return problem("Not found", field="path", rule=rule, got=request.url.path)
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        rule = f"Should be {headers.get('Allow', '')} at this path"
-        return problem("Method not allowed", field="method", rule=rule, got=request.method)
     return Problem(error=str(error.detail))

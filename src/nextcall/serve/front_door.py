@@ -15,12 +15,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextcall.access.audit_event import AuditEvent, Kind
-from nextcall.access.permissions import route_of
+from nextcall.access.permissions import UNLISTED, methods_of, route_of
 from nextcall.access.principal import CredentialError, CredentialsUnavailableError, Principal
 from nextcall.access.rate_decision import UNLIMITED_DECISION, Decision, rate_headers
 from nextcall.serve.admission import Admission, too_often
 from nextcall.serve.door import Door
-from nextcall.serve.problems import Problem, json_response
+from nextcall.serve.problems import Problem, json_response, method_refusal
 
 _DEVELOPER: Final = Principal(name="development", role="admin")
 _FAILURES: Final = "/failed-authentication"  # of an endpoint with rates of its own, or the general
@@ -68,6 +68,9 @@ class FrontDoor:
             await send({"type": "websocket.close", "code": 1008})  # there are none
             return
         route, permission = route_of(scope["method"], scope["path"])
+        if permission == UNLISTED and (methods := methods_of(scope["path"])):
+            await method_refusal(scope["method"], ", ".join(methods))(scope, receive, send)
+            return
         headers = dict(scope["headers"])
         try:
             principal = await self._identify(headers, asked=permission is not None)

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextcall.access.address_rates import AddressRates
 from nextcall.access.identifiers import Network, client_address
-from nextcall.serve.problems import Problem, json_response
+from nextcall.serve.admission import TooMany
+from nextcall.serve.problems import json_response
 
 _ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -67,9 +68,11 @@ class Gate:
         if wait == 0.0:
             await self.app(scope, receive, tell)
             return
-        refusal = Problem(error="Too many requests from this address")
+        refusal = TooMany(
+            error="Too many requests from this address", retry_after=ceil(wait), limits={}
+        )
         response = json_response(refusal, status=HTTPStatus.TOO_MANY_REQUESTS)
-        response.headers["retry-after"] = str(ceil(wait))
+        response.headers["retry-after"] = str(refusal.retry_after)
         await response(scope, receive, tell)
 
     def _address(self, scope: Scope, forwarded: bytes | None) -> str:

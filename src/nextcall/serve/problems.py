@@ -75,6 +75,15 @@ def json_response(value: BaseModel, *, status: int = HTTPStatus.OK) -> Response:
     return Response(value.model_dump_json(), status_code=status, media_type="application/json")
 
 
+def method_refusal(method: str, allowed: str) -> Response:
+    """Say which methods there are at a path."""
+    rule = f"Should be {allowed} at this path"
+    refusal = problem("Method not allowed", field="method", rule=rule, got=method)
+    response = json_response(refusal, status=HTTPStatus.METHOD_NOT_ALLOWED)
+    response.headers["allow"] = allowed
+    return response
+
+
 def shown(value: object) -> Shown:
     """Shorten what came to something that is safe to repeat.
 
