@@ -4,8 +4,10 @@
 
 By turns; microseconds of wall and of this process's CPU, medians of the rounds, and of the ratios
 within each. `limits` is asked for the three windows one after the other. Redis runs on a socket of
-this machine where ``redis-server`` is installed or ``NEXTCALL_TEST_REDIS_SERVER`` names it. Prints
-JSON, or writes it to ``--output``.
+this machine where ``redis-server`` is installed or ``NEXTCALL_TEST_REDIS_SERVER`` names it; a PING
+is one of its Python client, and one over a bare connection of that client, as ours is.
+``interleaved`` alternates them call by call, and ``server_cpu_microseconds`` is what the server
+computes for each. Prints JSON, or writes it to ``--output``.
 """
 
 import argparse
@@ -42,8 +44,13 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=2000, help="of each way in a round")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
-    with _redis() as url:
-        result = _measure(_ways(url), arguments.rounds, arguments.calls)
+    with _redis() as (url, server):
+        ways = _ways(url)
+        result = _measure(ways, arguments.rounds, arguments.calls)
+        if server is not None:
+            by_redis = {name: way for name, way in ways.items() if name.startswith("redis")}
+            result["interleaved"] = _interleaved(by_redis, arguments.rounds * arguments.calls // 2)
+            result["server_cpu_microseconds"] = _server_cpu(by_redis, server, arguments.calls)
     text = json.dumps(result, indent=2)
     if arguments.output is None:
         print(text)
@@ -72,7 +79,12 @@ def _ways(url: str | None) -> dict[str, Callable[[str], Any]]:
     if url is not None:
         client = Redis.from_url(url)
         shared = Limiter(RedisRates(url, patience=10))
+        bare: Any = client.connection_pool.get_connection()
         ways["redis PING"] = lambda _: client.ping()
+        ways["redis PING, bare"] = lambda _: (
+            bare.send_packed_command((b"*1\r\n$4\r\nPING\r\n",), check_health=False),
+            bare.read_response(),
+        )
         ways["redis"] = lambda caller: shared.take(caller, endpoint="/predict")
     return ways
 
@@ -105,12 +117,39 @@ def _measure(ways: dict[str, Callable[[str], Any]], rounds: int, calls: int) -> 
     }
 
 
+def _interleaved(ways: dict[str, Callable[[str], Any]], calls: int) -> dict[str, float]:
+    """Give medians of calls that alternate, and how many PINGs a decision takes."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for call in range(calls):
+        caller = f"interleaved{call // 25:021d}"
+        for name, way in ways.items():
+            begin = time.perf_counter()
+            way(caller)
+            found[name].append((time.perf_counter() - begin) * 1e6)
+    medians = {name: round(statistics.median(each), 1) for name, each in found.items()}
+    return {**medians, "redis / redis PING": round(medians["redis"] / medians["redis PING"], 2)}
+
+
+def _server_cpu(ways: dict[str, Callable[[str], Any]], server: int, calls: int) -> dict[str, float]:
+    def spent() -> float:
+        tasks = Path(f"/proc/{server}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1000
+
+    found = {}
+    for name, way in ways.items():
+        before = spent()
+        for call in range(calls):
+            way(f"{call % _CALLERS:032d}")
+        found[name] = round((spent() - before) / calls, 1)
+    return found
+
+
 @contextmanager
-def _redis() -> Iterator[str | None]:
+def _redis() -> Iterator[tuple[str | None, int | None]]:
     """Start a server where its program is installed."""
     program = os.environ.get("NEXTCALL_TEST_REDIS_SERVER") or shutil.which("redis-server")
     if program is None:
-        yield None
+        yield None, None
         return
     with tempfile.TemporaryDirectory() as folder:
         socket = Path(folder, "s")
@@ -119,7 +158,7 @@ def _redis() -> Iterator[str | None]:
         try:
             while not socket.exists():
                 time.sleep(0.05)
-            yield f"unix://{socket}"
+            yield f"unix://{socket}", process.pid
         finally:
             process.kill()
             process.wait()

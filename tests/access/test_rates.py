@@ -1,5 +1,6 @@
 """Both stores count as the plain definition does, and no span ever holds more than its limit."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from redis import Redis
 
+from nextcall.access import redis_rates
 from nextcall.access.memory_rates import MemoryRates
 from nextcall.access.rate_decision import Decision, RateStore
 from nextcall.access.rate_rules import RateRule, Window
@@ -324,6 +326,32 @@ def test_redis_keeps_no_more_than_it_needs_and_not_for_ever(redis_url: str) -> N
         assert store.take("a", rule).allowed
         client.script_flush()
         assert store.take("a", rule).allowed
+
+
+def test_a_connection_is_used_again_unless_it_is_another_process_s(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RedisRates(redis_url, patience=10)
+    with Redis.from_url(redis_url) as client:
+
+        def connections() -> int:
+            return len([one for one in client.client_list() if one["name"] != "asking"])
+
+        client.client_setname("asking")
+        others = connections()
+        assert allowed(store, DEFAULT, 30) == 30
+        assert connections() == others + 1
+        child = os.fork()
+        if child == 0:  # it ends here, whatever happens
+            os._exit(allowed(store, DEFAULT, 20))
+        assert allowed(store, DEFAULT, 5) == 5
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 20
+        monkeypatch.setattr(redis_rates, "getpid", lambda: -1)  # as the child saw it
+        assert allowed(store, DEFAULT, 10) == 5
+        client.client_kill_filter(_type="normal", skipme=True)
+        assert not store.take("a", DEFAULT).allowed  # over a connection that is made anew
+        assert connections() == 1
+        store.close()
 
 
 def test_redis_that_is_away_is_told() -> None:
