@@ -4,7 +4,7 @@ import pytest
 
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.serve import safety_carried as module
-from nextcall.serve.safety_carried import calls_of, texts_of_request, texts_of_trial
+from nextcall.serve.safety_carried import KnownCalls, texts_of_request, texts_of_trial
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.trial_schemas import TrialAsked
 
@@ -15,7 +15,7 @@ _CATALOG = Catalog(
         describe_operation(operation_id="sendMail"),
     ),
 )
-_KNOWN = calls_of(_CATALOG)
+_KNOWN = KnownCalls(_CATALOG)
 
 
 def _texts(*calls: str, most: int = 100) -> list[tuple[str, str]]:
@@ -58,6 +58,18 @@ def test_beyond_a_limit_null_bytes_are_looked_for(monkeypatch: pytest.MonkeyPatc
         ("history.2.api_call", "/ab"),
         ("history.0.api_call", "\x00"),
     ]
+
+
+def test_what_was_harmless_lately_needs_no_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_REMEMBERED", 8)
+    known = KnownCalls(_CATALOG)
+    for number in range(20):
+        known.remember([f"/orders/{number}"])
+        assert f"/orders/{number}" in known
+    kept = [number for number in range(20) if f"/orders/{number}" in known]
+    assert 4 <= len(kept) <= 8
+    assert kept == list(range(kept[0], 20))
+    assert "getOrder" in known
 
 
 def test_the_texts_of_a_test_are_those_that_its_sender_chose() -> None:

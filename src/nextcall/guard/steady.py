@@ -56,6 +56,14 @@ class SteadyGuard:
             return _verdict(())
 
 
+class SignatureGuard:
+    """Judges by signatures alone; see `signature_verdict`."""
+
+    def detect(self, text: str) -> Verdict:
+        """Judge a text."""
+        return signature_verdict(text)
+
+
 def signature_verdict(text: str) -> Verdict:
     """Judge a text by its signatures alone: an attack has two of one family; its risk is then 1.
 

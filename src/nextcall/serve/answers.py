@@ -41,7 +41,13 @@ class FullPrediction(Prediction):
     reasoning: str
     ai_provider: str | None
     cold_start_prediction: bool = Field(description="Whether fallback_method is other than none.")
-    safety_validated: bool | None
+    safety_validated: bool | None = Field(
+        description="Whether the output filter looked at it in full; null where the guard is off."
+    )
+    safety_flags: list[str] | None = Field(
+        description="What it noticed: powerful operation, description withheld, parameter "
+        "withheld; null where the guard is off."
+    )
 
 
 class Metadata(Answered):
@@ -59,6 +65,11 @@ class Metadata(Answered):
     none_of_these: bool | None = Field(
         description="Whether that is so probable that no prediction should be trusted; null as "
         "the probability is."
+    )
+    safety_flags: list[str] | None = Field(
+        None,
+        description="Rules that the request breaks where that is no reason to refuse it; null "
+        "where the guard is off.",
     )
 
 
@@ -84,14 +95,31 @@ class ColdStartAnalysis(Answered):
 
 
 class SafetyValidation(Answered):
-    """Null throughout: this version has no guard."""
+    """What the guard did; null throughout where it is off."""
 
-    input_validated: bool | None = None
-    output_filtered: bool | None = None
-    blocked_predictions: int | None = None
-    filtered_by_safety: int | None = None
-    security_checks_passed: bool | None = None
-    guardrails_version: str | None = None
+    input_validated: bool | None = Field(
+        None, description="Whether every check of the request ran; else the basic ones did."
+    )
+    output_filtered: bool | None = Field(
+        None, description="Whether the output filter looked at every prediction in full."
+    )
+    blocked_predictions: int | None = Field(
+        None, description="Operations left out: the catalogue has none such, or its name attacks."
+    )
+    filtered_by_safety: int | None = Field(
+        None, description="Predictions of which a text was changed or withheld."
+    )
+    security_checks_passed: bool | None = Field(
+        None, description="Whether every check ran, and noticed nothing in the request."
+    )
+    guardrails_version: str | None = Field(None, description="Of the guard's model.")
+    flags: list[str] | None = Field(
+        None, description="Rules that the request breaks, those that are only observed as well."
+    )
+    risk: float | None = Field(
+        None,
+        description="The highest risk of an attack, 0 to 1; null where nothing was noticed.",
+    )
 
 
 class CostAwareRouting(Answered):
@@ -112,7 +140,9 @@ class PerformanceMetrics(Answered):
     ml_scoring_latency_ms: float | None = Field(
         description="Candidates, features and trees; null without a trained ranker."
     )
-    safety_filtering_latency_ms: float | None = None
+    safety_filtering_latency_ms: float | None = Field(
+        None, description="Checks of the request and of the answer; null where the guard is off."
+    )
     cache_hit: bool | None = None
     memory_usage_mb: float
 
@@ -224,12 +254,35 @@ class AccessHealth(Answered):
     )
 
 
+class GuardHealth(Answered):
+    """The guard, and what it counted since the start; a request of a batch counts as one."""
+
+    status: Literal["ok", "off", "failing"] = Field(
+        description="failing: the last run of a check failed by itself; basic ones go on."
+    )
+    version: str = Field(description="Of its model.")
+    failing: list[str] = Field(description="Checks that fail.")
+    total: int = Field(description="Requests that were checked.")
+    blocked: int
+    flagged: int
+    observed: int
+    blocked_rate: float
+    flagged_rate: float
+    violation_rate: float = Field(description="Broken rules a request.")
+    violations: dict[str, int] = Field(description="Broken rules, by family.")
+    failed_checks: dict[str, int] = Field(description="Runs that failed, by check.")
+    blocked_predictions: int
+    filtered_predictions: int
+    pii_found: dict[str, int] = Field(description="Personal data, by kind.")
+
+
 class Components(Answered):
     """Each part that an answer needs."""
 
     ranker: RankerHealth
     catalog: CatalogHealth
     embedder: EmbedderHealth
+    guard: GuardHealth
     database: DatabaseHealth | None = Field(description="Null where no A/B tests are served.")
     access: AccessHealth | None = Field(description="Null where there is no front door.")
 
@@ -238,8 +291,8 @@ class Health(Answered):
     """Whether the service answers, and with what."""
 
     status: Literal["ok", "degraded"] = Field(
-        description="degraded: without a trained ranker, or with a database or a Redis that is "
-        "out of reach."
+        description="degraded: without a trained ranker, with a database or a Redis that is out of "
+        "reach, or with a check of the guard that fails."
     )
     version: str
     uptime_seconds: float

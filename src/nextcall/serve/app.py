@@ -16,10 +16,11 @@ from nextcall.serve.front_door import FrontDoor
 from nextcall.serve.gate import Gate
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.routes.health import health_routes
-from nextcall.serve.routes.metrics import DoorMetrics, metrics_routes
+from nextcall.serve.routes.metrics import metrics_routes
 from nextcall.serve.routes.pages import STATIC, page_assets, page_routes
 from nextcall.serve.routes.predictions import prediction_routes
 from nextcall.serve.routes.trials import sighting_routes, trial_routes
+from nextcall.serve.safety import Safety
 from nextcall.serve.schemas import Limits
 from nextcall.serve.settings import Settings
 from nextcall.trials.trials import Trials
@@ -34,6 +35,7 @@ def create_app(
     settings: Settings,
     trials: Trials | None = None,
     door: Door | None = None,
+    safety: Safety | None = None,
 ) -> FastAPI:
     """Build the service over one loaded predictor.
 
@@ -48,6 +50,8 @@ def create_app(
     door : Door, optional
         Says who may ask; whoever opened it closes it. Without it everybody may, as often as they
         like.
+    safety : Safety, optional
+        Checks requests and answers; made of the settings where none is given.
 
     Raises
     ------
@@ -56,10 +60,17 @@ def create_app(
     """
     if settings.environment == "production" and door is None:
         raise ValueError("door must be given in production, where everybody is asked for a key.")
+    guarding = safety or Safety(
+        settings,
+        predictor.index.catalog,
+        max_history=predictor.max_history,
+        on_block=None if door is None else door.tell_of_block,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = settings.threads
+        guarding.warm()
         yield
 
     app = FastAPI(
@@ -78,11 +89,13 @@ def create_app(
     )
     if trials is not None:
         app.include_router(sighting_routes(trials))  # asked most, and so looked at first
-    app.include_router(prediction_routes(predictor, limits=limits, max_batch=settings.max_batch))
-    app.include_router(health_routes(predictor, trials, door))
-    app.include_router(metrics_routes(None if door is None else DoorMetrics(door)))
+    app.include_router(
+        prediction_routes(predictor, limits=limits, max_batch=settings.max_batch, safety=guarding)
+    )
+    app.include_router(health_routes(predictor, guarding, trials=trials, door=door))
+    app.include_router(metrics_routes(door, guarding))
     if trials is not None:
-        app.include_router(trial_routes(trials))
+        app.include_router(trial_routes(trials, guarding))
     app.include_router(page_routes(_TITLE))
     app.mount(f"/{STATIC}", page_assets(), name=STATIC)
     _add_middleware(app, settings, door)

@@ -47,6 +47,19 @@ class Door:
     """Where refusals are kept."""
     outside: OutsideIssuer | None = None
 
+    def tell_of_block(self, route: str, families: tuple[str, ...], risk: float) -> None:
+        """Keep in the audit log that the guard refused a request; nothing of what it said."""
+        if self.audit is None:
+            return
+        event = AuditEvent(
+            at=datetime.now(UTC),
+            kind="security",
+            action="blocked",
+            severity="warning",
+            details={"route": route, "family": ", ".join(families), "risk": round(risk, 3)},
+        )
+        self.audit.try_write(event)
+
 
 @contextmanager
 def open_door(settings: AccessSettings, database: Database) -> Iterator[Door]:

@@ -11,7 +11,8 @@ from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.ranker import Ranked
 from nextcall.serve.answers import FullPrediction, Prediction
 
-_DESCRIPTION_CHARACTERS: Final = 300
+DESCRIPTION_CHARACTERS: Final = 300
+"""Characters that an answer shows of a description."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ def short_prediction(found: Found) -> Prediction:
         api_call=operation.api_call,
         operation_id=operation.operation_id,
         method=operation.method,
-        description=_shortened(operation.summary or operation.description),
+        description=shortened(operation.summary or operation.description),
         parameters=parameter_hints(operation),
         confidence=found.confidence,
         rank=found.rank,
@@ -70,6 +71,7 @@ def full_prediction(found: Found, reason: str, *, is_cold: bool) -> FullPredicti
         ai_provider=None,
         cold_start_prediction=is_cold,
         safety_validated=None,
+        safety_flags=None,
     )
 
 
@@ -92,10 +94,11 @@ def parameter_hints(operation: Operation) -> dict[str, str]:
     return hints
 
 
-def _shortened(text: str) -> str:
-    if len(text) <= _DESCRIPTION_CHARACTERS:
+def shortened(text: str) -> str:
+    """Cut a description, with dots where something is left out."""
+    if len(text) <= DESCRIPTION_CHARACTERS:
         return text
-    return f"{text[: _DESCRIPTION_CHARACTERS - 3]}..."
+    return f"{text[: DESCRIPTION_CHARACTERS - 3]}..."
 
 
 def number(value: np.float32 | float) -> float | None:

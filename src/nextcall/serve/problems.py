@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from reprlib import Repr
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 from starlette.responses import Response
@@ -42,6 +42,20 @@ class Problem(BaseModel):
     details: list[Detail] = Field(default_factory=list)
 
 
+class SafetyRefusal(BaseModel):
+    """Why the guard refuses a request: places and rules, never what came."""
+
+    error: Literal["Input failed safety validation"] = "Input failed safety validation"
+    reasons: list[str] = Field(examples=[["prompt: Should not look like sqli"]])
+
+
+UNSAFE: Final[dict[str, Any]] = {
+    "model": SafetyRefusal,
+    "description": "The guard refuses what the request carries: which place, which rule.",
+}
+"""Status 400 in the description of a route that the guard looks at."""
+
+
 def problem(error: str, *, field: str, rule: str, got: object) -> Problem:
     """Describe one broken rule."""
     return Problem(error=error, details=[Detail(field=field, rule=rule, got=shown(got))])
@@ -64,10 +78,29 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
 class RefusedError(Exception):
     """A request that is not answered, and why."""
 
-    def __init__(self, refusal: Problem, *, status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> None:
+    def __init__(
+        self, refusal: Problem | SafetyRefusal, *, status: int = HTTPStatus.UNPROCESSABLE_ENTITY
+    ) -> None:
         super().__init__(refusal.error)
         self.refusal = refusal
         self.status = status
+
+
+class UnsafeError(RefusedError):
+    """A request that the guard refuses.
+
+    Parameters
+    ----------
+    broken : sequence of (str, str)
+        Places and rules; the first 20 are told.
+    """
+
+    def __init__(self, broken: Sequence[tuple[str, str]]) -> None:
+        told = broken[:_MOST_DETAILS]
+        refusal = SafetyRefusal(reasons=[f"{place}: {rule}" for place, rule in told])
+        super().__init__(refusal, status=HTTPStatus.BAD_REQUEST)
+        details = [Detail(field=place, rule=rule, got=None) for place, rule in told]
+        self.problem = Problem(error=refusal.error, details=details)
 
 
 def json_response(value: BaseModel, *, status: int = HTTPStatus.OK) -> Response:

@@ -48,15 +48,21 @@ class TrialAnswer(DefinitionAnswer):
     changed_at: datetime
     started_at: datetime | None
     stopped_at: datetime | None
+    safety_flags: Sequence[str] = Field(
+        (),
+        description="Rules that what was sent breaks where that is no reason to refuse it; kept "
+        "nowhere.",
+    )
 
     @classmethod
-    def of(cls, trial: Trial) -> "TrialAnswer":
-        """Tell of a test."""
+    def of(cls, trial: Trial, *, safety_flags: Sequence[str] = ()) -> "TrialAnswer":
+        """Tell of a test, and of what the guard noticed in what was sent."""
         moments = ("created_at", "changed_at", "started_at", "stopped_at")
         return cls(
             test_id=trial.test_id,
             status=trial.status,
             version=trial.version,
+            safety_flags=safety_flags,
             **trial.definition.to_dict(),
             **{name: getattr(trial, name) for name in moments},
         )

@@ -6,13 +6,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from nextcall import __version__
+from nextcall.guard.guard import packaged_guard_version
 from nextcall.serve.app import create_app
 from nextcall.serve.loading import open_stores
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
 
 
-def test_every_component_is_told(client: TestClient, predictor: Predictor) -> None:
+def test_every_component_is_told(predictor: Predictor, settings: Settings) -> None:
+    client = TestClient(create_app(predictor, settings=settings))
     answer = client.get("/health")
     assert answer.status_code == 200
     health = answer.json()
@@ -37,6 +39,23 @@ def test_every_component_is_told(client: TestClient, predictor: Predictor) -> No
             "content_hash": catalog.content_hash,
         },
         "embedder": {"status": "ok", "name": predictor.index.embedder.name, "dimensions": 384},
+        "guard": {
+            "status": "ok",
+            "version": packaged_guard_version(),
+            "failing": [],
+            "total": 0,
+            "blocked": 0,
+            "flagged": 0,
+            "observed": 0,
+            "blocked_rate": 0,
+            "flagged_rate": 0,
+            "violation_rate": 0,
+            "violations": {},
+            "failed_checks": {},
+            "blocked_predictions": 0,
+            "filtered_predictions": 0,
+            "pii_found": {},
+        },
         "database": None,
         "access": None,
     }

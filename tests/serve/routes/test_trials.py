@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from nextcall.catalog import Catalog, describe_operation
 from nextcall.serve.errors import add_error_handlers
 from nextcall.serve.routes.trials import sighting_routes, trial_routes
+from nextcall.serve.safety import Safety
+from nextcall.serve.settings import load_settings
 from nextcall.serve.trial_schemas import (
     AssignAsked,
     ChangeAsked,
@@ -44,7 +47,8 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trials]:
 def asking(trials: Trials) -> Iterator[TestClient]:
     app = FastAPI()
     app.include_router(sighting_routes(trials))
-    app.include_router(trial_routes(trials))
+    safety = Safety(load_settings(), Catalog("one", (describe_operation(operation_id="f"),)))
+    app.include_router(trial_routes(trials, safety))
     add_error_handlers(app)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
@@ -214,6 +218,37 @@ def test_a_field_of_another_form_is_named(
     answer = asking.post(TESTS, json=body(**changed))
     assert answer.status_code == 422
     assert answer.json()["details"][0]["field"] == field
+
+
+def test_an_attack_in_a_definition_is_kept_with_a_mark(asking: TestClient) -> None:
+    odd = [
+        {**each, "configuration": {"model": {"name": "x' OR 1=1 --"}}}
+        for each in body()["variants"]
+    ]
+    created = asking.post(TESTS, json=body(variants=odd, test_name="; rm -rf /"))
+    assert created.status_code == 201
+    marks = [
+        "test_name: Should not look like cmdi",
+        "variants.0.configuration: Should not look like sqli",
+        "variants.1.configuration: Should not look like sqli",
+    ]
+    assert created.json()["safety_flags"] == marks
+    at = f"{TESTS}/{created.json()['test_id']}"
+    assert asking.get(at).json()["safety_flags"] == []
+    changed = asking.put(at, json=body(variants=odd, version=1))
+    assert (changed.status_code, changed.json()["safety_flags"]) == (200, marks[1:])
+
+
+def test_a_definition_of_no_form_is_refused(asking: TestClient) -> None:
+    deep: Any = "end"
+    for _ in range(40):
+        deep = [deep]
+    odd = [{**each, "configuration": {"model": deep}} for each in body()["variants"]]
+    refused = asking.post(TESTS, json=body(variants=odd))
+    assert refused.status_code == 400
+    rule = "Should be nested at most 32 deep"
+    reasons = [f"variants.{place}.configuration: {rule}" for place in (0, 1)]
+    assert refused.json() == {"error": "Input failed safety validation", "reasons": reasons}
 
 
 def test_what_a_test_stands_against_is_a_conflict(asking: TestClient) -> None:

@@ -11,6 +11,7 @@ from nextcall.serve.answers import (
     Components,
     DatabaseHealth,
     EmbedderHealth,
+    GuardHealth,
     Health,
     LimitsHealth,
     RankerHealth,
@@ -18,12 +19,13 @@ from nextcall.serve.answers import (
 from nextcall.serve.door import Door
 from nextcall.serve.memory import memory_usage_mb
 from nextcall.serve.predictor import Predictor
+from nextcall.serve.safety import Safety
 from nextcall.storage.database import OUT_OF_REACH
 from nextcall.trials.trials import Trials
 
 
 def health_routes(
-    predictor: Predictor, trials: Trials | None = None, door: Door | None = None
+    predictor: Predictor, safety: Safety, *, trials: Trials | None = None, door: Door | None = None
 ) -> APIRouter:
     """Make ``GET /health``."""
     router = APIRouter(tags=["health"])
@@ -34,14 +36,15 @@ def health_routes(
         """Tell of each component whether it works, and what it is."""
         database = None if trials is None else _database(trials)
         access = None if door is None else _access(door)
-        others = [part.status for part in (database, access) if part is not None]
-        whole = predictor.ranker is not None and all(status == "ok" for status in others)
+        guard = _guard(safety)
+        others = [part.status for part in (database, access, guard) if part is not None]
+        works = all(status in {"ok", "off"} for status in others)
         return Health(
-            status="ok" if whole else "degraded",
+            status="ok" if predictor.ranker and works else "degraded",
             version=__version__,
             uptime_seconds=round(time.monotonic() - started, 3),
             memory_usage_mb=memory_usage_mb(),
-            components=_components(predictor, database, access),
+            components=_components(predictor, guard, database, access),
         )
 
     return router
@@ -70,8 +73,32 @@ def _access(door: Door) -> AccessHealth:
     )
 
 
+def _guard(safety: Safety) -> GuardHealth:
+    told = safety.snapshot()
+    return GuardHealth(
+        status=safety.status(),
+        version=safety.version,
+        failing=list(told.failing),
+        total=told.total,
+        blocked=told.blocked,
+        flagged=told.flagged,
+        observed=told.observed,
+        blocked_rate=told.blocked_rate,
+        flagged_rate=told.flagged_rate,
+        violation_rate=told.violation_rate,
+        violations=dict(told.violations),
+        failed_checks=dict(told.failed_checks),
+        blocked_predictions=told.blocked_predictions,
+        filtered_predictions=told.filtered_predictions,
+        pii_found=dict(told.pii_found),
+    )
+
+
 def _components(
-    predictor: Predictor, database: DatabaseHealth | None, access: AccessHealth | None
+    predictor: Predictor,
+    guard: GuardHealth,
+    database: DatabaseHealth | None,
+    access: AccessHealth | None,
 ) -> Components:
     catalog, embedder, card = predictor.index.catalog, predictor.index.embedder, predictor.card
     return Components(
@@ -90,6 +117,7 @@ def _components(
             content_hash=catalog.content_hash,
         ),
         embedder=EmbedderHealth(name=embedder.name, dimensions=embedder.dimensions),
+        guard=guard,
         database=database,
         access=access,
     )

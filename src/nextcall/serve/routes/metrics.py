@@ -1,6 +1,6 @@
 """`GET /metrics`: what a monitoring system reads."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from fastapi import APIRouter, Response
 from prometheus_client import CollectorRegistry, generate_latest
@@ -9,15 +9,16 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from nextcall.serve.door import Door
+from nextcall.serve.safety import Safety
 
 
-def metrics_routes(*sources: Collector | None) -> APIRouter:
-    """Make ``GET /metrics`` over what gives metrics, in Prometheus' text format."""
+def metrics_routes(door: Door | None, safety: Safety) -> APIRouter:
+    """Make ``GET /metrics``, in Prometheus' text format."""
     router = APIRouter(tags=["health"])
     registry = CollectorRegistry()
-    for source in sources:
-        if source is not None:
-            registry.register(source)
+    registry.register(GuardMetrics(safety))
+    if door is not None:
+        registry.register(DoorMetrics(door))
 
     @router.get(
         "/metrics",
@@ -63,6 +64,38 @@ class DoorMetrics(Collector):
             yield _counter(
                 "audit_events_lost", "Events that the audit log could not keep.", door.audit.lost
             )
+
+
+class GuardMetrics(Collector):
+    """What the guard counted."""
+
+    def __init__(self, safety: Safety) -> None:
+        self._safety = safety
+
+    def collect(self) -> Iterable[Metric]:
+        """Give its metrics as they are now."""
+        told = self._safety.snapshot()
+        outcomes = {
+            "blocked": told.blocked,
+            "flagged": told.flagged,
+            "observed": told.observed,
+            "passed": told.total - told.blocked - told.flagged - told.observed,
+        }
+        predictions = {"blocked": told.blocked_predictions, "filtered": told.filtered_predictions}
+        return [
+            _by("guard_requests", "Requests that were checked.", "outcome", outcomes),
+            _by("guard_violations", "Rules that requests broke.", "family", told.violations),
+            _by("guard_failed_checks", "Checks that failed.", "check", told.failed_checks),
+            _by("guard_pii", "Personal data that was found.", "kind", told.pii_found),
+            _by("guard_predictions", "Predictions that did not leave.", "outcome", predictions),
+        ]
+
+
+def _by(name: str, told: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"nextcall_{name}", told, labels=[label])
+    for of, value in sorted(values.items()):
+        family.add_metric([of], value)
+    return family
 
 
 def _gauge(name: str, told: str, value: float) -> Metric:

@@ -11,7 +11,15 @@ from nextcall.serve.admission import Admitted
 from nextcall.serve.answers import Answer, BatchAnswer, BatchItem, FullAnswer
 from nextcall.serve.bodies import Body, body_schema, parsed_body, refused
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.problems import Problem, RefusedError, invalid, json_response
+from nextcall.serve.problems import (
+    UNSAFE,
+    Problem,
+    RefusedError,
+    UnsafeError,
+    invalid,
+    json_response,
+)
+from nextcall.serve.safety import Safety
 from nextcall.serve.schemas import Limits, PredictRequest
 
 Detail = Annotated[
@@ -20,13 +28,15 @@ Detail = Annotated[
 ]
 
 
-def prediction_routes(predictor: Predictor, *, limits: Limits, max_batch: int) -> APIRouter:
+def prediction_routes(
+    predictor: Predictor, *, limits: Limits, max_batch: int, safety: Safety
+) -> APIRouter:
     """Make ``POST /predict`` and ``POST /predict/batch``."""
     router = APIRouter(tags=["predictions"])
 
     @router.post(
         "/predict",
-        responses={200: {"model": Answer | FullAnswer}, **_REFUSALS},
+        responses={200: {"model": Answer | FullAnswer}, 400: UNSAFE, **_REFUSALS},
         openapi_extra=body_schema({"$ref": "#/components/schemas/PredictRequest"}),
     )
     def predict(body: Body, detail: Detail = "short") -> Response:
@@ -34,7 +44,7 @@ def prediction_routes(predictor: Predictor, *, limits: Limits, max_batch: int) -
         request = _checked(parsed_body(body), limits)
         if isinstance(request, Problem):
             raise RefusedError(request)
-        return json_response(_answer(predictor, request, detail))
+        return json_response(_answer(predictor, safety, "/predict", request, detail))
 
     @router.post(
         "/predict/batch",
@@ -49,7 +59,7 @@ def prediction_routes(predictor: Predictor, *, limits: Limits, max_batch: int) -
         ),
     )
     def predict_batch(body: Body, admission: Admitted, detail: Detail = "short") -> Response:
-        """Answer up to 100 requests; one that fails validation does not keep the others back."""
+        """Answer up to 100 requests; one that is refused does not keep the others back."""
         start = time.perf_counter()
         asked = parsed_body(body)
         if not isinstance(asked, list):
@@ -58,13 +68,8 @@ def prediction_routes(predictor: Predictor, *, limits: Limits, max_batch: int) -
             rule = f"Should hold 1 to {max_batch} requests"
             raise refused("body", rule, f"{len(asked)} requests")
         admission.charge(len(asked) - 1)
-        results = []
-        for values in asked:
-            request = _checked(values, limits)
-            if isinstance(request, Problem):
-                results.append(BatchItem(problem=request))
-            else:
-                results.append(BatchItem(answer=_answer(predictor, request, detail)))
+        requests = (_checked(values, limits) for values in asked)
+        results = [_item(predictor, safety, request, detail) for request in requests]
         failed = sum(item.problem is not None for item in results)
         return json_response(
             BatchAnswer(
@@ -85,10 +90,24 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _answer(predictor: Predictor, request: PredictRequest, detail: str) -> Answer | FullAnswer:
+def _answer(
+    predictor: Predictor, safety: Safety, route: str, request: PredictRequest, detail: str
+) -> Answer | FullAnswer:
+    checked = safety.check_request(route, request)
     if detail == "full":
-        return predictor.predict_fully(request)
-    return predictor.predict(request)
+        return safety.released(predictor.predict_fully(request), checked)
+    return safety.released(predictor.predict(request), checked)
+
+
+def _item(
+    predictor: Predictor, safety: Safety, request: PredictRequest | Problem, detail: str
+) -> BatchItem:
+    if isinstance(request, Problem):
+        return BatchItem(problem=request)
+    try:
+        return BatchItem(answer=_answer(predictor, safety, "/predict/batch", request, detail))
+    except UnsafeError as error:
+        return BatchItem(problem=error.problem)
 
 
 def _checked(values: object, limits: Limits) -> PredictRequest | Problem:

@@ -10,7 +10,8 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from nextcall.serve.bodies import BODY_REFUSALS, Body, BodyRoute, body_schema, read_as, refused
-from nextcall.serve.problems import Problem, RefusedError, json_response
+from nextcall.serve.problems import UNSAFE, Problem, RefusedError, json_response
+from nextcall.serve.safety import Safety
 from nextcall.serve.trial_answers import (
     AnalysisAnswer,
     AssignAnswer,
@@ -91,14 +92,14 @@ def sighting_routes(trials: Trials) -> APIRouter:
     return router
 
 
-def trial_routes(trials: Trials) -> APIRouter:
+def trial_routes(trials: Trials, safety: Safety) -> APIRouter:
     """Make the other routes below ``/api/ab-testing/tests``."""
     router = APIRouter(prefix=_TESTS, tags=["A/B tests"])
 
     @router.post(
         "",
         status_code=HTTPStatus.CREATED,
-        responses={201: {"model": TrialAnswer}, **_AWAY, **BODY_REFUSALS},
+        responses={201: {"model": TrialAnswer}, 400: UNSAFE, **_AWAY, **BODY_REFUSALS},
         openapi_extra=_asks(TrialAsked),
     )
     def create(body: Body) -> Response:
@@ -106,7 +107,9 @@ def trial_routes(trials: Trials) -> APIRouter:
         asked = read_as(TrialAsked, body)
         with _told(checked=True):
             definition = asked.definition()
-        return json_response(TrialAnswer.of(trials.create(definition)), status=HTTPStatus.CREATED)
+        marks = safety.check_trial(_TESTS, asked).marks
+        created = TrialAnswer.of(trials.create(definition), safety_flags=marks)
+        return json_response(created, status=HTTPStatus.CREATED)
 
     @router.get("", responses=_ASKED)
     def find(
@@ -128,7 +131,7 @@ def trial_routes(trials: Trials) -> APIRouter:
 
     @router.put(
         "/{test_id}",
-        responses={200: {"model": TrialAnswer}, **_REFUSALS},
+        responses={200: {"model": TrialAnswer}, 400: UNSAFE, **_REFUSALS},
         openapi_extra=_asks(ChangeAsked),
     )
     def change(test_id: str, body: Body) -> Response:
@@ -136,9 +139,10 @@ def trial_routes(trials: Trials) -> APIRouter:
         asked = read_as(ChangeAsked, body)
         with _told(checked=True):
             definition = asked.definition()
+        marks = safety.check_trial(f"{_TESTS}/{{test_id}}", asked).marks
         with _told():
             changed = trials.change(test_id, definition, version=asked.version)
-        return json_response(TrialAnswer.of(changed))
+        return json_response(TrialAnswer.of(changed, safety_flags=marks))
 
     @router.get("/{test_id}/history", responses=_UNKNOWN)
     def history(test_id: str) -> HistoryAnswer:
