@@ -31,13 +31,10 @@ def _refused(safety: Safety, *carried: tuple[str, object]) -> UnsafeError:
 
 def test_a_refusal_tells_places_and_rules() -> None:
     error = _refused(_safety(), ("prompt", _ATTACK), ("history.0.api_call", "damn shit"))
-    assert (error.status, error.refusal.model_dump()) == (
-        400,
-        {
-            "error": "Input failed safety validation",
-            "reasons": ["prompt: Should not look like sqli"],
-        },
-    )
+    assert error.refusal.model_dump() == {
+        "error": "Input failed safety validation",
+        "reasons": ["prompt: Should not look like sqli"],
+    }
     assert error.problem.model_dump() == {
         "error": "Input failed safety validation",
         "details": [{"field": "prompt", "rule": "Should not look like sqli", "got": None}],

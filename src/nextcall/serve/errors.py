@@ -1,4 +1,4 @@
-"""What becomes of an error inside the application: every refusal has the form of `Problem`."""
+"""What becomes of an error inside the application: refusals have the form of `Problem`."""
 
 import logging
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from nextcall.serve.admission import RateLimitedError, too_often
 from nextcall.serve.problems import (
     Problem,
     RefusedError,
+    UnsafeError,
     invalid,
     json_response,
     method_refusal,
@@ -32,7 +33,8 @@ def add_error_handlers(app: FastAPI) -> None:
     """Give every refusal of `app` the form of `Problem`."""
 
     @app.exception_handler(RefusedError)
-    async def refused(_: Request, error: RefusedError) -> Response:
+    @app.exception_handler(UnsafeError)
+    async def refused(_: Request, error: RefusedError | UnsafeError) -> Response:
         return json_response(error.refusal, status=error.status)
 
     @app.exception_handler(RateLimitedError)

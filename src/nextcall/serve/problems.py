@@ -78,29 +78,38 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
 class RefusedError(Exception):
     """A request that is not answered, and why."""
 
-    def __init__(
-        self, refusal: Problem | SafetyRefusal, *, status: int = HTTPStatus.UNPROCESSABLE_ENTITY
-    ) -> None:
+    def __init__(self, refusal: Problem, *, status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> None:
         super().__init__(refusal.error)
         self.refusal = refusal
         self.status = status
 
 
-class UnsafeError(RefusedError):
-    """A request that the guard refuses.
+class UnsafeError(Exception):
+    """A request that the guard refuses, and why.
 
     Parameters
     ----------
     broken : sequence of (str, str)
         Places and rules; the first 20 are told.
+
+    Attributes
+    ----------
+    refusal : SafetyRefusal
+        As it is answered.
+    status : int
+        400.
+    problem : Problem
+        The same in the form of other problems, for an item of a batch.
     """
+
+    status: Final = HTTPStatus.BAD_REQUEST
 
     def __init__(self, broken: Sequence[tuple[str, str]]) -> None:
         told = broken[:_MOST_DETAILS]
-        refusal = SafetyRefusal(reasons=[f"{place}: {rule}" for place, rule in told])
-        super().__init__(refusal, status=HTTPStatus.BAD_REQUEST)
+        self.refusal = SafetyRefusal(reasons=[f"{place}: {rule}" for place, rule in told])
+        super().__init__(self.refusal.error)
         details = [Detail(field=place, rule=rule, got=None) for place, rule in told]
-        self.problem = Problem(error=refusal.error, details=details)
+        self.problem = Problem(error=self.refusal.error, details=details)
 
 
 def json_response(value: BaseModel, *, status: int = HTTPStatus.OK) -> Response:
