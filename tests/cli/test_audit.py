@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,6 +68,21 @@ def test_events_are_searched(url: str) -> None:
     until = (NOW - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S")
     assert numbers("--since", since, "--until", until, "--severity", "info") == ["4", "3"]
     assert '{"reason":"why"}' in run("search").stdout
+
+
+def test_the_secret_is_changed(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert url
+    before = os.environ.get("NEXTCALL_AUDIT_SECRET", "none")
+    monkeypatch.setenv("NEXTCALL_AUDIT_SECRET", SECRET[::-1])
+    monkeypatch.setenv("NEXTCALL_PREVIOUS_AUDIT_SECRETS", before)
+    with pytest.raises(ValueError, match="and run `nextcall audit change-key`"):
+        run("forget")
+    run("verify", code=1)
+    assert "From event 6 on" in run("change-key").stderr
+    assert run("verify").stdout.startswith("6:")
+    assert json.loads(run("report").stdout)["log"]["intact"] is True
+    assert "1 events are gone" in run("forget").stderr
+    run("verify")
 
 
 def test_a_report_is_printed_or_written(url: str, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_secrets_are_read_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> No
     settings = load_settings(environment="production")
     mode = settings.mode()
     assert mode.secrets == (SECRET.encode(), OLDER.encode())
-    assert len(settings.audit_key()) == 32
+    assert len(settings.audit_keys()[0]) == 32
     shown = f"{settings!r} {settings} {mode!r}"
     assert SECRET not in shown
     assert OLDER not in shown
@@ -43,9 +43,11 @@ def test_secrets_are_read_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_without_a_secret_the_audit_log_has_no_key() -> None:
-    assert load_settings().audit_key() == b""
+    assert load_settings().audit_keys() == (b"",)
+    both = load_settings(audit_secret=SECRET, previous_audit_secrets=f"{OLDER} none").audit_keys()
+    assert [len(key) for key in both] == [32, 32, 0]
     with pytest.raises(ValueError, match=r"^NEXTCALL_AUDIT_SECRET must have at least 32 bytes"):
-        load_settings(audit_secret="short").audit_key()  # noqa: S106  # of the test
+        load_settings(audit_secret="short").audit_keys()[0]  # noqa: S106  # of the test
 
 
 def test_production_needs_a_good_secret_and_named_origins() -> None:

@@ -67,8 +67,19 @@ def test_the_audit_log_tells_when_the_service_began_and_ended(kept: Database) ->
     assert [each.action for each in told] == ["service stopped", "service started"]
     assert {each.kind for each in told} == {"system"}
     assert dict(told[0].details)["environment"] == "production"
-    assert verify(kept, key=load_settings(audit_secret=SECRET[::-1]).audit_key()).faults == ()
+    assert verify(kept, key=load_settings(audit_secret=SECRET[::-1]).audit_keys()[0]).faults == ()
     assert verify(kept).faults != ()
+
+
+def test_a_log_that_ends_with_another_secret_is_not_written_to(kept: Database) -> None:
+    with opened(kept, audit_secret=SECRET[::-1]):
+        pass
+    with (
+        pytest.raises(ValueError, match=r"^NEXTCALL_AUDIT_SECRET must be the secret that"),
+        opened(kept),
+    ):
+        pass
+    assert len(search(kept)) == 2
 
 
 def test_without_an_audit_log_nothing_is_kept(predictor: Predictor, kept: Database) -> None:
@@ -148,6 +159,25 @@ def test_production_asks_everybody_for_a_key(predictor: Predictor, kept: Databas
             "limits": "memory",
             "keys_known": True,
         }
+
+
+def test_a_refusal_of_the_guard_is_kept_without_its_words(
+    predictor: Predictor, kept: Database
+) -> None:
+    user, admin = key(kept), key(kept, role="admin")
+    attack = {"prompt": "<script>alert('zarquon')</script>"}
+    with serving(predictor, kept) as asking:
+        assert asking.post("/predict", json=attack, headers=user).status_code == 400
+        metrics = asking.get("/metrics", headers=admin).text
+    assert 'nextcall_guard_requests_total{outcome="blocked"} 1.0' in metrics
+    assert 'nextcall_guard_violations_total{family="xss"}' in metrics
+    (event,) = [each.event for each in search(kept, kind="security")]
+    assert (event.action, event.severity) == ("blocked", "warning")
+    assert dict(event.details)["route"] == "/predict"
+    assert "xss" in str(dict(event.details)["family"])
+    assert "zarquon" not in repr(search(kept))
+    with serving(predictor, kept, audit_enabled=False) as asking:
+        assert asking.post("/predict", json=attack, headers=user).status_code == 400
 
 
 def test_a_batch_costs_its_length(predictor: Predictor, kept: Database) -> None:

@@ -1,12 +1,13 @@
 """Whether the audit log is what was written: no event changed, none gone, none put in."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from nextcall.access.audit_event import GENESIS, chained, event_hash
+from nextcall.access.audit_event import GENESIS, KEY_CHANGED, chained, event_hash
 from nextcall.access.tables import AUDIT_ANCHOR, AUDIT_EVENT, AUDIT_HEAD
 from nextcall.storage.database import Database
 
@@ -43,19 +44,29 @@ class Verification:
 
 
 def verify(
-    database: Database, *, key: bytes = b"", known: tuple[int, str] | None = None
+    database: Database,
+    *,
+    key: bytes = b"",
+    previous: Sequence[bytes] = (),
+    known: tuple[int, str] | None = None,
 ) -> Verification:
     """Walk the whole chain, in one state of the database.
+
+    A previous key holds for the begin of the log only, up to the event of `change_key`, and never
+    for its end. That event is hashed with the next key, and chained to all before it: whoever has a
+    previous key can change nothing, old or new, unseen.
 
     Parameters
     ----------
     database : Database
     key : bytes
-        Of the log.
+        Of the log, as it is written now.
+    previous : sequence of bytes
+        Keys that it was written with before, the latest first.
     known : tuple of int and str, optional
         Number and hash of an event that were kept elsewhere; it must be there, or past retention.
     """
-    walk = _Walk(key)
+    walk = _Walk((key, *previous))
     with database.reading() as connection:
         _start(connection, walk)
         rows = connection.execution_options(yield_per=_AT_ONCE).execute(
@@ -81,8 +92,9 @@ def verify(
 class _Walk:
     """Where a verification stands."""
 
-    def __init__(self, key: bytes) -> None:
-        self.key, self.faults = key, list[Fault]()
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self.keys, self.faults = keys, list[Fault]()
+        self.age = len(keys) - 1  # of the key that hashed the event before; 0 is the one of now
         self.number, self.before = 0, GENESIS  # of the event before
         self.events = 0
         self.first: int | None = None
@@ -99,8 +111,7 @@ class _Walk:
             self.fault(row.number, f"comes after a gap: {missing} are missing")
         elif row.before != self.before:
             self.fault(row.number, "is not chained to the event before")
-        if row.hash != event_hash(row, key=self.key):
-            self.fault(row.number, "was changed: its hash is another")
+        self.hashed(row)
         if self.events == 0:
             self.first = row.number
         self.events += 1
@@ -108,13 +119,23 @@ class _Walk:
         if not self.told and row.action == "retention" and row.kind == "system":
             self.told = _tells(row.details, self.anchored, self.anchor_hash)
 
+    def hashed(self, row: Any) -> None:
+        """Compare the hash; at the begin, and where an event tells so, it may be of a later key."""
+        tells = row.kind == "system" and row.action == KEY_CHANGED
+        ages = range(self.age, -1, -1) if tells or self.events == 0 else (self.age,)
+        for age in ages:
+            if row.hash == event_hash(row, key=self.keys[age]):
+                self.age = age
+                return
+        self.fault(row.number, "was changed: its hash is another")
+
 
 def _start(connection: Connection, walk: _Walk) -> None:
     """Begin after the events that are past their retention."""
     newest = select(AUDIT_ANCHOR).order_by(AUDIT_ANCHOR.c.number)
     for anchor in connection.execute(newest):
-        seal = chained(anchor.hash, ["anchor", anchor.number, anchor.at], key=walk.key)
-        if anchor.seal != seal:
+        said = ["anchor", anchor.number, anchor.at]
+        if anchor.seal not in {chained(anchor.hash, said, key=key) for key in walk.keys}:
             walk.fault(anchor.number, "ends what is past retention, but its anchor was changed")
         walk.number, walk.before, walk.told = anchor.number, anchor.hash, False
     walk.anchored, walk.anchor_hash = walk.number, walk.before
@@ -131,8 +152,10 @@ def _finish(connection: Connection, walk: _Walk) -> None:
         return
     elif head.number != walk.number or head.hash != walk.before:
         walk.fault(walk.number, f"is the newest, but {head.number} was: some were cut off")
-    elif head.seal != chained(head.hash, ["head", head.number], key=walk.key):
-        walk.fault(walk.number, "is the newest, but the head was changed")
+    elif head.seal != chained(head.hash, ["head", head.number], key=walk.keys[0]):
+        walk.fault(walk.number, "is the newest, but the head was changed, or has a previous key")
+    elif walk.age:
+        walk.fault(walk.number, "is the newest, but has a previous key")
 
 
 def _tells(details: str, number: int, tip: str) -> bool:

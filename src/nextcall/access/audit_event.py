@@ -31,6 +31,9 @@ DETAILS: Final = frozenset(
 GENESIS: Final = "0" * 64
 """What the first event is chained to."""
 
+KEY_CHANGED: Final = "audit key changed"
+"""Action of the first event that is hashed with another key."""
+
 _LONGEST: Final = 200
 _SECRETS: Final = re.compile(
     r"nc_[0-9A-Za-z]{20,}"  # a key, or a part of one

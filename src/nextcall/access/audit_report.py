@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -81,9 +82,15 @@ class ComplianceReport:
 
 
 def compliance_report(
-    database: Database, *, since: datetime, until: datetime, now: datetime, key: bytes = b""
+    database: Database,
+    *,
+    since: datetime,
+    until: datetime,
+    now: datetime,
+    key: bytes = b"",
+    previous: Sequence[bytes] = (),
 ) -> ComplianceReport:
-    """Count the events of a span of time, and verify the log.
+    """Count the events of a span of time, and verify the log with its keys; see `verify`.
 
     Raises
     ------
@@ -116,7 +123,7 @@ def compliance_report(
         by_severity=dict(severities),
         by_action=dict(sorted(actions.items())),
         users=int(users or 0),
-        verification=verify(database, key=key),
+        verification=verify(database, key=key, previous=previous),
     )
 
 

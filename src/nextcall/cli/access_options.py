@@ -33,9 +33,14 @@ def opened(url: str | None) -> Iterator["Database"]:
 
 def audit_key() -> bytes:
     """Give the key of the audit log, from ``NEXTCALL_AUDIT_SECRET``; none where it is not set."""
+    return all_audit_keys()[0]
+
+
+def all_audit_keys() -> tuple[bytes, ...]:
+    """Give the key of the audit log, and those before it."""
     from nextcall.serve.access_settings import AccessSettings, read_settings
 
-    return read_settings(AccessSettings).audit_key()
+    return read_settings(AccessSettings).audit_keys()
 
 
 class Recorded:
@@ -48,8 +53,10 @@ class Recorded:
     def __call__(self, connection: Any, **details: Any) -> None:
         """Write the event, with more details where there are."""
         from nextcall.access.audit_event import AuditEvent
+        from nextcall.access.audit_key import require_key
         from nextcall.access.audit_log import append
 
+        require_key(connection, self.key)
         event = AuditEvent(
             at=self.now,
             kind=self._kind,

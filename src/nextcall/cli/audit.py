@@ -1,4 +1,4 @@
-"""`nextcall audit`: search the audit log, report on it, verify it, forget what is old."""
+"""`nextcall audit`: search the log, report on it, verify it, change its key, forget the old."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -6,12 +6,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from nextcall.cli.access_options import DatabaseOption, audit_key, moment, opened
+from nextcall.cli.access_options import (
+    DatabaseOption,
+    all_audit_keys,
+    audit_key,
+    moment,
+    opened,
+)
 from nextcall.cli.console import note, print_table
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Search the audit log, report on it, verify it, forget what is old.",
+    help="Search the audit log, report on it, verify it, change its key, forget what is old.",
     rich_markup_mode=None,  # as the whole command line
 )
 
@@ -80,7 +86,7 @@ def report(
     from nextcall.access.audit_report import compliance_report
     from nextcall.files import atomic_path
 
-    now = datetime.now(UTC)
+    now, keys = datetime.now(UTC), all_audit_keys()
     end = moment("until", until) or now
     with opened(database) as kept:
         made = compliance_report(
@@ -88,7 +94,8 @@ def report(
             since=moment("since", since) or end - RETENTION,
             until=end,
             now=now,
-            key=audit_key(),
+            key=keys[0],
+            previous=keys[1:],
         )
     text = made.to_json() if form == "json" else made.to_csv()
     if output is None:
@@ -117,8 +124,9 @@ def verify(
         if not number.isdecimal() or not digest:
             raise ValueError(f"known must be NUMBER:HASH, got {known[:100]!r}.")
         tip = int(number), digest
+    keys = all_audit_keys()
     with opened(database) as kept:
-        found = walk(kept, key=audit_key(), known=tip)
+        found = walk(kept, key=keys[0], previous=keys[1:], known=tip)
     for fault in found.faults:
         typer.echo(f"event {fault.number} {fault.what}")
     if not found.intact:
@@ -129,6 +137,16 @@ def verify(
     note(f"The log of {found.events:,} events is what was written.")
 
 
+@app.command("change-key")
+def change_key(*, database: DatabaseOption = None) -> None:
+    """Go on with NEXTCALL_AUDIT_SECRET; NEXTCALL_PREVIOUS_AUDIT_SECRETS names those before."""
+    from nextcall.access.audit_key import change_key as change
+
+    with opened(database) as kept:
+        number = change(kept, keys=all_audit_keys(), now=datetime.now(UTC))
+    note(f"From event {number:,} on the log has another key.")
+
+
 @app.command("forget")
 def forget(
     *,
@@ -136,9 +154,12 @@ def forget(
     database: DatabaseOption = None,
 ) -> None:
     """Delete the events that are past their retention; the rest can still be verified."""
+    from nextcall.access.audit_key import require_key
     from nextcall.access.audit_log import forget_old
 
     with opened(database) as kept:
+        with kept.writing() as connection:
+            require_key(connection, audit_key())
         count = forget_old(
             kept, now=datetime.now(UTC), keep=timedelta(days=keep_days), key=audit_key()
         )

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from nextcall.access.audit_key import AUDIT_VARIABLE, PREVIOUS_AUDIT_VARIABLE, audit_keys
 from nextcall.access.identifiers import Network, networks
 from nextcall.access.modes import AccessMode, development, is_loopback, production
 from nextcall.access.permissions import check_role
 from nextcall.access.rate_rules import RatePolicy, Rates
-from nextcall.access.secret_rules import check_secret, derive
 from nextcall.locations import data_dir
 
 _Words = Annotated[
@@ -63,6 +63,9 @@ class AccessSettings(BaseSettings):
     )
     audit_secret: SecretStr | None = Field(
         None, description="at least 32 bytes; keys the chain of the audit log"
+    )
+    previous_audit_secrets: SecretStr | None = Field(
+        None, description="separated by spaces; verify what is in the log from before that one"
     )
     audit_enabled: bool = Field(True, description="whether refusals are kept in the audit log")
     audit_days: int = Field(90, ge=1, description="days that the audit log is kept")
@@ -161,18 +164,19 @@ class AccessSettings(BaseSettings):
         previous = (revealed(self.previous_secrets) or "").split()
         return production(previous_secrets=previous, **options)
 
-    def audit_key(self) -> bytes:
-        """Give the key of the audit log's chain; none where no secret is set.
+    def audit_keys(self) -> tuple[bytes, ...]:
+        """Give the key of the audit log's chain, and those before it, the latest first.
 
         Raises
         ------
         ValueError
-            Where the secret is poor.
+            Where a secret is poor.
         """
-        secret = revealed(self.audit_secret)
-        if secret is None:
-            return b""
-        return derive(check_secret("NEXTCALL_AUDIT_SECRET", secret), "audit")
+        variables = {
+            AUDIT_VARIABLE: revealed(self.audit_secret) or "",
+            PREVIOUS_AUDIT_VARIABLE: revealed(self.previous_audit_secrets) or "",
+        }
+        return audit_keys(variables)
 
 
 S = TypeVar("S", bound=AccessSettings)

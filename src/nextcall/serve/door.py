@@ -9,6 +9,7 @@ from typing import Final
 from nextcall import __version__
 from nextcall.access.address_rates import AddressRates
 from nextcall.access.audit_event import AuditEvent
+from nextcall.access.audit_key import require_key
 from nextcall.access.audit_log import AuditLog, forget_old
 from nextcall.access.credentials import Credentials
 from nextcall.access.fallback_rates import FallbackRates
@@ -68,7 +69,8 @@ def open_door(settings: AccessSettings, database: Database) -> Iterator[Door]:
     Raises
     ------
     ValueError
-        Where the mode refuses to start (see `AccessSettings.mode`), or a URL is of another form.
+        Where the mode refuses to start (see `AccessSettings.mode`), a URL is of another form, or
+        the audit log ends with another secret.
     """
     mode = settings.mode()
     with ExitStack() as opened:
@@ -80,7 +82,10 @@ def open_door(settings: AccessSettings, database: Database) -> Iterator[Door]:
         limited = settings.rate_limit_enabled
         audit = None
         if settings.audit_enabled:
-            audit = opened.enter_context(AuditLog(database, key=settings.audit_key()))
+            key = settings.audit_keys()[0]
+            with database.writing() as connection:
+                require_key(connection, key)
+            audit = opened.enter_context(AuditLog(database, key=key))
             opened.enter_context(_told(audit, settings))
         opened.enter_context(Upkeep(_jobs(settings, database, load)))
         yield Door(
@@ -101,7 +106,7 @@ def _jobs(settings: AccessSettings, database: Database, load: LoadFactor) -> lis
     computed = ProcessLoad()
     jobs: list[Job] = [(_LOAD_SECONDS, lambda: load.observe_load(computed()))]
     if settings.audit_enabled:
-        keep, key = timedelta(days=settings.audit_days), settings.audit_key()
+        keep, key = timedelta(days=settings.audit_days), settings.audit_keys()[0]
         jobs.append((_DAY, lambda: forget_old(database, now=datetime.now(UTC), keep=keep, key=key)))
     return jobs
 
