@@ -11,8 +11,6 @@ keys and tokens were revoked and others seen expired. Every figure of what is lo
 JSON, or writes it to ``--output``.
 """
 
-import argparse
-import json
 import os
 import random
 import shlex
@@ -27,6 +25,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from json_output import give, parser_of
 from sqlalchemy.exc import SQLAlchemyError
 
 from nextcall.access.audit_chain import verify
@@ -70,12 +69,11 @@ with ThreadPoolExecutor(16) as pool:
 
 def main() -> None:
     """Run, and print or write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--url", help="of an empty PostgreSQL; SQLite where none is given")
     parser.add_argument("--restart", help="command that restarts the server of --url")
     parser.add_argument("--changes", type=int, default=2_000, help="acknowledged")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
         file = Path(folder, "access.db")
@@ -93,11 +91,7 @@ def main() -> None:
             result["clock"] = _clock_set_back(database)
         if program := os.environ.get("NEXTCALL_TEST_REDIS_SERVER") or shutil.which("redis-server"):
             result["redis"] = _redis_stopped(program, Path(folder, "s"))
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 def _killed(database: Database, url: str, changes: int, rng: random.Random) -> dict[str, object]:

@@ -10,8 +10,6 @@ is one of its Python client, and one over a bare connection of that client, as o
 computes for each. Prints JSON, or writes it to ``--output``.
 """
 
-import argparse
-import json
 import os
 import shutil
 import statistics
@@ -24,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import limits
+from json_output import give, parser_of
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 from redis import Redis
@@ -39,10 +38,9 @@ _WINDOWS = ("60/minute", "1000/hour", "10000/day")
 
 def main() -> None:
     """Measure the ways in turns, and write medians of the rounds and of the ratios within each."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--calls", type=int, default=2000, help="of each way in a round")
-    parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     with _redis() as (url, server):
         ways = _ways(url)
@@ -51,11 +49,7 @@ def main() -> None:
             by_redis = {name: way for name, way in ways.items() if name.startswith("redis")}
             result["interleaved"] = _interleaved(by_redis, arguments.rounds * arguments.calls // 2)
             result["server_cpu_microseconds"] = _server_cpu(by_redis, server, arguments.calls)
-    text = json.dumps(result, indent=2)
-    if arguments.output is None:
-        print(text)
-    else:
-        arguments.output.write_text(text + "\n", encoding="utf-8")
+    give(result, arguments.output)
 
 
 def _ways(url: str | None) -> dict[str, Callable[[str], Any]]:
