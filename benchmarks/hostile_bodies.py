@@ -4,11 +4,11 @@
 
 A server of its own process, as `nextcall serve` runs it, over a catalogue of one operation, with
 A/B tests in SQLite (a new file) or ``--url``; raw sockets. Kinds of bodies are drawn at random, and
-each body anew (``hostile/kinds.py``). Right are 400, 408, 409, 413 and 422, of a batch also 200
-where no item succeeded, and nothing at all where the sender hung up. After each thousand, and at
-the end, the service must say that it is well and answer a good request. Given are how often each
-kind got which status, all that was wrong, and the server's memory before and at its most. Prints
-JSON, or writes it to ``--output``.
+each body anew (``hostile/kinds.py``). Right are 400, 408, 409, 413 and 422 (of a path that is not
+there, 404), of a batch also 200 where no item succeeded, and nothing at all where the sender hung
+up; and the connection is closed. After each thousand, and at the end, the service must say that it
+is well and answer a good request. Given are how often each kind got which status, all that was
+wrong, and the server's memory before and at its most. Prints JSON, or writes it to ``--output``.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from nextcall.serve.settings import load_settings
 from nextcall.training.opening import open_index
 
 _TESTS: Final = "/api/ab-testing/tests"
-_RIGHT: Final = {400, 408, 409, 413, 422}
+_RIGHT: Final = {400, 404, 408, 409, 413, 422}
 _GOOD: Final = {"prompt": "get a user", "history": [{"api_call": "getUser"}]}
 
 
@@ -106,6 +106,7 @@ class _Attack:
         self._asking.post(f"{_TESTS}/{going}/start").raise_for_status()
         self._routes = [
             Route(method="POST", path="/predict", body=ASKED),
+            Route(method="POST", path="/nowhere", body=ASKED),
             Route(method="POST", path="/predict/batch", body=[ASKED]),
             Route(method="POST", path=_TESTS, body=PLAN),
             Route(method="PUT", path=f"{_TESTS}/{draft}", body={**PLAN, "version": 1}),
@@ -139,12 +140,14 @@ class _Attack:
     async def _some(self, bodies: int, side_by_side: int, seconds: float) -> None:
         kinds = list(KINDS)
         drawn = self._rng.choices(kinds, [KINDS[kind][0] for kind in kinds], k=bodies)
+        seeds = [self._rng.random() for _ in drawn]  # whichever connection is free first
         free, slow = asyncio.Semaphore(side_by_side), asyncio.Semaphore(1000)
 
-        async def one(kind: str) -> None:
+        async def one(kind: str, seed: float) -> None:
             async with slow if kind == "a byte a second, or none" else free:
-                route = self._rng.choice(self._routes)
-                sent = KINDS[kind][1](route, self._rng)
+                rng = random.Random(seed)
+                route = rng.choice(self._routes)
+                sent = KINDS[kind][1](route, rng)
                 try:
                     async with asyncio.timeout(seconds + 60):
                         status = await self._answer(route, sent)
@@ -152,14 +155,16 @@ class _Attack:
                     status = f"{type(error).__name__}: {error}"
                 self._count(kind, route, sent, status)
 
-        await asyncio.gather(*map(one, drawn))
+        await asyncio.gather(*map(one, drawn, seeds))
 
     async def _answer(self, route: Route, sent: Hostile) -> str:
         """Send it, and give the status."""
         loop = asyncio.get_running_loop()
         length = b"content-length: %d" % sum(map(len, sent.pieces))
-        head = f"{route.method} {route.path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+        head = f"{route.method} {route.path} HTTP/1.1\r\nhost: x\r\n"
         head += "content-type: application/json\r\n"
+        if not sent.pause:  # else the server must close it of its own accord
+            head += "connection: close\r\n"
         transport, sender = await loop.create_connection(_Sender, self._host, int(self._port))
         transport.write(head.encode() + (sent.headers or length) + b"\r\n\r\n")
         sending = asyncio.create_task(sender.send(sent))
@@ -195,7 +200,7 @@ class _Attack:
         health = self._asking.get("/health").json()["components"]["database"]["status"]
         answer = self._asking.post("/predict", json=_GOOD)
         named = answer.json()["predictions"][0]["operation_id"]
-        seen = self._asking.post(self._routes[4].path, json={"user_id": "good"}).status_code
+        seen = self._asking.post(self._routes[5].path, json={"user_id": "good"}).status_code
         if (health, answer.status_code, named, seen) != ("ok", 200, "getUser", 200):
             raise SystemExit(f"error: the service is not well: {health}, {answer.text}, {seen}")
 

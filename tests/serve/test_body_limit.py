@@ -83,16 +83,16 @@ class Sender:
         self._messages = [
             {"type": "http.request", "body": piece, "more_body": True} for piece in pieces
         ]
-        self._then = then
+        self.then = then
         self.answered: list[MutableMapping[str, Any]] = []
         self.waited = asyncio.Event()
 
     async def receive(self) -> MutableMapping[str, Any]:
         if self._messages:
             return self._messages.pop(0)
-        if self._then == "end":
+        if self.then == "end":
             return {"type": "http.request", "body": b"", "more_body": False}
-        if self._then == "hang up":
+        if self.then == "hang up":
             return {"type": "http.disconnect"}
         self.waited.set()
         await asyncio.sleep(60)
@@ -198,6 +198,41 @@ def test_a_fault_of_the_connection_is_told_to_who_reads() -> None:
             raise AssertionError
 
     assert Broken().ask() == "400 open"
+
+
+LENGTH: list[tuple[bytes, bytes]] = [(b"content-length", b"6")]
+CHUNKED: list[tuple[bytes, bytes]] = [(b"transfer-encoding", b"chunked")]
+ASKED_FOR: list[tuple[bytes, bytes]] = [*LENGTH, (b"expect", b"100-continue")]
+
+
+def answered_unread(sender: Sender, headers: list[tuple[bytes, bytes]]) -> str:
+    """Answer without reading, then read; give what is said of the connection, and the body."""
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 401})
+        if sender.then == "end":
+            read.append((await receive())["body"])
+        await send({"type": "http.response.body"})
+
+    read: list[bytes] = []
+    scope = {"type": "http", "headers": headers}
+    asyncio.run(BodyLimit(app, most=10)(scope, sender.receive, sender.send))
+    assert not sender.answered[-1].get("more_body", False)
+    said = dict(sender.answered[0].get("headers", [])).get(b"connection", b"open").decode()
+    return f"{said} {b''.join(read).decode()}".strip()
+
+
+def test_a_body_that_nobody_reads_may_come_late_once() -> None:
+    whole = Sender(b"123456", then="end")
+    whole._messages[0]["more_body"] = False
+    assert answered_unread(whole, LENGTH) == "open 123456"
+    assert answered_unread(Sender(b"123", then="end"), CHUNKED) == "close 123"
+    assert answered_unread(Sender(b"123"), LENGTH) == "close"
+    assert answered_unread(Sender(), CHUNKED) == "close"
+    asked_for = Sender(b"123456", then="hang up")
+    assert answered_unread(asked_for, ASKED_FOR) == "close"
+    assert answered_unread(Sender(), [(b"content-length", b"0")]) == "open"
+    assert answered_unread(Sender(), []) == "open"
 
 
 @pytest.mark.parametrize("then", ["end", "hang up"])

@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Generator
 from http import HTTPStatus
 from time import monotonic
 from types import coroutine
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,7 +24,8 @@ class BodyLimit:
 
     The application must answer a `RefusedError`, for a body that states no length, or is late, is
     refused while the application reads it. What is refused is answered at once; then what still
-    comes is thrown away for 2 seconds, so that the answer is read, and the connection closed.
+    comes is thrown away for 2 seconds, so that the answer is read, and the connection closed. So is
+    a body that is not there yet when the application answers without having read it.
 
     Parameters
     ----------
@@ -52,8 +53,11 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        headers = dict(scope["headers"])
+        stated = headers.get(b"content-length", b"")
         body = _Body(receive, send, self.most, self.seconds)
-        stated = dict(scope["headers"]).get(b"content-length", b"")
+        if stated.strip(b"0") or b"transfer-encoding" in headers:
+            body.announced = "waits to be asked" if b"expect" in headers else "comes"
         if stated.isdigit() and (len(stated) > _LONGEST_LENGTH or int(stated) > self.most):
             refusal = body.too_large(int(stated[:_LONGEST_LENGTH]))
             response = json_response(refusal.refusal, status=refusal.status)
@@ -66,7 +70,8 @@ class _Body:
     """The body of one request, on its way."""
 
     __slots__ = (
-        "_late_at", "_most", "_receive", "_received", "_refused", "_seconds", "_send", "_whole",
+        "_ahead", "_late_at", "_most", "_receive", "_received", "_refused", "_seconds", "_send",
+        "_whole", "announced",
     )  # fmt: skip
 
     def __init__(self, receive: Receive, send: Send, most: int, seconds: float) -> None:
@@ -75,6 +80,8 @@ class _Body:
         self._received = 0
         self._late_at = 0.0  # where it was waited for
         self._refused = self._whole = False
+        self._ahead: Message | None = None  # what nobody has asked for yet
+        self.announced: Literal["no", "waits to be asked", "comes"] = "no"
 
     async def receive(self) -> Message:
         """Pass on what comes.
@@ -83,24 +90,27 @@ class _Body:
         ------
         RefusedError
         """
+        if self._ahead is not None:
+            message, self._ahead = self._ahead, None
+            return message
         # Most bodies are there when they are asked for. So it is asked first: to set a timer and
         # to put it away takes ten times as long.
         begun = cast("Coroutine[Any, Any, Message]", self._receive())
         try:
             waits_for = begun.send(None)
         except StopIteration as ended:
-            message: Message = ended.value
+            message = ended.value
         else:
             message = await self._in_time(_go_on(begun, waits_for))
-        if not message.get("more_body", False):
-            self._whole = True
-        self._received += len(message.get("body", b""))
+        self._count(message)
         if self._received > self._most:
             raise self.too_large(self._received)
         return message
 
     async def send(self, message: Message) -> None:
         """Pass an answer on; where it refuses the body, the connection ends with it."""
+        if message["type"] == "http.response.start" and not self._whole:
+            self._refused |= self.announced != "no" and not self._is_there()
         if self._refused:
             if message["type"] == "http.response.start":
                 headers = [*message.get("headers", ()), (b"connection", b"close")]
@@ -115,6 +125,24 @@ class _Body:
         """Refuse it for its size."""
         self._refused = True
         return too_large(self._most, size)
+
+    def _is_there(self) -> bool:
+        """Look, without waiting, whether all of the body has come."""
+        if self.announced == "waits to be asked" or self._refused:
+            return False
+        begun = cast("Coroutine[Any, Any, Message]", self._receive())
+        try:
+            begun.send(None)
+        except StopIteration as ended:
+            self._ahead = ended.value
+            self._count(ended.value)
+        else:
+            begun.close()
+        return self._whole
+
+    def _count(self, message: Message) -> None:
+        self._received += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
 
     async def _in_time(self, waiting: Coroutine[Any, Any, Message]) -> Message:
         if self._whole:  # what is waited for now is that somebody hangs up
