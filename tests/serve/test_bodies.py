@@ -1,5 +1,6 @@
 """What is JSON to the service, and how much of it is read on the loop."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -7,7 +8,9 @@ import pytest
 from fastapi import APIRouter, FastAPI, Response
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from nextcall.serve.bodies import LARGEST_AT_ONCE, BodyRoute, parsed_body
 from nextcall.serve.errors import add_error_handlers
@@ -51,7 +54,8 @@ def test_what_is_no_json_is_refused(body: bytes) -> None:
     assert detail.got == f"{len(body)} bytes"
 
 
-def test_what_is_parsed_on_the_loop_is_small() -> None:
+@pytest.mark.parametrize("included", [True, False])
+def test_what_is_parsed_on_the_loop_is_small(*, included: bool) -> None:
     router = APIRouter(route_class=BodyRoute)
 
     @router.post("/{name}")
@@ -59,12 +63,38 @@ def test_what_is_parsed_on_the_loop_is_small() -> None:
         return Response(f"{name} {len(body)}")
 
     app = FastAPI()
-    app.include_router(router)
+    if included:
+        app.include_router(router)
+    else:
+        app.router.routes.extend(router.routes)
     add_error_handlers(app)
     client = TestClient(app)
     assert client.post("/a", content=b" " * LARGEST_AT_ONCE).text == "a 65536"
+    assert client.post("/a", content=iter([b"ab", b"", b"c"])).text == "a 3"
+    assert client.get("/a").status_code == 405
     answer = client.post("/a", content=b" " * (LARGEST_AT_ONCE + 1))
     assert answer.status_code == 413
     assert answer.json()["details"] == [
         {"field": "body", "rule": "Should have at most 65536 bytes", "got": 65537}
     ]
+
+
+def test_a_body_whose_sender_hung_up_is_none() -> None:
+    messages = [{"type": "http.request", "body": b"a", "more_body": True}]
+
+    async def receive() -> Message:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    async def send(_: Message) -> None:
+        raise AssertionError
+
+    async def answer(body: bytes) -> Response:
+        raise AssertionError(body)
+
+    route = BodyRoute("/", answer)
+
+    async def ask() -> None:
+        await route.app({"type": "http", "path_params": {}}, receive, send)
+
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(ask())

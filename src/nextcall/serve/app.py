@@ -88,7 +88,9 @@ def create_app(
         default_predictions=settings.default_predictions,
     )
     if trials is not None:
-        app.include_router(sighting_routes(trials))  # asked most, and so looked at first
+        # Asked most: looked at first, and by the application itself, for one that is included is
+        # looked at twice.
+        app.router.routes.extend(sighting_routes(trials).routes)
     app.include_router(
         prediction_routes(predictor, limits=limits, max_batch=settings.max_batch, safety=guarding)
     )
