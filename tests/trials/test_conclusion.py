@@ -46,7 +46,7 @@ def run(
     sightings = []
     for unit in range(n):
         name = f"user-{unit}"
-        known = trials._running(test_id)
+        known = trials._known.running(test_id)
         for event in range(events if unit % 3 else 1):
             variant = known.assigned(name).variant_id
             value = 10 + rng.normal() + effect * (variant != definition.control_variant_id)
@@ -251,7 +251,7 @@ def test_of_three_unequal_variants_the_best_is_named(
     test_id = trials.create(plan).test_id
     trials.start(test_id)
     rng = np.random.default_rng(1)
-    known = trials._running(test_id)
+    known = trials._known.running(test_id)
     sightings = []
     for unit in range(600):
         variant = known.assigned(f"u{unit}").variant_id

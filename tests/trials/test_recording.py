@@ -311,15 +311,15 @@ def test_what_was_acknowledged_outlives_the_process_and_is_not_counted_twice(
 def test_little_is_remembered(
     trials: Trials, definition: Definition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nextcall.trials.trials._UNITS_KEPT", 2)
-    monkeypatch.setattr("nextcall.trials.trials._TRIALS_KEPT", 2)
-    monkeypatch.setattr("nextcall.trials.trials._FRESH", 0.0)
+    monkeypatch.setattr("nextcall.trials.known_trials._UNITS_KEPT", 2)
+    monkeypatch.setattr("nextcall.trials.known_trials._TRIALS_KEPT", 2)
+    monkeypatch.setattr("nextcall.trials.known_trials._FRESH", 0.0)
     ids = [trials.create(replace(definition, test_name=each)).test_id for each in "abc"]
     for test_id, unit in product(ids, "uvw"):
         if trials.get(test_id).status == "draft":
             trials.start(test_id)
         assert trials.assign(test_id, unit).variant_id == trials.assign(test_id, unit).variant_id
-    assert (len(trials._exposed), len(trials._known)) == (2, 2)
+    assert (len(trials._known._exposed), len(trials._known._running)) == (2, 2)
     with Trials(trials._database) as other:
         other.stop(ids[2])
     with pytest.raises(StatusError):

@@ -1,27 +1,24 @@
 """All that can be asked of the tests of a database."""
 
-import asyncio
-import time
-from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Final, Self
+from collections.abc import Callable, Mapping
+from typing import Self
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from nextcall.storage.database import Backend, Database
 from nextcall.storage.group_writer import GroupWriter
 from nextcall.trials import life
 from nextcall.trials.conclusion import conclude_trial
 from nextcall.trials.definition import Definition, Variant
-from nextcall.trials.life import Change, Status, Trial
+from nextcall.trials.known_trials import KnownTrials
+from nextcall.trials.life import Action, Change, Status, Trial
 from nextcall.trials.recording import sums_of, write_sightings
 from nextcall.trials.results import TrialResult
-from nextcall.trials.sighting import Recorded, Running, Sighting
+from nextcall.trials.sighting import Recorded, Sighting
 from nextcall.trials.tables import ARM, TRIAL
 
-_FRESH: Final = 1.0  # seconds for which a test is taken for what it was when it was read
-_TRIALS_KEPT: Final = 100
-_UNITS_KEPT: Final = 100_000
+Also = Callable[[Connection, Trial], object]
+"""Does more in the transaction that changes a test."""
 
 
 class Trials:
@@ -61,8 +58,7 @@ class Trials:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._writer: GroupWriter[Sighting, Recorded] = GroupWriter(database, write_sightings)
-        self._known: OrderedDict[str, tuple[Running, float]] = OrderedDict()
-        self._exposed: OrderedDict[tuple[int, str], None] = OrderedDict()
+        self._known = KnownTrials(self.get)
 
     def close(self) -> None:
         """Write what waits; the database stays open."""
@@ -85,10 +81,16 @@ class Trials:
         with self._database.reading() as connection:
             return connection.execute(asked).scalar_one()
 
-    def create(self, definition: Definition) -> Trial:
-        """Keep a new test, as a draft."""
-        with self._database.writing() as connection:
-            return life.create(connection, definition)
+    def create(self, definition: Definition, *, also: Also | None = None) -> Trial:
+        """Keep a new test, as a draft.
+
+        Parameters
+        ----------
+        definition
+        also : callable, optional
+            Takes the connection and the test, to do more in the same transaction.
+        """
+        return self._written(lambda connection: life.create(connection, definition), also)
 
     def get(self, test_id: str) -> Trial:
         """Give a test.
@@ -124,40 +126,65 @@ class Trials:
         with self._database.reading() as connection:
             return life.history(connection, test_id)
 
-    def change(self, test_id: str, definition: Definition, *, version: int | None = None) -> Trial:
+    def change(
+        self,
+        test_id: str,
+        definition: Definition,
+        *,
+        version: int | None = None,
+        also: Also | None = None,
+    ) -> Trial:
         """Give a draft another definition.
 
         Parameters
         ----------
         version : int, optional
             That the caller saw; a test that has changed since is left as it is.
+        also : callable, optional
+            As of `create`.
 
         Raises
         ------
         UnknownTrialError, StatusError, StaleError
         """
-        with self._database.writing() as connection:
-            return life.change(
-                connection, test_id, "change", version=version, definition=definition
-            )
+        return self._step(test_id, "change", version, also, definition)
 
-    def start(self, test_id: str, *, version: int | None = None) -> Trial:
+    def start(self, test_id: str, *, version: int | None = None, also: Also | None = None) -> Trial:
         """Run a draft; errors as of `change`."""
-        with self._database.writing() as connection:
-            return life.change(connection, test_id, "start", version=version)
+        return self._step(test_id, "start", version, also)
 
-    def stop(self, test_id: str, *, version: int | None = None) -> Trial:
+    def stop(self, test_id: str, *, version: int | None = None, also: Also | None = None) -> Trial:
         """End a running test for good; errors as of `change`."""
         try:
-            with self._database.writing() as connection:
-                return life.change(connection, test_id, "stop", version=version)
+            return self._step(test_id, "stop", version, also)
         finally:
-            self._known.pop(test_id, None)
+            self._known.forget(test_id)
 
-    def archive(self, test_id: str, *, version: int | None = None) -> Trial:
+    def archive(
+        self, test_id: str, *, version: int | None = None, also: Also | None = None
+    ) -> Trial:
         """Put a draft or a stopped test away; errors as of `change`."""
+        return self._step(test_id, "archive", version, also)
+
+    def _step(
+        self,
+        test_id: str,
+        action: Action,
+        version: int | None,
+        also: Also | None,
+        definition: Definition | None = None,
+    ) -> Trial:
+        def step(connection: Connection) -> Trial:
+            return life.change(connection, test_id, action, version=version, definition=definition)
+
+        return self._written(step, also)
+
+    def _written(self, change: Callable[[Connection], Trial], also: Also | None) -> Trial:
         with self._database.writing() as connection:
-            return life.change(connection, test_id, "archive", version=version)
+            trial = change(connection)
+            if also is not None:
+                also(connection, trial)
+            return trial
 
     def assign(self, test_id: str, unit: str) -> Variant:
         """Give the variant that a unit sees; the first time, it is written down.
@@ -168,20 +195,20 @@ class Trials:
         ValueError
             Where the unit is blank, or longer than 256 characters.
         """
-        running = self._running(test_id)
+        running = self._known.running(test_id)
         sighting = running.assigned(unit)
-        if (sighting.trial, unit) not in self._exposed:
+        if not self._known.is_written(sighting.trial, unit):
             self._writer.write(sighting)
-            self._remember(sighting)
+            self._known.remember(sighting)
         return running.variant(sighting)
 
     async def assign_async(self, test_id: str, unit: str) -> Variant:
         """Assign as `assign` does, from a task of asyncio."""
-        running = await self._running_async(test_id)
+        running = await self._known.running_async(test_id)
         sighting = running.assigned(unit)
-        if (sighting.trial, unit) not in self._exposed:
+        if not self._known.is_written(sighting.trial, unit):
             await self._writer.write_async(sighting)
-            self._remember(sighting)
+            self._known.remember(sighting)
         return running.variant(sighting)
 
     def record(
@@ -212,11 +239,11 @@ class Trials:
         ValueError
             Where a value, name or id cannot be.
         """
-        running = self._running(test_id)
-        known = (running.number, unit) in self._exposed
+        running = self._known.running(test_id)
+        known = self._known.is_written(running.number, unit)
         sighting = running.recorded(unit, variant_id, metrics, event_id, known=known)
         recorded = self._writer.write(sighting)
-        self._remember(sighting)
+        self._known.remember(sighting)
         return recorded
 
     async def record_async(
@@ -229,11 +256,11 @@ class Trials:
         event_id: str | None = None,
     ) -> Recorded:
         """Record as `record` does, from a task of asyncio."""
-        running = await self._running_async(test_id)
-        known = (running.number, unit) in self._exposed
+        running = await self._known.running_async(test_id)
+        known = self._known.is_written(running.number, unit)
         sighting = running.recorded(unit, variant_id, metrics, event_id, known=known)
         recorded = await self._writer.write_async(sighting)
-        self._remember(sighting)
+        self._known.remember(sighting)
         return recorded
 
     def analyze(self, test_id: str) -> TrialResult:
@@ -257,29 +284,3 @@ class Trials:
                 this = update(TRIAL).where(TRIAL.c.number == trial.number, unseen)
                 connection.execute(this.values(units_at_first_look=units))
         return conclude_trial(trial, units, sums)
-
-    def _running(self, test_id: str) -> Running:
-        known, until = self._known.get(test_id, (None, 0.0))
-        if known is not None and time.monotonic() < until:
-            return known
-        trial = self.get(test_id)
-        if trial.status != "running":
-            self._known.pop(test_id, None)
-            raise life.not_running(test_id, trial.status)
-        running = known or Running(trial)  # neither variants nor buckets change while it runs
-        self._known[test_id] = running, time.monotonic() + _FRESH
-        if len(self._known) > _TRIALS_KEPT:
-            self._known.popitem(last=False)
-        return running
-
-    async def _running_async(self, test_id: str) -> Running:
-        known, until = self._known.get(test_id, (None, 0.0))
-        if known is not None and time.monotonic() < until:
-            return known
-        return await asyncio.to_thread(self._running, test_id)
-
-    def _remember(self, sighting: Sighting) -> None:
-        """Keep in mind that a unit is written down, so that it is not asked again."""
-        self._exposed[sighting.trial, sighting.unit] = None
-        if len(self._exposed) > _UNITS_KEPT:
-            self._exposed.popitem(last=False)
