@@ -25,6 +25,7 @@ from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import load_settings
 from nextcall.storage.database import Database
 from nextcall.storage.migrations import migrate
+from nextcall.trials.trials import Trials
 
 SECRET = "q8Zr1vT0mXw5LkYb2HsJd7NcPfUgEa93"  # noqa: S105  # of the tests
 PREDICT = {"prompt": "list the queues"}
@@ -178,6 +179,47 @@ def test_a_refusal_of_the_guard_is_kept_without_its_words(
     assert "zarquon" not in repr(search(kept))
     with serving(predictor, kept, audit_enabled=False) as asking:
         assert asking.post("/predict", json=attack, headers=user).status_code == 400
+
+
+def test_changes_of_tests_are_in_the_audit_log_and_undone_with_it(
+    predictor: Predictor, kept: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halves = [{"variant_id": x, "variant_name": x, "traffic_percentage": 50} for x in "AB"]
+    plan = {
+        "test_name": "ranker",
+        "test_type": "model",
+        "variants": halves,
+        "control_variant_id": "A",
+        "primary_metric": "taken",
+    }
+    settings = load_settings(environment="production", secret=SECRET)
+    developer = key(kept, role="developer", user=None)
+    headers = {**developer, "X-User-ID": "ada", "X-Request-ID": "job-1"}
+    with Trials(kept) as trials, open_door(settings, kept) as door:
+        app = create_app(predictor, settings=settings, trials=trials, door=door)
+        with TestClient(app, headers=headers, raise_server_exceptions=False) as asking:
+            tests = "/api/ab-testing/tests"
+            test_id = asking.post(tests, json=plan).json()["test_id"]
+            changed = {**plan, "test_name": "other", "version": 1}
+            assert asking.put(f"{tests}/{test_id}", json=changed).status_code == 200
+            for step in ("start", "stop", "archive"):
+                assert asking.post(f"{tests}/{test_id}/{step}").status_code == 200
+            told = [each.event for each in search(kept, kind="data")][::-1]
+            actions = ["create", "change", "start", "stop", "archive"]
+            assert [each.action for each in told] == [f"test: {name}" for name in actions]
+            assert {str(each.user)[:4] for each in told} == {"key:"}
+            expected = {"test_id": test_id, "request_id": "job-1", "of_user": "ada"}
+            assert [dict(each.details) for each in told] == [
+                {**expected, "version": version} for version in range(1, 6)
+            ]
+
+            def fail(*_: object) -> None:
+                raise RuntimeError
+
+            monkeypatch.setattr(AuditLog, "append", fail)
+            assert asking.post(tests, json=plan).status_code == 500
+            assert len(trials.find()) == 1
+    assert verify(kept).faults == ()
 
 
 def test_a_batch_costs_its_length(predictor: Predictor, kept: Database) -> None:

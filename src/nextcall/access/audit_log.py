@@ -89,6 +89,10 @@ class AuditLog:
             return False
         return True
 
+    def append(self, connection: Connection, event: AuditEvent) -> int:
+        """Add an event within a transaction that writes, as `append` does, and give its number."""
+        return append(connection, [event], key=self._key)[0]
+
     def close(self) -> None:
         """Write what waits, and take no more."""
         self._writer.close()

@@ -97,7 +97,8 @@ def create_app(
     app.include_router(health_routes(predictor, guarding, trials=trials, door=door))
     app.include_router(metrics_routes(door, guarding))
     if trials is not None:
-        app.include_router(trial_routes(trials, guarding))
+        audit = None if door is None else door.audit
+        app.include_router(trial_routes(trials, guarding, audit))
     app.include_router(page_routes(_TITLE))
     app.mount(f"/{STATIC}", page_assets(), name=STATIC)
     _add_middleware(app, settings, door)

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from nextcall.access.audit_event import AuditEvent
+from nextcall.access.audit_log import AuditLog
+from nextcall.serve.admission import admission_of
 from nextcall.serve.bodies import BODY_REFUSALS, Body, BodyRoute, body_schema, read_as, refused
 from nextcall.serve.problems import UNSAFE, Problem, RefusedError, json_response
 from nextcall.serve.safety import Safety
@@ -32,7 +36,7 @@ from nextcall.trials.definition import TestType
 from nextcall.trials.errors import RefusedError as TrialRefusedError
 from nextcall.trials.errors import UnknownTrialError
 from nextcall.trials.life import Status, Trial
-from nextcall.trials.trials import Trials
+from nextcall.trials.trials import Also, Trials
 
 _TESTS = "/api/ab-testing/tests"
 _Responses = dict[int | str, dict[str, Any]]
@@ -92,8 +96,8 @@ def sighting_routes(trials: Trials) -> APIRouter:
     return router
 
 
-def trial_routes(trials: Trials, safety: Safety) -> APIRouter:
-    """Make the other routes below ``/api/ab-testing/tests``."""
+def trial_routes(trials: Trials, safety: Safety, audit: AuditLog | None = None) -> APIRouter:
+    """Make the other routes below ``/api/ab-testing/tests``; changes are told to the audit log."""
     router = APIRouter(prefix=_TESTS, tags=["A/B tests"])
 
     @router.post(
@@ -102,14 +106,15 @@ def trial_routes(trials: Trials, safety: Safety) -> APIRouter:
         responses={201: {"model": TrialAnswer}, 400: UNSAFE, **_AWAY, **BODY_REFUSALS},
         openapi_extra=_asks(TrialAsked),
     )
-    def create(body: Body) -> Response:
+    def create(request: Request, body: Body) -> Response:
         """Keep a new test, as a draft."""
         asked = read_as(TrialAsked, body)
         with _told(checked=True):
             definition = asked.definition()
         marks = safety.check_trial(_TESTS, asked).marks
-        created = TrialAnswer.of(trials.create(definition), safety_flags=marks)
-        return json_response(created, status=HTTPStatus.CREATED)
+        kept = trials.create(definition, also=_kept(audit, "create", request))
+        answer = TrialAnswer.of(kept, safety_flags=marks)
+        return json_response(answer, status=HTTPStatus.CREATED)
 
     @router.get("", responses=_ASKED)
     def find(
@@ -134,14 +139,15 @@ def trial_routes(trials: Trials, safety: Safety) -> APIRouter:
         responses={200: {"model": TrialAnswer}, 400: UNSAFE, **_REFUSALS},
         openapi_extra=_asks(ChangeAsked),
     )
-    def change(test_id: str, body: Body) -> Response:
+    def change(test_id: str, request: Request, body: Body) -> Response:
         """Give a draft another definition."""
         asked = read_as(ChangeAsked, body)
         with _told(checked=True):
             definition = asked.definition()
         marks = safety.check_trial(f"{_TESTS}/{{test_id}}", asked).marks
         with _told():
-            changed = trials.change(test_id, definition, version=asked.version)
+            also = _kept(audit, "change", request)
+            changed = trials.change(test_id, definition, version=asked.version, also=also)
         return json_response(TrialAnswer.of(changed, safety_flags=marks))
 
     @router.get("/{test_id}/history", responses=_UNKNOWN)
@@ -151,9 +157,13 @@ def trial_routes(trials: Trials, safety: Safety) -> APIRouter:
             found = trials.history(test_id)
         return HistoryAnswer(test_id=test_id, changes=[ChangeAnswer.of(each) for each in found])
 
-    _add_step(router, "start", trials.start, "Run a draft.")
-    _add_step(router, "stop", trials.stop, "End a running test for good.")
-    _add_step(router, "archive", trials.archive, "Put a draft or a stopped test away.")
+    steps = (
+        ("start", trials.start, "Run a draft."),
+        ("stop", trials.stop, "End a running test for good."),
+        ("archive", trials.archive, "Put a draft or a stopped test away."),
+    )
+    for name, take, told in steps:
+        _add_step(router, name, take, told, audit)
 
     @router.post("/{test_id}/analyze", responses=_UNKNOWN)
     @router.get("/{test_id}/analyze", responses=_UNKNOWN)
@@ -166,11 +176,13 @@ def trial_routes(trials: Trials, safety: Safety) -> APIRouter:
     return router
 
 
-def _add_step(router: APIRouter, name: str, take: Callable[..., Trial], told: str) -> None:
-    def step(test_id: str, body: Body) -> Response:
+def _add_step(
+    router: APIRouter, name: str, take: Callable[..., Trial], told: str, audit: AuditLog | None
+) -> None:
+    def step(test_id: str, request: Request, body: Body) -> Response:
         version = read_as(StepAsked, body).version if body else None
         with _told():
-            taken = take(test_id, version=version)
+            taken = take(test_id, version=version, also=_kept(audit, name, request))
         return json_response(TrialAnswer.of(taken))
 
     router.add_api_route(
@@ -182,6 +194,26 @@ def _add_step(router: APIRouter, name: str, take: Callable[..., Trial], told: st
         responses={200: {"model": TrialAnswer}, **_REFUSALS},
         openapi_extra=_asks(StepAsked, required=False),
     )
+
+
+def _kept(audit: AuditLog | None, action: str, request: Request) -> Also | None:
+    """Give what tells the audit log of a change, in the change's own transaction."""
+    if audit is None:
+        return None
+    admission = admission_of(request)
+    name = None if admission.principal is None else admission.principal.name
+    told = {"request_id": getattr(request.state, "request_id", None)}
+    if admission.user != name:
+        told["of_user"] = admission.user
+
+    def keep(connection: Any, trial: Trial) -> None:
+        details = {"test_id": trial.test_id, "version": trial.version, **told}
+        event = AuditEvent(
+            at=datetime.now(UTC), kind="data", action=f"test: {action}", user=name, details=details
+        )
+        audit.append(connection, event)
+
+    return keep
 
 
 @contextmanager
