@@ -107,7 +107,7 @@ def training_rows(
         *rows,
         *own_texts(rng, injections=injections, payloads=payloads, benign=benign),
     ]
-    inside, values, joined, pairs = (round(share * number) for number in (2000, 1200, 600, 500))
+    inside, values, joined, pairs = (round(share * number) for number in (12000, 5000, 600, 1500))
     return every + mixed_texts(
         every, rng, payloads=inside, values=values, injections=joined, pairs=pairs
     )
