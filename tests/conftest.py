@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +33,10 @@ from nextcall.catalog.aws import read_aws
 from nextcall.storage.database import Database
 
 T = TypeVar("T")
+
+# A shell has what it starts in the background ignore SIGINT, and so would what the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # HYPOTHESIS_PROFILE=explore looks for new examples; a run of the checks repeats the last one.
 settings.register_profile("check", deadline=None, derandomize=True, database=None)
