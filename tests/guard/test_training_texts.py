@@ -10,6 +10,7 @@ from nextcall.guard.signatures import FAMILIES
 from nextcall.guard.training_texts import (
     BENIGN,
     LabelledText,
+    is_mere_words,
     mixed_texts,
     own_texts,
     read_labelled,
@@ -61,3 +62,17 @@ def test_mixtures_hold_their_attack() -> None:
         held = [family for family in FAMILIES if f"<<{family}>>" in row.text]
         assert held == ([] if row.label == BENIGN else [row.label])
     assert {row.label for row in mixed} == {*FAMILIES, BENIGN}
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "mere"),
+    [
+        ("id", "cmdi", True),
+        ("Same effect with", "xss", True),
+        ("; id", "cmdi", False),
+        ("id", BENIGN, False),
+        ("forget all that", "prompt_injection", False),
+    ],
+)
+def test_payloads_without_a_sign_are_mere_words(*, text: str, label: str, mere: bool) -> None:
+    assert is_mere_words(LabelledText(text=text, label=label, source="s")) == mere

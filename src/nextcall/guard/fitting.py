@@ -13,7 +13,13 @@ from nextcall.guard.features import FEATURES, MOST_CHARACTERS, text_features
 from nextcall.guard.grams import GRAMS
 from nextcall.guard.model import GuardModel
 from nextcall.guard.signatures import FAMILIES
-from nextcall.guard.training_texts import BENIGN, LabelledText, mixed_texts, own_texts
+from nextcall.guard.training_texts import (
+    BENIGN,
+    LabelledText,
+    is_mere_words,
+    mixed_texts,
+    own_texts,
+)
 from nextcall.progress import Progress, silent
 
 _TRAIT_VALUE: Final = 0.5  # a trait counts as much as all n-grams of a block that are a quarter
@@ -101,10 +107,13 @@ def fit_weights(
 def training_rows(
     rows: Sequence[LabelledText], rng: np.random.Generator, *, share: float = 1.0
 ) -> list[LabelledText]:
-    """Add texts of our templates, and mixtures of all; `share` of the usual number of both."""
+    """Add texts of our templates, and mixtures of all; `share` of the usual number of both.
+
+    Payloads that are mere words are left out: nobody could tell them from words.
+    """
     injections, payloads, benign = (round(share * number) for number in (3500, 1500, 5000))
     every = [
-        *rows,
+        *(row for row in rows if not is_mere_words(row)),
         *own_texts(rng, injections=injections, payloads=payloads, benign=benign),
     ]
     inside, values, joined, pairs = (round(share * number) for number in (12000, 5000, 600, 1500))

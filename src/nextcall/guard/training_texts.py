@@ -128,6 +128,15 @@ def mixed_texts(
     return [LabelledText(text=text, label=label, source=_MIXED) for text, label in mixed]
 
 
+def is_mere_words(row: LabelledText) -> bool:
+    """Tell whether a text is called a payload, but has letters and digits alone.
+
+    Lists of payloads hold such (``id``, ``route``); within a sentence they are words among others.
+    """
+    payload = row.label not in {BENIGN, FAMILIES[0]}
+    return payload and all(each.isalnum() or each.isspace() for each in row.text)
+
+
 class _Mixer:
     """Draws texts of each kind."""
 
