@@ -24,9 +24,9 @@ SOURCE = ROOT / "src" / "nextcall"
 
 # The rooms of docs/architecture.md; the second line is for rooms that may come.
 ROOMS = {"access", "abtest", "anomaly", "catalog", "cli", "embedding", "ranking", "runs", "serve"}
-ROOMS |= {"guard", "sessions", "storage", "synth", "training", "trials"}
+ROOMS |= {"guard", "sessions", "storage", "synth", "telemetry", "training", "trials"}
 ROOMS_TO_COME = {"assistant", "cache", "llm", "memory"}
-ROOMS_TO_COME |= {"monitor", "resilience", "telemetry", "widgets"}
+ROOMS_TO_COME |= {"monitor", "resilience", "widgets"}
 GROUND_FLOOR = {"compiling", "files", "locations", "progress"}
 
 TEN_PACKAGES = (

@@ -1,24 +1,21 @@
 """`GET /metrics`: what a monitoring system reads."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from fastapi import APIRouter, Response
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.registry import Collector
 
 from nextcall.serve.door import Door
 from nextcall.serve.safety import Safety
+from nextcall.telemetry.exposition import CONTENT_TYPE, Reading, exposition
+from nextcall.telemetry.families import Kind
+
+_PREFIX: Final = "nextcall_"
 
 
 def metrics_routes(door: Door | None, safety: Safety) -> APIRouter:
     """Make ``GET /metrics``, in Prometheus' text format."""
     router = APIRouter(tags=["health"])
-    registry = CollectorRegistry()
-    registry.register(GuardMetrics(safety))
-    if door is not None:
-        registry.register(DoorMetrics(door))
 
     @router.get(
         "/metrics",
@@ -27,80 +24,66 @@ def metrics_routes(door: Door | None, safety: Safety) -> APIRouter:
     )
     def metrics() -> Response:
         """Tell the counters of the service, in Prometheus' text format."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+        told = [*guard_readings(safety), *([] if door is None else door_readings(door))]
+        return Response(exposition(told), media_type=CONTENT_TYPE)
 
     return router
 
 
-class DoorMetrics(Collector):
-    """What the front door knows of itself."""
-
-    def __init__(self, door: Door) -> None:
-        self._door = door
-
-    def collect(self) -> Iterable[Metric]:
-        """Give its metrics as they are now."""
-        return list(self._metrics())
-
-    def _metrics(self) -> Iterator[Metric]:
-        door = self._door
-        credentials = door.credentials
-        yield _gauge("credentials_fresh", "Whether revocations are known.", credentials.is_fresh)
-        yield _counter(
-            "credentials_failures",
-            "Times that the database of keys did not answer.",
-            credentials.failures,
+def door_readings(door: Door) -> Iterator[Reading]:
+    """Tell what the front door knows of itself."""
+    credentials = door.credentials
+    yield _one("credentials_fresh", "gauge", "Whether revocations are known.", credentials.is_fresh)
+    yield _one(
+        "credentials_failures_total",
+        "counter",
+        "Times that the database of keys did not answer.",
+        credentials.failures,
+    )
+    if door.shared is not None:
+        yield _one(
+            "rate_store_degraded",
+            "gauge",
+            "Whether limits are counted in this worker's memory, for Redis is away.",
+            door.shared.degraded,
         )
-        if door.shared is not None:
-            yield _gauge(
-                "rate_store_degraded",
-                "Whether limits are counted in this worker's memory, for Redis is away.",
-                door.shared.degraded,
-            )
-            yield _counter(
-                "rate_store_failures", "Times that Redis did not answer.", door.shared.failures
-            )
-        if door.audit is not None:
-            yield _counter(
-                "audit_events_lost", "Events that the audit log could not keep.", door.audit.lost
-            )
+        yield _one(
+            "rate_store_failures_total",
+            "counter",
+            "Times that Redis did not answer.",
+            door.shared.failures,
+        )
+    if door.audit is not None:
+        yield _one(
+            "audit_events_lost_total",
+            "counter",
+            "Events that the audit log could not keep.",
+            door.audit.lost,
+        )
 
 
-class GuardMetrics(Collector):
-    """What the guard counted."""
-
-    def __init__(self, safety: Safety) -> None:
-        self._safety = safety
-
-    def collect(self) -> Iterable[Metric]:
-        """Give its metrics as they are now."""
-        told = self._safety.snapshot()
-        outcomes = {
-            "blocked": told.blocked,
-            "flagged": told.flagged,
-            "observed": told.observed,
-            "passed": told.total - told.blocked - told.flagged - told.observed,
-        }
-        predictions = {"blocked": told.blocked_predictions, "filtered": told.filtered_predictions}
-        return [
-            _by("guard_requests", "Requests that were checked.", "outcome", outcomes),
-            _by("guard_violations", "Rules that requests broke.", "family", told.violations),
-            _by("guard_failed_checks", "Checks that failed.", "check", told.failed_checks),
-            _by("guard_pii", "Personal data that was found.", "kind", told.pii_found),
-            _by("guard_predictions", "Predictions that did not leave.", "outcome", predictions),
-        ]
+def guard_readings(safety: Safety) -> Iterator[Reading]:
+    """Tell what the guard counted."""
+    told = safety.snapshot()
+    outcomes = {
+        "blocked": told.blocked,
+        "flagged": told.flagged,
+        "observed": told.observed,
+        "passed": told.total - told.blocked - told.flagged - told.observed,
+    }
+    predictions = {"blocked": told.blocked_predictions, "filtered": told.filtered_predictions}
+    yield _by("guard_requests_total", "Requests that were checked.", "outcome", outcomes)
+    yield _by("guard_violations_total", "Rules that requests broke.", "family", told.violations)
+    yield _by("guard_failed_checks_total", "Checks that failed.", "check", told.failed_checks)
+    yield _by("guard_pii_total", "Personal data that was found.", "kind", told.pii_found)
+    yield _by("guard_predictions_total", "Predictions that did not leave.", "outcome", predictions)
 
 
-def _by(name: str, told: str, label: str, values: Mapping[str, int]) -> Metric:
-    family = CounterMetricFamily(f"nextcall_{name}", told, labels=[label])
-    for of, value in sorted(values.items()):
-        family.add_metric([of], value)
-    return family
+def _by(name: str, told: str, label: str, values: Mapping[str, int]) -> Reading:
+    counted: dict[tuple[str, ...], tuple[float, ...]]
+    counted = {(of,): (float(value),) for of, value in sorted(values.items())}
+    return Reading(name=_PREFIX + name, kind="counter", told=told, labels=(label,), values=counted)
 
 
-def _gauge(name: str, told: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"nextcall_{name}", told, value=value)
-
-
-def _counter(name: str, told: str, value: float) -> Metric:
-    return CounterMetricFamily(f"nextcall_{name}", told, value=value)
+def _one(name: str, kind: Kind, told: str, value: float) -> Reading:
+    return Reading(name=_PREFIX + name, kind=kind, told=told, values={(): (float(value),)})

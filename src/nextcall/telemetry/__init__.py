@@ -1,0 +1,1 @@
+"""What the service tells of itself: metrics, latencies, service level, logs and traces."""

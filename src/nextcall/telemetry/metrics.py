@@ -1,0 +1,285 @@
+"""What the service counts: each number has its place, found once, and is right across workers."""
+
+import math
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final, Self
+
+from nextcall.telemetry.exposition import Reading, exposition
+from nextcall.telemetry.families import (
+    FAMILIES,
+    HTTP_ACTIVE,
+    HTTP_REQUESTS,
+    HTTP_SECONDS,
+    METHODS,
+    OTHER,
+    STATUSES,
+    Family,
+)
+from nextcall.telemetry.slots import Slots
+from nextcall.telemetry.workers import Totals, Worker
+
+
+class Count:
+    """A counter or a gauge with its labels."""
+
+    __slots__ = ("_lock", "_place", "_rises", "_values")
+
+    def __init__(self, slots: Slots, place: int, *, rises: bool) -> None:
+        self._values, self._lock, self._place, self._rises = slots.values, slots.lock, place, rises
+
+    def add(self, amount: float = 1.0) -> None:
+        """Add an amount; only a gauge takes one below 0.
+
+        Raises
+        ------
+        ValueError
+            Where the amount is not finite, or below 0 in a counter.
+        """
+        if not -math.inf < amount < math.inf or (self._rises and amount < 0):
+            raise ValueError(f"amount must be finite, and at least 0 in a counter, got {amount}.")
+        with self._lock:
+            self._values[self._place] += amount
+
+
+class Histogram:
+    """A histogram with its labels."""
+
+    __slots__ = ("_bounds", "_lock", "_place", "_sum", "_values")
+
+    def __init__(self, slots: Slots, place: int, family: Family) -> None:
+        self._values, self._lock, self._place = slots.values, slots.lock, place
+        self._bounds, self._sum = family.bounds, place + len(family.bounds) + 1
+
+    def observe(self, value: float) -> None:
+        """Count a value in its bucket.
+
+        Raises
+        ------
+        ValueError
+            Where it is negative or not finite.
+        """
+        if not 0.0 <= value < math.inf:
+            raise ValueError(f"value must be finite and at least 0, got {value}.")
+        with self._lock:
+            self._values[self._place + bisect_left(self._bounds, value)] += 1.0
+            self._values[self._sum] += value
+
+
+class Metrics:
+    """The counts of this worker, and the sums over all workers of one folder.
+
+    Made by `open_metrics`. All families are those of `nextcall.telemetry.families`; labels are
+    strings, in the order of the family's.
+    """
+
+    def __init__(self, slots: Slots, worker: Worker | None, endpoints: Iterable[str]) -> None:
+        self._slots, self._worker = slots, worker
+        self._endpoints = frozenset(endpoints)
+        self._lock = threading.Lock()
+        self._places: dict[Family, dict[tuple[str, ...], int]] = {each: {} for each in FAMILIES}
+        for family in FAMILIES:
+            self._place(family, (OTHER,) * len(family.labels))
+        self._requests: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self._active = self._places[HTTP_ACTIVE][()]
+        # Looked up at each request:
+        self._values, self._slots_lock = slots.values, slots.lock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the other workers; see `Worker.close`."""
+        if self._worker is not None:
+            self._worker.close()
+
+    def request_began(self) -> None:
+        """Count a request as being answered, until `request_ended`."""
+        with self._slots_lock:
+            self._values[self._active] += 1.0
+
+    def request_ended(self, method: str, endpoint: str, status: int, seconds: float) -> None:
+        """Count a request as answered.
+
+        Parameters
+        ----------
+        method : str
+            One that is not of `METHODS` counts as ``*``.
+        endpoint : str
+            Template of the route, such as ``/tests/{test_id}``; an unknown one counts as ``*``.
+        status : int
+            One that HTTP does not know counts as ``*``.
+        seconds : float
+            From its first byte to the last of its answer; below 0 counts as 0.
+        """
+        places = self._requests.get((method, endpoint, status))
+        if places is None:
+            places = self._request_places(method, endpoint, status)
+        requests, histogram = places
+        if not 0.0 <= seconds < math.inf:
+            seconds = 0.0
+        values = self._values
+        with self._slots_lock:
+            values[requests] += 1.0
+            values[histogram + bisect_left(_HTTP_BOUNDS, seconds)] += 1.0
+            values[histogram + _HTTP_SUM] += seconds
+            values[self._active] -= 1.0
+
+    def _request_places(self, method: str, endpoint: str, status: int) -> tuple[int, int]:
+        known = method if method in METHODS else OTHER
+        template = endpoint if endpoint in self._endpoints else OTHER
+        code = str(status) if status in STATUSES else OTHER
+        places = (
+            self._place(HTTP_REQUESTS, (known, template, code)),
+            self._place(HTTP_SECONDS, (known, template)),
+        )
+        if (known, template, code) == (method, endpoint, str(status)):
+            self._requests[method, endpoint, status] = places  # else there is no end of them
+        return places
+
+    def count(self, family: Family, *labels: str) -> Count:
+        """Give a counter or gauge with its labels; keep it where it is used often.
+
+        Raises
+        ------
+        ValueError
+            Where the family is a histogram or unknown, or has other labels.
+
+        Examples
+        --------
+        >>> from nextcall.telemetry.families import CACHE_HITS
+        >>> with open_metrics(endpoints=()) as metrics:
+        ...     metrics.count(CACHE_HITS, "answers").add()
+        ...     metrics.totals(CACHE_HITS)
+        {('answers',): (1.0,)}
+        """
+        if family.kind == "histogram":
+            raise ValueError(f"family must be a counter or a gauge, got {family.name}.")
+        place = self._place(family, labels)
+        return Count(self._slots, place, rises=family.kind == "counter")
+
+    def histogram(self, family: Family, *labels: str) -> Histogram:
+        """Give a histogram with its labels.
+
+        Raises
+        ------
+        ValueError
+            Where the family is none or unknown, or has other labels.
+        """
+        if family.kind != "histogram":
+            raise ValueError(f"family must be a histogram, got {family.name}.")
+        return Histogram(self._slots, self._place(family, labels), family)
+
+    def _place(self, family: Family, labels: tuple[str, ...]) -> int:
+        """Give the first place of a set of labels, or that of ``*`` where there are too many."""
+        known = self._places.get(family)
+        if known is None:
+            raise ValueError(f"family must be one of FAMILIES, got {family.name}.")
+        if len(labels) != len(family.labels):
+            raise ValueError(f"labels must be {family.labels} of {family.name}, got {labels}.")
+        with self._lock:
+            place = known.get(labels)
+            if place is not None:
+                return place
+            # The first place is that of "*", which is there from the start.
+            found = None
+            if len(known) <= family.most and all(map(_is_label, labels)):
+                found = self._slots.place((family.name, *labels), family.size)
+            if found is None:
+                return known[(OTHER,) * len(labels)]
+            known[labels] = found
+            return found
+
+    def totals(self, family: Family) -> Mapping[tuple[str, ...], tuple[float, ...]]:
+        """Sum a family over all workers, by labels: a number, or buckets and sum of a histogram.
+
+        What was never counted is left out.
+        """
+        return _of_family(family, *self._totals())
+
+    def text(self, sources: Iterable[Callable[[], Iterable[Reading]]] = ()) -> bytes:
+        """Tell everything in the text format of Prometheus.
+
+        Parameters
+        ----------
+        sources : iterable of callable
+            Give what others count, of this worker.
+        """
+        totals = self._totals()
+        told = [
+            Reading(
+                name=family.name,
+                kind=family.kind,
+                told=family.told,
+                labels=family.labels,
+                values=_of_family(family, *totals),
+                bounds=family.bounds,
+            )
+            for family in FAMILIES
+        ]
+        return exposition([*told, *(reading for source in sources for reading in source())])
+
+    def _totals(self) -> tuple[Totals, Totals]:
+        if self._worker is not None:
+            return self._worker.totals()
+        own = dict(self._slots.numbers())
+        return own, own
+
+
+_HTTP_BOUNDS: Final = HTTP_SECONDS.bounds
+_HTTP_SUM: Final = len(_HTTP_BOUNDS) + 1
+_LONGEST: Final = 200  # characters of a label
+
+
+def open_metrics(*, endpoints: Iterable[str], folder: Path | None = None) -> Metrics:
+    """Begin to count; to be closed.
+
+    Parameters
+    ----------
+    endpoints : iterable of str
+        Templates of all routes.
+    folder : path, optional
+        Where all workers of a service leave their numbers; without it there is one worker. See
+        `Worker`.
+
+    Raises
+    ------
+    OSError
+        Where the folder cannot be used.
+
+    Examples
+    --------
+    >>> with open_metrics(endpoints=["/predict"]) as metrics:
+    ...     metrics.request_began()
+    ...     metrics.request_ended("POST", "/predict", 200, 0.003)
+    ...     print(metrics.text().decode().splitlines()[2])
+    http_requests_total{endpoint="/predict",method="POST",status="200"} 1.0
+    """
+    if folder is None:
+        return Metrics(Slots(), None, endpoints)
+    worker = Worker(folder)
+    return Metrics(worker.slots, worker, endpoints)
+
+
+def _is_label(text: str) -> bool:
+    return len(text) <= _LONGEST and text.isprintable()
+
+
+def _of_family(
+    family: Family, of_all: Totals, of_living: Totals
+) -> dict[tuple[str, ...], tuple[float, ...]]:
+    totals = of_living if family.kind == "gauge" else of_all
+    unused = (OTHER,) * len(family.labels)
+    return {
+        labels: values
+        for (name, *rest), values in sorted(totals.items())
+        if name == family.name
+        and len(labels := tuple(rest)) == len(family.labels)
+        and len(values) == family.size
+        and (labels != unused or any(values) or not labels)
+    }

@@ -1,0 +1,91 @@
+"""Numbers of one worker, in memory that other processes may read; they outlive the worker."""
+
+import json
+import mmap
+import struct
+import threading
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+Key: TypeAlias = tuple[str, ...]
+"""Name of a family, and the values of its labels."""
+
+_MAGIC: Final = int.from_bytes(b"ncslot01", "little")
+_HEADER: Final = 16  # the magic number, and where the keys end
+_KEYS: Final = 384 * 1024  # bytes of the header and the keys
+_SLOTS: Final = 16 * 1024  # numbers of eight bytes
+SIZE: Final = _KEYS + 8 * _SLOTS
+"""Bytes of a worker's file."""
+
+_LENGTH: Final = struct.Struct("<I")
+
+
+class Slots:
+    """Numbers, each with its place; only this worker writes them.
+
+    A key is written before its end moves on, and a number is eight aligned bytes, so another
+    process sees each whole.
+
+    Parameters
+    ----------
+    memory : mmap.mmap, optional
+        `SIZE` bytes, all zero; memory of this process alone where none is given.
+
+    Examples
+    --------
+    >>> slots = Slots()
+    >>> place = slots.place(("hits", "small"), 1)
+    >>> slots.values[place] += 2
+    >>> list(slots.numbers())
+    [(('hits', 'small'), (2.0,))]
+    """
+
+    def __init__(self, memory: mmap.mmap | None = None) -> None:
+        self._memory = mmap.mmap(-1, SIZE) if memory is None else memory
+        whole = memoryview(self._memory)
+        self._header = whole[:_HEADER].cast("Q")
+        self.values = whole[_KEYS:].cast("d")
+        """The numbers; to be changed while `lock` is held."""
+        self.lock = threading.Lock()
+        self._used = 0
+        self._header[1] = _HEADER
+        self._header[0] = _MAGIC
+
+    def place(self, key: Key, size: int) -> int | None:
+        """Give a new key the next `size` places; the first of them, or None where all are taken."""
+        text = json.dumps([size, *key], separators=(",", ":")).encode()
+        with self.lock:
+            begin = self._header[1]
+            end = begin + _LENGTH.size + len(text)
+            if end > _KEYS or self._used + size > _SLOTS:
+                return None
+            self._memory[begin:end] = _LENGTH.pack(len(text)) + text
+            self._header[1] = end
+            first = self._used
+            self._used += size
+        return first
+
+    def numbers(self) -> Iterator[tuple[Key, tuple[float, ...]]]:
+        """Give each key with its numbers as they are now."""
+        return read_slots(bytes(self._memory))
+
+
+def read_slots(content: bytes) -> Iterator[tuple[Key, tuple[float, ...]]]:
+    """Read the numbers of a worker; nothing where the content is not what `Slots` writes.
+
+    Examples
+    --------
+    >>> list(read_slots(b"of another program"))
+    []
+    """
+    if len(content) != SIZE or int.from_bytes(content[:8], "little") != _MAGIC:
+        return
+    values = memoryview(content)[_KEYS:].cast("d")
+    begin, end, first = _HEADER, int.from_bytes(content[8:16], "little"), 0
+    while begin < end:
+        (length,) = _LENGTH.unpack_from(content, begin)
+        begin += _LENGTH.size
+        size, *key = json.loads(content[begin : begin + length])
+        yield tuple(key), tuple(values[first : first + size])
+        begin += length
+        first += size

@@ -1,0 +1,150 @@
+"""The numbers of all workers, by one folder: each holds a file there as long as it lives."""
+
+import fcntl
+import json
+import math
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Final, TypeAlias
+
+from nextcall.files import atomic_path
+from nextcall.telemetry.slots import SIZE, Key, Slots, read_slots
+
+Totals: TypeAlias = dict[Key, tuple[float, ...]]
+
+_RETIRED: Final = "retired.json"
+_LOCK: Final = "lock"
+
+
+class Worker:
+    """One worker's file in the folder, and the sums over all that are there.
+
+    The kernel lets go of the file's lock when the worker ends, however it ends: from then on its
+    counters still count, and its gauges do not. What dead workers left is put into one file when
+    a worker comes.
+
+    Parameters
+    ----------
+    folder : path
+        The same for all workers of a service, best in memory (``/dev/shm``); made where it is
+        absent. Open it after the worker was forked.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        with _locked(folder):
+            _retire(folder)
+            self._handle, name = mkstemp(dir=folder, suffix=".new")
+            try:
+                self.slots = _held(self._handle)
+                Path(name).rename(Path(name).with_suffix(".slots"))
+            except OSError:
+                os.close(self._handle)
+                Path(name).unlink(missing_ok=True)
+                raise
+
+    def close(self) -> None:
+        """Leave: the gauges go, the counters stay. What is counted later may be lost."""
+        if self._handle >= 0:
+            fcntl.flock(self._handle, fcntl.LOCK_UN)  # the mapping has a handle of its own
+            os.close(self._handle)
+            self._handle = -1
+
+    def totals(self) -> tuple[Totals, Totals]:
+        """Sum the numbers of all workers, dead ones too, and of those that live."""
+        of_all: Totals = {}
+        of_living: Totals = {}
+        with _locked(self._folder):
+            retired, totals = _read_retired(self._folder)
+            _add(of_all, totals)
+            for path, lives in _files(self._folder, retired):
+                numbers = dict(read_slots(path.read_bytes()))
+                _add(of_all, numbers)
+                if lives:
+                    _add(of_living, numbers)
+        return of_all, of_living
+
+
+def _held(handle: int) -> Slots:
+    """Fill a new file, hold it as long as this process lives, and map it."""
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    # Its blocks are taken now: a store into a hole of a full disk would end the process.
+    written = os.write(handle, bytes(SIZE))
+    if written != SIZE:
+        raise OSError(f"folder must have room for {SIZE:,} bytes, got {written:,}.")
+    return Slots(mmap.mmap(handle, SIZE))
+
+
+def _retire(folder: Path) -> None:
+    """Put what dead workers left into one file; where this ends midway, nothing counts twice."""
+    names, totals = _read_retired(folder)
+    for name in names:  # whose numbers were kept when this ended
+        Path(folder, name).unlink(missing_ok=True)
+    dead = [path for path, lives in _files(folder, names) if not lives]
+    for path in folder.glob("*.new"):  # of a worker that ended before it counted
+        path.unlink()
+    if not dead:
+        return
+    for path in dead:
+        _add(totals, dict(read_slots(path.read_bytes())))
+    kept = {"files": [path.name for path in dead], "totals": [[*each] for each in totals.items()]}
+    with atomic_path(folder / _RETIRED) as temporary:
+        temporary.write_text(json.dumps(kept), encoding="utf-8")
+    for path in dead:
+        path.unlink()
+
+
+def _read_retired(folder: Path) -> tuple[set[str], Totals]:
+    """Give the names of files that are counted already, and the sums of all that ever were."""
+    try:
+        kept = json.loads((folder / _RETIRED).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):  # none yet, or half of one: power was lost
+        return set(), {}
+    return set(kept["files"]), {tuple(key): tuple(values) for key, values in kept["totals"]}
+
+
+def _files(folder: Path, retired: set[str]) -> Iterator[tuple[Path, bool]]:
+    """Give the file of each worker that is not counted as retired, and whether the worker lives."""
+    for path in sorted(folder.glob("*.slots")):
+        if path.name not in retired:
+            yield path, _lives(path)
+
+
+def _lives(path: Path) -> bool:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(handle)
+
+
+def _add(totals: Totals, numbers: Totals) -> None:
+    for key, values in numbers.items():
+        known = totals.get(key, (0.0,) * len(values))
+        if len(known) == len(values):  # else of a release with other buckets
+            totals[key] = tuple(map(math.fsum, zip(known, values, strict=True)))
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Wait until no other worker reads or puts together the files."""
+    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
