@@ -12,6 +12,7 @@ from nextcall.cli import (
     abstain,
     abtest,
     audit,
+    bench,
     catalog,
     crossval,
     demo,
@@ -46,6 +47,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(users.app, name="users")
 app.add_typer(audit.app, name="audit")
 app.add_typer(guard.app, name="guard")
+app.add_typer(bench.app, name="bench")
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(model.evaluate)
