@@ -122,6 +122,9 @@ def test_sets_of_labels_have_an_end_and_lose_nothing() -> None:
         for number in range(asked):
             metrics.count(FUNCTION_CALLS, f"function {number}", "ok").add()
         totals = metrics.totals(FUNCTION_CALLS)
+        assert len(metrics._counts) == FUNCTION_CALLS.most
+        again = metrics.count(FUNCTION_CALLS, "function 0", "ok")
+        assert again is metrics.count(FUNCTION_CALLS, "function 0", "ok")
     assert len(totals) == FUNCTION_CALLS.most + 1
     assert totals["*", "*"] == (50.0,)
     assert sum(value for (value,) in totals.values()) == asked

@@ -38,6 +38,8 @@ class Metrics:
         for family in FAMILIES:
             self._place(family, (OTHER,) * len(family.labels))
         self._requests: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self._counts: dict[tuple[Family, tuple[str, ...]], Count] = {}
+        self._histograms: dict[tuple[Family, tuple[str, ...]], Histogram] = {}
         self._active = self._places[HTTP_ACTIVE][()]
         # Looked up at each request:
         self._values, self._slots_lock = slots.values, slots.lock
@@ -94,11 +96,11 @@ class Metrics:
             self._place(HTTP_SECONDS, (known, template)),
         )
         if (known, template, code) == (method, endpoint, str(status)):
-            self._requests[method, endpoint, status] = places  # else there is no end of them
+            self._requests[method, endpoint, status] = places  # as in `count`
         return places
 
     def count(self, family: Family, *labels: str) -> Count:
-        """Give a counter or gauge with its labels; keep it where it is used often.
+        """Give a counter or gauge with its labels.
 
         Raises
         ------
@@ -113,10 +115,16 @@ class Metrics:
         ...     metrics.totals(CACHE_HITS)
         {('answers',): (1.0,)}
         """
+        known = self._counts.get((family, labels))
+        if known is not None:
+            return known
         if family.kind == "histogram":
             raise ValueError(f"family must be a counter or a gauge, got {family.name}.")
         place = self._place(family, labels)
-        return Count(self._slots, place, rises=family.kind == "counter")
+        made = Count(self._slots, place, rises=family.kind == "counter")
+        if labels in self._places[family]:  # else there is no end of them
+            self._counts[family, labels] = made
+        return made
 
     def histogram(self, family: Family, *labels: str) -> Histogram:
         """Give a histogram with its labels.
@@ -126,9 +134,15 @@ class Metrics:
         ValueError
             Where the family is none or unknown, or has other labels.
         """
+        known = self._histograms.get((family, labels))
+        if known is not None:
+            return known
         if family.kind != "histogram":
             raise ValueError(f"family must be a histogram, got {family.name}.")
-        return Histogram(self._slots, self._place(family, labels), family)
+        made = Histogram(self._slots, self._place(family, labels), family)
+        if labels in self._places[family]:  # as above
+            self._histograms[family, labels] = made
+        return made
 
     def _place(self, family: Family, labels: tuple[str, ...]) -> int:
         """Give the first place of a set of labels, or that of ``*`` where there are too many."""

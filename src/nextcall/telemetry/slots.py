@@ -67,10 +67,10 @@ class Slots:
 
     def numbers(self) -> Iterator[tuple[Key, tuple[float, ...]]]:
         """Give each key with its numbers as they are now."""
-        return read_slots(bytes(self._memory))
+        return read_slots(self._memory)
 
 
-def read_slots(content: bytes) -> Iterator[tuple[Key, tuple[float, ...]]]:
+def read_slots(content: bytes | mmap.mmap) -> Iterator[tuple[Key, tuple[float, ...]]]:
     """Read the numbers of a worker; nothing where the content is not what `Slots` writes.
 
     Examples
@@ -80,12 +80,13 @@ def read_slots(content: bytes) -> Iterator[tuple[Key, tuple[float, ...]]]:
     """
     if len(content) != SIZE or int.from_bytes(content[:8], "little") != _MAGIC:
         return
-    values = memoryview(content)[_KEYS:].cast("d")
-    begin, end, first = _HEADER, int.from_bytes(content[8:16], "little"), 0
-    while begin < end:
-        (length,) = _LENGTH.unpack_from(content, begin)
-        begin += _LENGTH.size
-        size, *key = json.loads(content[begin : begin + length])
-        yield tuple(key), tuple(values[first : first + size])
-        begin += length
-        first += size
+    begin, end, first = _HEADER, int.from_bytes(content[8:_HEADER], "little"), 0
+    with memoryview(content) as whole, whole[_KEYS:] as rest, rest.cast("d") as values:
+        while begin < end:
+            (length,) = _LENGTH.unpack_from(content, begin)
+            begin += _LENGTH.size
+            size, *key = json.loads(content[begin : begin + length])
+            # One by one: eight aligned bytes are read at once, a copy of many need not be.
+            yield tuple(key), tuple(values[place] for place in range(first, first + size))
+            begin += length
+            first += size

@@ -67,8 +67,7 @@ class Worker:
         with _locked(self._folder):
             retired, totals = _read_retired(self._folder)
             _add(of_all, totals)
-            for path, lives in _files(self._folder, retired):
-                numbers = dict(read_slots(path.read_bytes()))
+            for _, numbers, lives in _files(self._folder, retired):
                 _add(of_all, numbers)
                 if lives:
                     _add(of_living, numbers)
@@ -90,13 +89,13 @@ def _retire(folder: Path) -> None:
     names, totals = _read_retired(folder)
     for name in names:  # whose numbers were kept when this ended
         Path(folder, name).unlink(missing_ok=True)
-    dead = [path for path, lives in _files(folder, names) if not lives]
+    dead = {path: numbers for path, numbers, lives in _files(folder, names) if not lives}
     for path in folder.glob("*.new"):  # of a worker that ended before it counted
         path.unlink()
     if not dead:
         return
-    for path in dead:
-        _add(totals, dict(read_slots(path.read_bytes())))
+    for numbers in dead.values():
+        _add(totals, numbers)
     kept = {"files": [path.name for path in dead], "totals": [[*each] for each in totals.items()]}
     with atomic_path(folder / _RETIRED) as temporary:
         temporary.write_text(json.dumps(kept), encoding="utf-8")
@@ -113,23 +112,28 @@ def _read_retired(folder: Path) -> tuple[set[str], Totals]:
     return set(kept["files"]), {tuple(key): tuple(values) for key, values in kept["totals"]}
 
 
-def _files(folder: Path, retired: set[str]) -> Iterator[tuple[Path, bool]]:
-    """Give the file of each worker that is not counted as retired, and whether the worker lives."""
+def _files(folder: Path, retired: set[str]) -> Iterator[tuple[Path, Totals, bool]]:
+    """Give the file of each worker that is not retired, its numbers, and whether it lives."""
     for path in sorted(folder.glob("*.slots")):
-        if path.name not in retired:
-            yield path, _lives(path)
+        if path.name in retired:
+            continue
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            numbers: Totals = {}
+            if os.fstat(handle).st_size == SIZE:
+                with mmap.mmap(handle, SIZE, access=mmap.ACCESS_READ) as memory:
+                    numbers = dict(read_slots(memory))
+            yield path, numbers, _is_held(handle)
+        finally:
+            os.close(handle)
 
 
-def _lives(path: Path) -> bool:
-    handle = os.open(path, os.O_RDONLY)
+def _is_held(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    else:
-        return False
-    finally:
-        os.close(handle)
+    return False
 
 
 def _add(totals: Totals, numbers: Totals) -> None:
