@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextcall.access import audit_event
+from nextcall.telemetry import log_fields
 from nextcall.telemetry.log_fields import (
     FIELDS,
     REMOVED,
@@ -38,6 +39,19 @@ def test_nothing_that_the_audit_log_takes_out_stays(before: str, secret: str, af
     for kept in (without_secrets(text), without_shapes(text)):
         assert REMOVED in kept
         assert not audit_event._SECRETS.search(kept.replace(REMOVED, ""))
+
+
+WORDS = (
+    "token Cookie nc_ eyJ sk AKIA basic BEARER -----BEGIN ----- :// ? = : ' a Z9 a1b2c3d4 apikey ."
+)
+parts = st.sampled_from([*WORDS.split(), " ", "\n", "0123456789", "api key", "é"])
+
+
+@given(st.lists(parts, max_size=12).map("".join))
+def test_the_look_that_saves_time_misses_nothing(text: str) -> None:
+    assert without_shapes(text) == log_fields._SHAPES.sub(REMOVED, text)
+    run = log_fields._RUNS.sub(REMOVED, without_shapes(text))
+    assert without_secrets(text) == run[: len(without_secrets(text))]
 
 
 @pytest.mark.parametrize(

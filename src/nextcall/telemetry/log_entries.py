@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,9 +90,8 @@ def entry(
     if left_out:
         context["left_out"] = left_out
     request_id = _request_id.get()
-    at = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
     made: dict[str, Any] = {
-        "timestamp": f"{at[:-6]}Z",
+        "timestamp": f"{_second(int(moment))}.{int(moment % 1 * 1000):03d}Z",
         "level": level,
         "logger": logger,
         "message": without_secrets(message, longest=_LONGEST_MESSAGE),
@@ -103,6 +103,11 @@ def entry(
     if error:
         made["exception"] = _kinds_and_places(error)
     return made
+
+
+@lru_cache(maxsize=4)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19]
 
 
 def _kinds_and_places(error: object) -> list[dict[str, object]]:

@@ -21,6 +21,7 @@ FIELDS: Final = frozenset(
 REMOVED: Final = "[removed]"
 
 _LONGEST: Final = 200
+_SHORTEST_RUN: Final = 32
 _SHAPES: Final = re.compile(
     r"nc_[0-9A-Za-z]{20,}"  # a key, or a part of one
     r"|eyJ[\w-]{8,}\.[\w-]*\.?[\w-]*"  # a JSON Web Token
@@ -34,6 +35,8 @@ _SHAPES: Final = re.compile(
     r"[\"']?\s?[:=]\s?[\"']?[^\s\"',;]+",  # what is named one
     re.DOTALL,
 )
+# Every one of them has one of these, and most lines have none: it takes a fifth of the time.
+_MAYBE: Final = re.compile(r"[:=?]|-----|\S{11}|[Bb][AEae]")
 # 32 and more letters with digits, but for a UUID: a key of whom we do not know.
 _RUNS: Final = re.compile(
     r"(?<![\w+/=-])(?![0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![\w-]))"
@@ -58,7 +61,9 @@ def without_secrets(text: str, *, longest: int = _LONGEST) -> str:
     >>> without_secrets("GET /predict?user=7")
     'GET /predict?[removed]'
     """
-    kept = _RUNS.sub(REMOVED, without_shapes(text[: 4 * longest]))
+    kept = without_shapes(text[: 4 * longest])
+    if len(kept) >= _SHORTEST_RUN:
+        kept = _RUNS.sub(REMOVED, kept)
     return kept if len(kept) <= longest else f"{kept[: longest - 3]}..."
 
 
@@ -70,7 +75,7 @@ def without_shapes(text: str) -> str:
     >>> without_shapes("0123456789abcdef0123456789abcdef sk-0123456789abcdef")
     '0123456789abcdef0123456789abcdef [removed]'
     """
-    return _SHAPES.sub(REMOVED, text)
+    return _SHAPES.sub(REMOVED, text) if _MAYBE.search(text) else text
 
 
 def known_fields(given: Mapping[str, object]) -> tuple[dict[str, Field], int]:
