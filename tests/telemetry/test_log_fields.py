@@ -1,5 +1,6 @@
 """What lines may tell, held against what the audit log takes out."""
 
+import logging
 import math
 
 import pytest
@@ -102,6 +103,10 @@ def test_only_fields_of_known_names_are_told() -> None:
     for name in ("prompt", "query", "text", "body", "headers", "path", "url", "address", "user"):
         assert name not in FIELDS
         assert known_fields({name: "x", "count": 1}) == ({"count": 1}, 1)
+
+
+def test_no_field_is_what_every_record_has() -> None:
+    assert FIELDS.isdisjoint(vars(logging.makeLogRecord({})))
 
 
 def test_values_are_what_json_knows() -> None:

@@ -101,6 +101,18 @@ def test_every_family_is_told_with_what_was_added() -> None:
                 assert sum(metrics.totals(family).values(), ()) == (number + 0.5,)
 
 
+def test_sets_of_labels_are_found_again() -> None:
+    with open_metrics(endpoints=()) as metrics:
+        found = metrics.histogram(COLD_START_CONFIDENCE, "popular")
+        assert metrics.histogram(COLD_START_CONFIDENCE, "popular") is found
+        assert metrics.histogram(COLD_START_CONFIDENCE, "generic") is not found
+        for number in range(300):
+            metrics.histogram(COLD_START_CONFIDENCE, str(number)).observe(0.5)
+        assert len(metrics._histograms) == COLD_START_CONFIDENCE.most
+        counted = metrics.totals(COLD_START_CONFIDENCE).values()
+        assert sum(sum(numbers[:-1]) for numbers in counted) == 300
+
+
 def test_strange_labels_are_quoted() -> None:
     strange = 'a"b\\c {x="1"} é'
     with open_metrics(endpoints=()) as metrics:
