@@ -1,0 +1,110 @@
+"""What was invalidated lately, and which values that leaves valid."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Generic, Literal, TypeVar
+
+Token = TypeVar("Token")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Keys that are no longer valid: one, those of a pattern, or all.
+
+    Parameters
+    ----------
+    kind : "key", "pattern", "all" or "none"
+    text : str
+        The key; the pattern, as `fnmatch` reads it, with the case that counts; else empty.
+
+    Examples
+    --------
+    >>> Rule("pattern", "aws:*").matches("aws:s3"), Rule("key", "aws:*").matches("aws:s3")
+    (True, False)
+    """
+
+    kind: Literal["key", "pattern", "all", "none"]
+    text: str = ""
+
+    def matches(self, key: str) -> bool:
+        """Tell whether a key is among them."""
+        if self.kind == "key":
+            return key == self.text
+        return self.kind == "all" or (self.kind == "pattern" and fnmatchcase(key, self.text))
+
+
+class Invalidations(Generic[Token]):
+    """The newest rules in their order, each with a token that stands for the moment after it.
+
+    A value that was begun at a token is valid where no later rule matches its key. What was begun
+    before the oldest token that is known is not.
+
+    Parameters
+    ----------
+    first : Token
+        Stands for the moment before all rules.
+    most : int
+        Tokens that are known.
+
+    Examples
+    --------
+    >>> lately = Invalidations(0)
+    >>> lately.add(1, Rule("key", "a"))
+    >>> lately.spares(0, "a"), lately.spares(1, "a"), lately.spares(0, "b"), lately.newest
+    (False, True, True, 1)
+    """
+
+    def __init__(self, first: Token, *, most: int = 256) -> None:
+        if most < 1:
+            raise ValueError(f"most must be at least 1, got {most}.")
+        self._most = most
+        self._rules: dict[Token, Rule] = {first: Rule("none")}
+        self.newest = first
+
+    def add(self, token: Token, rule: Rule) -> None:
+        """Add a rule that is newer than all."""
+        rules = self._rules
+        rules[token] = rule
+        self.newest = token
+        if len(rules) > self._most:
+            del rules[next(iter(rules))]
+
+    def spares(self, token: Token, key: str) -> bool:
+        """Tell whether what was begun at a token is still valid."""
+        if token == self.newest:
+            return True
+        later = self.since(token)
+        return later is not None and not any(rule.matches(key) for rule in later)
+
+    def since(self, token: Token) -> Sequence[Rule] | None:
+        """Give the rules after a token, oldest first; none where the token is not known."""
+        if token not in self._rules:
+            return None
+        later: list[Rule] = []
+        for each, rule in reversed(self._rules.items()):
+            if each == token:
+                break
+            later.append(rule)
+        return later[::-1]
+
+    def replace(self, entries: Iterable[tuple[Token, Rule]]) -> Sequence[Rule] | None:
+        """Take another's list, oldest first, for what is known; give what was added to ours.
+
+        Returns
+        -------
+        sequence of Rule, or None
+            None where the lists have no token in common, so that anything may have happened.
+
+        Raises
+        ------
+        ValueError
+            Where `entries` is empty.
+        """
+        before = self.newest
+        rules = dict(entries)
+        if not rules:
+            raise ValueError("entries must hold at least one token, got none.")
+        self._rules = rules
+        self.newest = next(reversed(rules))
+        return self.since(before)
