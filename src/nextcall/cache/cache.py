@@ -66,7 +66,8 @@ class Cache(Generic[V]):
         for name, value in (("ttl", ttl), ("entries", entries), ("max_bytes", max_bytes)):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be above 0, got {value}.")
-        self._ttl, self._most, self._max_bytes = ttl, entries, max_bytes
+        self.ttl = ttl
+        self._most, self._max_bytes = entries, max_bytes
         self._size, self._clock = size, clock
         self._entries: OrderedDict[str, _Entry[V]] = OrderedDict()
         self._moments: list[tuple[float, str]] = []  # a heap of when what expires
@@ -136,7 +137,7 @@ class Cache(Generic[V]):
                 return False
             if since is not None and not self._invalidations.spares(since, key):
                 return False
-            until = now + (self._ttl if ttl is None else ttl)
+            until = now + (self.ttl if ttl is None else ttl)
             if until <= now:
                 return False
             self._entries[key] = value, until, size

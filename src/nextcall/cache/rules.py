@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import takewhile
 from typing import Generic, Literal, TypeVar
 
 Token = TypeVar("Token")
+Kind = Literal["key", "pattern", "all", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Rule:
     (True, False)
     """
 
-    kind: Literal["key", "pattern", "all", "none"]
+    kind: Kind
     text: str = ""
 
     def matches(self, key: str) -> bool:
@@ -75,36 +77,25 @@ class Invalidations(Generic[Token]):
         if token == self.newest:
             return True
         later = self.since(token)
-        return later is not None and not any(rule.matches(key) for rule in later)
+        return later is not None and not any(rule.matches(key) for _, rule in later)
 
-    def since(self, token: Token) -> Sequence[Rule] | None:
-        """Give the rules after a token, oldest first; none where the token is not known."""
-        if token not in self._rules:
+    def since(self, token: Token) -> Sequence[tuple[Token, Rule]] | None:
+        """Give the rules after a token, the newest first; none where the token is not known."""
+        rules = self._rules
+        if token not in rules:
             return None
-        later: list[Rule] = []
-        for each, rule in reversed(self._rules.items()):
-            if each == token:
-                break
-            later.append(rule)
-        return later[::-1]
+        return list(takewhile(lambda entry: entry[0] != token, reversed(rules.items())))
 
-    def replace(self, entries: Iterable[tuple[Token, Rule]]) -> Sequence[Rule] | None:
-        """Take another's list, oldest first, for what is known; give what was added to ours.
-
-        Returns
-        -------
-        sequence of Rule, or None
-            None where the lists have no token in common, so that anything may have happened.
+    def replace(self, entries: Iterable[tuple[Token, Rule]]) -> None:
+        """Take another's list, oldest first, for what is known.
 
         Raises
         ------
         ValueError
             Where `entries` is empty.
         """
-        before = self.newest
         rules = dict(entries)
         if not rules:
             raise ValueError("entries must hold at least one token, got none.")
         self._rules = rules
         self.newest = next(reversed(rules))
-        return self.since(before)

@@ -1,0 +1,234 @@
+"""What one worker keeps the others have, what one invalidates is gone, and Redis may go away."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from redis import Redis
+from tests.cache.conftest import Clock, MakeTiers
+
+from nextcall.cache.computing import MISSING
+from nextcall.cache.redis_tier import RedisTier, TierUnavailableError
+from nextcall.cache.tiers import Tiers
+
+FRESH = 0.5
+STEPS = st.lists(
+    st.tuples(st.just("put"), st.integers(0, 1), st.sampled_from("abc"))
+    | st.tuples(st.just("get"), st.integers(0, 1), st.sampled_from("abc"))
+    | st.tuples(st.just("forget"), st.integers(0, 1), st.sampled_from(["a", "[ab]", "*"]))
+    | st.tuples(st.just("wait"), st.sampled_from([1, 6]), st.just("")),
+    max_size=25,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_no_worker_gives_what_was_invalidated_a_while_ago(
+    redis_url: str, make_tiers: MakeTiers, clock: Clock, steps: list[tuple[str, int, str]]
+) -> None:
+    """A plain list of what was put and what was forgotten, by whom and when, judges each answer."""
+    with Redis.from_url(redis_url) as client:
+        client.flushall()
+    workers = [make_tiers(redis_url), make_tiers(redis_url)]
+    for each in workers:
+        each.look()
+    puts: list[tuple[int, str, int]] = []  # number of the step, key, worker
+    forgotten: list[tuple[int, float, set[str], int]] = []
+    for number, (verb, who, text) in enumerate(steps):
+        if verb == "wait":
+            clock.now += who / 10
+        elif verb == "put":
+            workers[who].put(text, number)
+            puts.append((number, text, who))
+        elif verb == "forget":
+            keys = {"a": {"a"}, "[ab]": {"a", "b"}, "*": {"a", "b", "c"}}[text]
+            told = {"a": workers[who].invalidate, "[ab]": workers[who].invalidate_pattern}
+            done = workers[who].clear() if text == "*" else told[text](text)
+            assert done
+            forgotten.append((number, clock.now, keys, who))
+        else:
+            value = workers[who].get(text)
+            after = [
+                [at for at, when, keys, _ in forgotten if text in keys and when <= latest]
+                for latest in (clock.now - FRESH, clock.now)
+            ]
+            known, all_of_them = (max(each, default=-1) for each in after)
+            here = max(
+                (at for at, _, keys, by in forgotten if text in keys and by == who), default=-1
+            )
+            valid = {at for at, key, _ in puts if key == text and at > max(known, here)}
+            if value is MISSING:  # nothing that was put after all that anyone forgot
+                assert not {at for at in valid if at > all_of_them}
+            else:
+                assert value in valid
+
+
+def test_a_value_of_another_worker_keeps_its_time(
+    redis_url: str, make_tiers: MakeTiers, clock: Clock
+) -> None:
+    one, other = make_tiers(redis_url), make_tiers(redis_url)
+    one.put("secret", ["value"])
+    with Redis.from_url(redis_url) as client:
+        (name,) = client.keys("*}")
+        assert 999_000 < client.pttl(name) <= 1_000_000
+        client.pexpire(name, 50_000)
+        assert b"value" in (client.get(name) or b"")
+        assert client.keys("*secret*") == []
+    assert other.get("secret") == ["value"]
+    clock.now = 40.0
+    assert (other.memory.get("secret"), other.stats.shared_hits) == (["value"], 1)
+    clock.now = 51.0
+    assert other.memory.get("secret") is None
+    assert one.memory.get("secret") == ["value"]
+    assert other.stats.memory.hits == 1
+
+
+def test_versions_and_categories_share_nothing(redis_url: str, make_tiers: MakeTiers) -> None:
+    one = make_tiers(redis_url)
+    others = [make_tiers(redis_url, category="prompt"), make_tiers(redis_url, version="2")]
+    one.put("a", 1)
+    assert [each.get("a") for each in others] == [MISSING, MISSING]
+    others[0].put("a", 2)
+    one.clear()
+    assert (one.get("a"), others[0].get("a")) == (MISSING, 2)
+
+
+def test_what_nobody_can_read_is_missing(redis_url: str, make_tiers: MakeTiers) -> None:
+    one, other = make_tiers(redis_url), make_tiers(redis_url)
+    one.put("a", 1)
+    other.look()
+    other.shared.write("a", b"\xff{", ttl=10, since=other.newest)
+    assert other.get("a") is MISSING
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        one.put("b", object())
+
+
+def test_a_worker_that_missed_too_much_forgets_all(
+    redis_url: str, make_tiers: MakeTiers, clock: Clock
+) -> None:
+    one, other = make_tiers(redis_url), make_tiers(redis_url)
+    other.put("a", 1)
+    for _ in range(255):
+        one.invalidate("b")
+    clock.now += FRESH
+    assert other.get("a") == 1
+    other.put("c", 1)
+    for _ in range(256):
+        one.invalidate("b")
+    assert other.memory.get("c") == 1
+    clock.now += FRESH
+    assert other.get("c") is MISSING
+
+
+def test_what_a_worker_forgot_itself_it_does_not_forget_again(
+    redis_url: str, make_tiers: MakeTiers, clock: Clock
+) -> None:
+    one, other = make_tiers(redis_url), make_tiers(redis_url)
+    one.look()
+    one.clear()
+    one.put("a", 1)
+    other.invalidate("b")
+    clock.now += FRESH
+    one.look()
+    assert one.memory.get("a") == 1
+
+
+def start_over(
+    start: Callable[[Path], "subprocess.Popen[bytes]"], socket: Path
+) -> "subprocess.Popen[bytes]":
+    socket.unlink(missing_ok=True)
+    return start(socket)
+
+
+def test_redis_that_is_killed_and_comes_back(
+    start_redis: Callable[[Path], "subprocess.Popen[bytes]"],
+    tmp_path_factory: pytest.TempPathFactory,
+    make_tiers: MakeTiers,
+    clock: Clock,
+) -> None:
+    socket = tmp_path_factory.mktemp("r") / "s"
+    process = start_redis(socket)
+    one, other = make_tiers(f"unix://{socket}"), make_tiers(f"unix://{socket}")
+    try:
+        one.put("a", 1)
+        assert other.get("a") == 1
+        process.kill()
+        process.wait(10)
+        assert one.get("b") is MISSING
+        assert (one.degraded, one.failures) == (True, 1)
+        assert one.get("a") == 1
+        one.put("b", 2)
+        assert (one.get("b"), one.failures) == (2, 1)  # it is not asked again yet
+        process = start_over(start_redis, socket)
+        assert (one.get("c"), one.degraded) == (MISSING, True)
+        clock.now += 1
+        # The server knows nothing any more: what it was told in between is not known either.
+        assert (one.get("b"), one.degraded, one.failures) == (MISSING, False, 1)
+        one.put("b", 3)
+        assert other.get("b") == 3
+        assert other.stats.degraded is False
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def test_what_is_forgotten_while_redis_hangs_is_told_when_it_answers(
+    start_redis: Callable[[Path], "subprocess.Popen[bytes]"],
+    tmp_path_factory: pytest.TempPathFactory,
+    make_tiers: MakeTiers,
+    clock: Clock,
+) -> None:
+    socket = tmp_path_factory.mktemp("r") / "s"
+    process = start_redis(socket)
+    try:
+        one = make_tiers(f"unix://{socket}", patience=0.3)
+        other = make_tiers(f"unix://{socket}")
+        one.put("a", 1)
+        one.put("b", 2)
+        assert (other.get("a"), other.get("b")) == (1, 2)
+        os.kill(process.pid, signal.SIGSTOP)
+        assert not one.invalidate("a")
+        assert (one.get("a"), one.get("b"), one.failures) == (MISSING, 2, 1)
+        os.kill(process.pid, signal.SIGCONT)
+        assert one.get("a") is MISSING
+        clock.now += 1
+        assert (one.get("a"), one.get("b")) == (MISSING, 2)
+        assert (other.get("a"), other.get("b")) == (MISSING, 2)
+
+        os.kill(process.pid, signal.SIGSTOP)
+        for number in range(300):  # more than are noted one by one
+            one.invalidate(f"{number}")
+        os.kill(process.pid, signal.SIGCONT)
+        clock.now += 1
+        assert (one.get("b"), other.get("b")) == (2, MISSING)
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def test_redis_that_is_not_there_at_all(make_tiers: MakeTiers, tmp_path: Path) -> None:
+    tiers = make_tiers(f"unix://{tmp_path}/none")
+    tiers.put("a", 1)
+    assert (tiers.get("a"), tiers.get("b"), tiers.degraded) == (1, MISSING, True)
+    assert (tiers.failures, tiers.stats.shared_misses) == (1, 0)
+    with pytest.raises(TierUnavailableError, match="does not answer: ConnectionError"):
+        tiers.shared.read("a")
+
+
+@pytest.mark.parametrize("name", ["fresh", "retry"])
+def test_a_time_of_nothing_is_refused(name: str, make_tiers: MakeTiers, redis_url: str) -> None:
+    made = make_tiers(redis_url)
+    with pytest.raises(ValueError, match=f"{name} must be above 0, got 0"):
+        Tiers(made.memory, made.shared, codec=made._codec, **{name: 0})  # type: ignore[arg-type]
+
+
+def test_a_url_of_another_form_is_not_shown() -> None:
+    with pytest.raises(ValueError, match="url must be redis://") as caught:
+        RedisTier("http://user:secret@host", category="a")
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__
