@@ -1,0 +1,259 @@
+"""Only what says the same is answered alike: held against a scan, and over real prompts."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from nextcall.cache.content_words import content_words
+from nextcall.cache.semantic import Scope, SemanticCache
+from nextcall.catalog import Catalog
+from nextcall.embedding import OnnxEmbedder
+from nextcall.sessions.awscli_examples import read_awscli_examples
+
+SCOPE = Scope(caller_class="user", catalog_hash="c", model_hash="m", history=("a:B",), k=3)
+SCOPES = (
+    SCOPE,
+    replace(SCOPE, caller_class="admin"),
+    replace(SCOPE, catalog_hash="d"),
+    replace(SCOPE, model_hash="n"),
+    replace(SCOPE, history=()),
+    replace(SCOPE, k=5),
+)
+ANGLES = st.integers(0, 6).map(lambda step: step * 0.15)  # one or two steps are near
+
+
+def at(angle: float) -> NDArray[np.float32]:
+    return np.array([np.cos(angle), np.sin(angle)], dtype=np.float32)
+
+
+@dataclass
+class Kept:
+    scope: Scope
+    words: tuple[str, ...]
+    angle: float
+    value: int
+    until: float
+
+
+def best(kept: list[Kept], scope: Scope, prompt: str, angle: float) -> Kept | None:
+    words = content_words(prompt)
+    near = [
+        (float(at(each.angle) @ at(angle)), each)
+        for each in kept
+        if each.scope == scope and each.words == words
+    ]
+    near = [pair for pair in near if pair[0] >= 0.95]
+    return max(near, key=lambda pair: pair[0])[1] if near else None
+
+
+STEP = st.tuples(
+    st.sampled_from(["put", "put", "get", "get", "wait", "forget"]),
+    st.sampled_from(SCOPES[:2]),
+    st.sampled_from(["list users", "List the users!", "delete users", "the"]),
+    ANGLES,
+)
+
+
+@given(st.lists(STEP, max_size=60))
+def test_it_answers_as_a_scan_of_all_would(steps: list[tuple[str, Scope, str, float]]) -> None:
+    now = 0.0
+    cache = SemanticCache[int](dimensions=2, entries=4, ttl=10, clock=lambda: now)
+    kept: list[Kept] = []  # the least recently used first
+    hits = misses = evicted = expired = 0
+    for number, (verb, scope, prompt, angle) in enumerate(steps):
+        if verb == "wait":
+            now += 10 * angle
+        before = len(kept)
+        kept = [each for each in kept if each.until > now]
+        expired += before - len(kept)
+        found = best(kept, scope, prompt, angle)
+        if verb == "get":
+            hit = cache.get(scope, prompt, at(angle))
+            if found is None:
+                misses += 1
+                assert hit is None
+            else:
+                hits += 1
+                kept.remove(found)
+                kept.append(found)
+                assert hit is not None
+                assert hit.value == found.value
+                assert hit.cosine == pytest.approx(np.cos(angle - found.angle), abs=1e-6)
+        elif verb == "put":
+            words = content_words(prompt)
+            assert cache.put(scope, prompt, at(angle), number) == bool(words)
+            if words:
+                if found is not None:
+                    kept.remove(found)
+                elif len(kept) == 4:
+                    del kept[0]
+                    evicted += 1
+                kept.append(Kept(scope, words, angle, number, now + 10))
+        elif verb == "forget":
+            others = [each for each in kept if each.scope != scope]
+            asked = scope
+            gone = cache.invalidate(lambda each: each == asked)  # noqa: B023  # asked at once
+            assert gone == len(kept) - len(others)
+            kept = others
+        stats = cache.stats
+        assert len(cache) == stats.entries == len(kept)
+        assert (stats.hits, stats.misses) == (hits, misses)
+        assert (stats.evicted, stats.expired) == (evicted, expired)
+    assert cache.clear() == len(kept)
+    assert cache.stats.size_bytes == 0
+
+
+def test_scopes_share_nothing() -> None:
+    cache = SemanticCache[int](dimensions=2)
+    for number, scope in enumerate(SCOPES):
+        assert cache.get(scope, "list users", at(0)) is None
+        cache.put(scope, "list users", at(0), number)
+    for number, scope in enumerate(SCOPES):
+        hit = cache.get(scope, "List users.", at(0.1))
+        assert hit is not None
+        assert hit.value == number
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("dimensions", 0), ("ttl", 0), ("entries", 0), ("threshold", 0), ("threshold", 1.01)],
+)
+def test_options_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be above 0"):
+        SemanticCache[int](**{"dimensions": 2, name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "vector", [np.zeros(2), np.full(2, np.nan), at(0) * 2, np.ones(3), at(0)[:1]]
+)
+def test_a_vector_that_is_none_is_refused(vector: NDArray[np.float32]) -> None:
+    cache = SemanticCache[int](dimensions=2)
+    with pytest.raises(ValueError, match="vector must"):
+        cache.get(SCOPE, "list users", vector)
+    with pytest.raises(ValueError, match="vector must"):
+        cache.put(SCOPE, "list users", vector, 1)
+    assert len(cache) == 0
+
+
+OPPOSITES = (
+    "enable disable", "start stop", "create delete", "attach detach", "add remove", "list describe",
+    "get put", "associate disassociate", "register deregister", "import export", "accept reject",
+    "update view", "tag untag", "allocate release", "authorize revoke", "one all", "from to",
+    "with without", "before after", "public private", "first last", "instance volume", "user role",
+    "group policy", "cluster node", "bucket object", "key certificate", "vpc subnet",
+)  # fmt: skip
+_MOST_OF_A_KIND = 30
+
+
+@pytest.fixture(scope="module")
+def titles(all_of_aws: Catalog) -> dict[str, frozenset[str]]:
+    """Give what people ask of AWS in the order of their hashes, and what answers it."""
+    queries = read_awscli_examples(all_of_aws)
+    found = {query.prompt: frozenset(query.relevant) for query in queries}
+    order = np.random.default_rng(0).permutation(len(found))
+    prompts = list(found)
+    return {prompts[place]: found[prompts[place]] for place in order}
+
+
+@pytest.fixture(scope="module")
+def embedder() -> OnnxEmbedder:
+    return OnnxEmbedder(max_tokens=48)
+
+
+def changed_titles(titles: dict[str, frozenset[str]]) -> list[tuple[str, str]]:
+    """Pairs of a title and what says another thing: an opposite, a negation, a number, a plural."""
+    pairs, of_kind = [], Counter[str]()
+    for title in titles:
+        for kind, other in _changed(title):
+            if other != title and of_kind[kind] < _MOST_OF_A_KIND:
+                of_kind[kind] += 1
+                pairs.append((title, other))
+    return pairs
+
+
+def _changed(title: str) -> list[tuple[str, str]]:
+    changed = [
+        ("not", re.sub(r"^To ", "Do not ", title)),
+        ("without", f"{title} without tags"),
+        ("number", re.sub(r"\d+", lambda found: str(int(found[0]) + 5), title)),
+        ("plural", title[:-1] if title.endswith("s") else f"{title}s"),
+    ]
+    for opposites in OPPOSITES:
+        one, other = opposites.split()
+        for old, new in ((one, other), (other, one)):
+            pattern = re.compile(
+                rf"(?<!^)\b{old}\b" if old == "to" else rf"\b{old}\b", re.IGNORECASE
+            )
+            changed.append((f"{old} {new}", pattern.sub(new, title)))
+    return changed
+
+
+def test_no_title_is_answered_with_what_says_another_thing(
+    titles: dict[str, frozenset[str]], embedder: OnnxEmbedder
+) -> None:
+    pairs = changed_titles(titles)
+    assert len(pairs) >= 1000
+    texts = sorted({text for pair in pairs for text in pair})
+    vectors = dict(zip(texts, embedder.encode(texts), strict=True))
+    near = false_hits = 0
+    for title, other in pairs:
+        cache = SemanticCache[str](dimensions=embedder.dimensions, entries=1)
+        cache.put(SCOPE, title, vectors[title], title)
+        near += float(vectors[title] @ vectors[other]) >= 0.95
+        false_hits += cache.get(SCOPE, other, vectors[other]) is not None
+    assert near >= 200  # that vectors alone would have answered
+    assert false_hits == 0
+
+
+def test_what_two_operations_answer_is_told_apart_but_for_titles_that_say_the_same(
+    titles: dict[str, frozenset[str]],
+) -> None:
+    """Of 6,000 titles those of the same words differ in articles and forms of the verb alone."""
+    by_words: dict[tuple[str, ...], list[str]] = {}
+    for title in titles:
+        by_words.setdefault(content_words(title), []).append(title)
+    articles = re.compile(r"\b(?:to|a|an|the|your|our|my)\b|[^\w'%]|'s\b", re.IGNORECASE)
+    for same in by_words.values():
+        bare = [articles.sub(" ", title).casefold().split() for title in same]
+        assert len({(verb[:3], *rest) for verb, *rest in bare}) == 1, same
+
+
+VARIANTS: dict[str, Callable[[str], str]] = {
+    "case": str.upper,
+    "question mark": lambda title: f"{title}?",
+    "space": lambda title: title.replace(" ", "  "),
+    "no to": lambda title: title.removeprefix("To "),
+    "no articles": lambda title: re.sub(r"\b(?:an?|the|your) ", "", title),
+    "the for a": lambda title: re.sub(r"\b(?:an?|your) ", "the ", title),
+    "how do I": lambda title: f"How do I {title.removeprefix('To ')}?",
+    "I want to": lambda title: f"I want to {title.removeprefix('To ')}",
+}
+
+
+@pytest.mark.parametrize("kind", VARIANTS)
+def test_what_says_the_same_in_another_way_is_answered(
+    kind: str, titles: dict[str, frozenset[str]], embedder: OnnxEmbedder
+) -> None:
+    chosen = [title for title in titles if VARIANTS[kind](title) != title][:60]
+    cache = SemanticCache[str](dimensions=embedder.dimensions)
+    for title, vector in zip(chosen, embedder.encode(chosen), strict=True):
+        cache.put(SCOPE, title, vector, title)
+    variants = [VARIANTS[kind](title) for title in chosen]
+    hits = [
+        cache.get(SCOPE, variant, vector)
+        for variant, vector in zip(variants, embedder.encode(variants), strict=True)
+    ]
+    said = [
+        content_words(hit.value) == content_words(variant)
+        for hit, variant in zip(hits, variants, strict=True)
+        if hit
+    ]
+    assert all(said)
+    assert len(said) >= 0.85 * len(chosen)
