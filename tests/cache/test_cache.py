@@ -79,7 +79,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     @rule(
         key=KEYS,
-        value=st.integers(0, 30),
+        value=st.integers(0, 30) | st.just(500),
         ttl=st.none() | st.sampled_from([0.0, 2.0, 20.0]),
         data=st.data(),
     )

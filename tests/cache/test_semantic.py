@@ -110,6 +110,18 @@ def test_it_answers_as_a_scan_of_all_would(steps: list[tuple[str, Scope, str, fl
     assert cache.stats.size_bytes == 0
 
 
+def test_what_nobody_asked_for_longest_goes() -> None:
+    cache = SemanticCache[int](dimensions=2, entries=3)
+    for number in range(3):
+        cache.put(SCOPE, f"list {number}", at(0), number)
+    assert cache.get(SCOPE, "list 0", at(0)) is not None
+    cache.put(SCOPE, "list 3", at(0), 3)
+    cache.put(SCOPE, "list 4", at(0), 4)
+    given = [cache.get(SCOPE, f"list {number}", at(0)) for number in range(5)]
+    assert [hit and hit.value for hit in given] == [0, None, None, 3, 4]
+    assert cache.stats.evicted == 2
+
+
 def test_scopes_share_nothing() -> None:
     cache = SemanticCache[int](dimensions=2)
     for number, scope in enumerate(SCOPES):

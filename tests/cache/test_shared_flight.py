@@ -256,6 +256,21 @@ def test_what_another_brought_between_looking_and_locking_is_not_computed(
     assert workers[0].get_or_compute("a", lambda: pytest.fail("computed")) == "other's"
 
 
+def test_what_came_into_memory_after_looking_there_is_not_computed(
+    workers: list[ComputingTiers[object]],
+) -> None:
+    tiers = workers[0].tiers
+    get = tiers.memory.get
+
+    def late(key: str, default: object) -> object:
+        found = get(key, default)
+        tiers.memory.put(key, "kept")
+        return found
+
+    tiers.memory.get = late  # type: ignore[method-assign, assignment]
+    assert workers[0].get_or_compute("a", lambda: pytest.fail("computed")) == "kept"
+
+
 def test_what_cannot_be_written_leaves_no_lock(
     workers: list[ComputingTiers[object]], redis_url: str
 ) -> None:

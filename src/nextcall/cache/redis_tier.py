@@ -189,11 +189,11 @@ class RedisTier:
         return f"{self._base}:{{{digest}}}"  # braces: one node of a cluster has all of a key
 
     def _ask(self, *commands: tuple[Any, ...]) -> list[Any]:
-        """Send commands, and give their answers; several at one moment."""
+        """Send commands in one go, which others may come between, and give their answers."""
         try:
             if len(commands) == 1:
                 return [self._client.execute_command(*commands[0])]
-            with self._client.pipeline() as pipeline:
+            with self._client.pipeline(transaction=False) as pipeline:
                 for command in commands:
                     pipeline.execute_command(*command)
                 return list(pipeline.execute())

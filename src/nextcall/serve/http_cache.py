@@ -38,6 +38,7 @@ class _Kept:
     headers: Headers
     body: bytes
     at: float
+    """When it was made."""
     is_public: bool
 
 
@@ -126,7 +127,8 @@ class HttpCache:
         self, address: str, headers: dict[bytes, bytes], answer: Message, body: bytes, *, since: int
     ) -> None:
         """Keep an answer with 200 that may be, with what it varies by."""
-        told = joined(answer["headers"])
+        sent = answer.get("headers", ())
+        told = joined(sent)
         names = varying(told)
         variants = self._variants.peek(address, None)
         if variants is None or variants.names != names:
@@ -134,9 +136,9 @@ class HttpCache:
         ttl = min(self.answers.ttl, lifetime(told, self.answers.ttl))
         if self._variants.put(address, variants, since=since):
             kept = _Kept(
-                headers=tuple(answer["headers"]),
+                headers=tuple(each for each in sent if each[0].lower() != b"age"),
                 body=body,
-                at=self._clock(),
+                at=self._clock() - float(told.get(b"age", 0)),
                 is_public=is_public(told),
             )
             self.answers.put(_variant(address, variants, headers), kept, ttl=ttl)
