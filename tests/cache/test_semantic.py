@@ -1,9 +1,11 @@
 """Only what says the same is answered alike: held against a scan, and over real prompts."""
 
 import re
-from collections import Counter
-from collections.abc import Callable
+import runpy
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,14 +156,15 @@ def test_a_vector_that_is_none_is_refused(vector: NDArray[np.float32]) -> None:
     assert len(cache) == 0
 
 
-OPPOSITES = (
-    "enable disable", "start stop", "create delete", "attach detach", "add remove", "list describe",
-    "get put", "associate disassociate", "register deregister", "import export", "accept reject",
-    "update view", "tag untag", "allocate release", "authorize revoke", "one all", "from to",
-    "with without", "before after", "public private", "first last", "instance volume", "user role",
-    "group policy", "cluster node", "bucket object", "key certificate", "vpc subnet",
-)  # fmt: skip
-_MOST_OF_A_KIND = 30
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def rates() -> Iterator[dict[str, Any]]:
+    """Give the functions of the benchmark that says how often what is answered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(BENCHMARKS)
+        yield runpy.run_path(str(BENCHMARKS / "semantic_rates.py"))
 
 
 @pytest.fixture(scope="module")
@@ -179,49 +182,13 @@ def embedder() -> OnnxEmbedder:
     return OnnxEmbedder(max_tokens=48)
 
 
-def changed_titles(titles: dict[str, frozenset[str]]) -> list[tuple[str, str]]:
-    """Pairs of a title and what says another thing: an opposite, a negation, a number, a plural."""
-    pairs, of_kind = [], Counter[str]()
-    for title in titles:
-        for kind, other in _changed(title):
-            if other != title and of_kind[kind] < _MOST_OF_A_KIND:
-                of_kind[kind] += 1
-                pairs.append((title, other))
-    return pairs
-
-
-def _changed(title: str) -> list[tuple[str, str]]:
-    changed = [
-        ("not", re.sub(r"^To ", "Do not ", title)),
-        ("without", f"{title} without tags"),
-        ("number", re.sub(r"\d+", lambda found: str(int(found[0]) + 5), title)),
-        ("plural", title[:-1] if title.endswith("s") else f"{title}s"),
-    ]
-    for opposites in OPPOSITES:
-        one, other = opposites.split()
-        for old, new in ((one, other), (other, one)):
-            pattern = re.compile(
-                rf"(?<!^)\b{old}\b" if old == "to" else rf"\b{old}\b", re.IGNORECASE
-            )
-            changed.append((f"{old} {new}", pattern.sub(new, title)))
-    return changed
-
-
 def test_no_title_is_answered_with_what_says_another_thing(
-    titles: dict[str, frozenset[str]], embedder: OnnxEmbedder
+    titles: dict[str, frozenset[str]], embedder: OnnxEmbedder, rates: dict[str, Any]
 ) -> None:
-    pairs = changed_titles(titles)
-    assert len(pairs) >= 1000
-    texts = sorted({text for pair in pairs for text in pair})
-    vectors = dict(zip(texts, embedder.encode(texts), strict=True))
-    near = false_hits = 0
-    for title, other in pairs:
-        cache = SemanticCache[str](dimensions=embedder.dimensions, entries=1)
-        cache.put(SCOPE, title, vectors[title], title)
-        near += float(vectors[title] @ vectors[other]) >= 0.95
-        false_hits += cache.get(SCOPE, other, vectors[other]) is not None
-    assert near >= 200  # that vectors alone would have answered
-    assert false_hits == 0
+    found = rates["changed_rates"](rates["changed_titles"](titles, most=30), embedder)
+    assert found["pairs"] >= 1000
+    assert found["near"] >= 200  # that vectors alone would have answered
+    assert found["answered"] == 0
 
 
 def test_what_two_operations_answer_is_told_apart_but_for_titles_that_say_the_same(
@@ -237,35 +204,16 @@ def test_what_two_operations_answer_is_told_apart_but_for_titles_that_say_the_sa
         assert len({(verb[:3], *rest) for verb, *rest in bare}) == 1, same
 
 
-VARIANTS: dict[str, Callable[[str], str]] = {
-    "case": str.upper,
-    "question mark": lambda title: f"{title}?",
-    "space": lambda title: title.replace(" ", "  "),
-    "no to": lambda title: title.removeprefix("To "),
-    "no articles": lambda title: re.sub(r"\b(?:an?|the|your) ", "", title),
-    "the for a": lambda title: re.sub(r"\b(?:an?|your) ", "the ", title),
-    "how do I": lambda title: f"How do I {title.removeprefix('To ')}?",
-    "I want to": lambda title: f"I want to {title.removeprefix('To ')}",
-}
-
-
-@pytest.mark.parametrize("kind", VARIANTS)
+@pytest.mark.parametrize(
+    "kind", ["case", "question mark", "space", "no to", "no articles", "how do I", "I want to"]
+)
 def test_what_says_the_same_in_another_way_is_answered(
-    kind: str, titles: dict[str, frozenset[str]], embedder: OnnxEmbedder
+    kind: str,
+    titles: dict[str, frozenset[str]],
+    embedder: OnnxEmbedder,
+    rates: dict[str, Any],
 ) -> None:
-    chosen = [title for title in titles if VARIANTS[kind](title) != title][:60]
-    cache = SemanticCache[str](dimensions=embedder.dimensions)
-    for title, vector in zip(chosen, embedder.encode(chosen), strict=True):
-        cache.put(SCOPE, title, vector, title)
-    variants = [VARIANTS[kind](title) for title in chosen]
-    hits = [
-        cache.get(SCOPE, variant, vector)
-        for variant, vector in zip(variants, embedder.encode(variants), strict=True)
-    ]
-    said = [
-        content_words(hit.value) == content_words(variant)
-        for hit, variant in zip(hits, variants, strict=True)
-        if hit
-    ]
-    assert all(said)
-    assert len(said) >= 0.85 * len(chosen)
+    found = rates["variant_rates"](kind, list(titles)[:60], embedder)
+    assert found["asked"] >= 40
+    assert found["same words"] == 1.0
+    assert found["answered"] >= 0.85
