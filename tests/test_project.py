@@ -24,15 +24,9 @@ SOURCE = ROOT / "src" / "nextcall"
 
 # The rooms of docs/architecture.md; the second line is for rooms that may come.
 ROOMS = {"access", "abtest", "anomaly", "catalog", "cli", "embedding", "ranking", "runs", "serve"}
-<<<<<<< HEAD
-ROOMS |= {"guard", "sessions", "storage", "synth", "telemetry", "training", "trials"}
-ROOMS_TO_COME = {"assistant", "cache", "llm", "memory"}
-ROOMS_TO_COME |= {"monitor", "resilience", "widgets"}
-=======
-ROOMS |= {"cache", "guard", "sessions", "storage", "synth", "training", "trials"}
-ROOMS_TO_COME = {"assistant", "llm", "memory"}
-ROOMS_TO_COME |= {"monitor", "resilience", "telemetry", "widgets"}
->>>>>>> 78e27c9 (Keep values in memory, in layers with limits of their own)
+ROOMS |= {"cache", "guard", "resilience", "sessions", "storage", "synth", "telemetry", "training"}
+ROOMS |= {"trials"}
+ROOMS_TO_COME = {"assistant", "llm", "memory", "monitor", "widgets"}
 GROUND_FLOOR = {"compiling", "files", "locations", "progress"}
 
 TEN_PACKAGES = (

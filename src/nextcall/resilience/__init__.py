@@ -1,0 +1,1 @@
+"""What calls that leave the process need: categories, breakers, retries, deadlines, batches."""
