@@ -1,6 +1,7 @@
 """The first way that answers does, and what went before is told."""
 
 import asyncio
+import pickle
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeAlias
 
@@ -8,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nextcall.resilience.breaker import BreakerOpenError
 from nextcall.resilience.categories import categorise
 from nextcall.resilience.category import Category
 from nextcall.resilience.deadline import DeadlineExceededError, deadline
-from nextcall.resilience.fallback import Answer, NoAnswerError, afirst_answer, first_answer
+from nextcall.resilience.fallback import Answer, Failure, NoAnswerError, afirst_answer, first_answer
 
 Simulate: TypeAlias = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -113,3 +115,16 @@ def test_a_cancelled_task_falls_back_on_nothing(simulate: Simulate) -> None:
 def test_there_must_be_a_way() -> None:
     with pytest.raises(ValueError, match=r"^ways must hold at least one\.$"):
         first_answer(dict[str, Callable[[], Answer[int]]]())
+
+
+def test_errors_reach_another_process_as_they_are() -> None:
+    failure = Failure(name="way", category=Category.NETWORK, error=TimeoutError("late"))
+    for error, told in (
+        (NoAnswerError((failure,)), "none of these answers: way (network)."),
+        (BreakerOpenError("side", 1.5), "side fails, and is asked again in 1.5 seconds."),
+        (DeadlineExceededError("late.", inherited=True), "late."),
+    ):
+        sent = pickle.loads(pickle.dumps(error))  # noqa: S301  # of our own making
+        assert (type(sent), str(sent)) == (type(error), told)
+        assert sent.__dict__.keys() == error.__dict__.keys()
+        assert categorise(sent) is categorise(error)

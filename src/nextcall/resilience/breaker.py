@@ -41,8 +41,11 @@ class BreakerOpenError(RuntimeError):
     category: Final = Category.RESOURCE  # neither tried again nor counted by a breaker around it
 
     def __init__(self, name: str, retry_after: float) -> None:
-        super().__init__(f"{name} fails, and is asked again in {retry_after:.3g} seconds.")
+        super().__init__(name, retry_after)  # so that it can be sent to another process
         self.name, self.retry_after = name, retry_after
+
+    def __str__(self) -> str:
+        return f"{self.name} fails, and is asked again in {self.retry_after:.3g} seconds."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

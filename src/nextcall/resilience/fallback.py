@@ -40,9 +40,12 @@ class NoAnswerError(RuntimeError):
     """
 
     def __init__(self, failures: tuple[Failure, ...]) -> None:
-        told = ", ".join(f"{each.name} ({each.category})" for each in failures)
-        super().__init__(f"none of these answers: {told}.")
+        super().__init__(failures)  # so that it can be sent to another process
         self.failures = failures
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{each.name} ({each.category})" for each in self.failures)
+        return f"none of these answers: {told}."
 
 
 def first_answer(
