@@ -26,9 +26,11 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
+from nextcall.resilience.breaker import Breaker
 from nextcall.resilience.categories import categorise
 from nextcall.resilience.category import Category
 from nextcall.resilience.known_errors import CLASSES
+from nextcall.resilience.retry import RETRIED
 from nextcall.storage.database import Database
 
 Made = Callable[[], object]
@@ -311,3 +313,18 @@ def test_a_database_of_ours_that_is_out_of_reach_is_a_matter_of_the_network() ->
             connection.execute(text("SELECT 1"))
 
     assert category_of(connect) == "network"
+
+
+def test_the_documentation_has_what_is_done_with_each() -> None:
+    """Tried again, and judged by a breaker, as its table says."""
+    page = (Path(__file__).parents[2] / "docs" / "resilience.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    table = {row[0]: row[2:] for row in rows if row[0] in set(Category)}
+    told = {"yes": True, "no": False, "failed": (0, 1), "lives": (1, 0), "is not judged": (0, 0)}
+    for category in Category:
+        breaker = Breaker("side", categorise=lambda _, category=category: category)  # type: ignore[misc]
+        category_of(lambda breaker=breaker: breaker.call(lambda: 1 / 0))  # type: ignore[misc]
+        seen = breaker.statistics()
+        assert [category in RETRIED, (seen.answered, seen.failed)] == [
+            told[each] for each in table[category]
+        ]
