@@ -113,3 +113,9 @@ def test_settings_are_checked() -> None:
         Guard(policy="deny")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="threshold must lie between 0 and 1, got 1"):
         Guard(packaged_guard_model(), threshold=1.0)
+
+
+@pytest.mark.parametrize("word", ["id", "ls", "whoami", "union", "script", "hostname"])
+def test_a_single_word_is_no_payload(word: str) -> None:
+    assert detect(word).action == "pass"
+    assert detect(f"x; {word} | cat /etc/passwd").action == "block"

@@ -15,6 +15,7 @@ from nextcall.guard.grams import GRAMS, gram_scores
 from nextcall.guard.signatures import FAMILIES, SIGNATURES
 
 _WEIGHTS: Final = "weights.npz"
+_OF_A_WORD: Final = -3.0  # far below all thresholds, which are at least 0
 _MANIFEST: Final = "manifest.json"
 _LEVELS: Final = 127  # of a weight of an n-gram on either side of zero
 
@@ -41,11 +42,16 @@ class GuardModel:
     slopes: NDArray[np.float64]
 
     def scores(self, features: TextFeatures) -> NDArray[np.float64]:
-        """Sum the weights of a text's features, by family."""
+        """Sum the weights of a text's features, by family.
+
+        A single word of letters and digits is no payload: it is a name, or a value.
+        """
         scores = self.intercepts.copy()
         gram_scores(features.grams, features.counts, self.weights, scores)
         if features.traits:
             scores += self.weights[features.traits].sum(axis=0)
+        if features.text.isalnum():
+            scores[1:] = np.minimum(scores[1:], _OF_A_WORD)
         return scores
 
     def risks(self, scores: ArrayLike) -> NDArray[np.float64]:
