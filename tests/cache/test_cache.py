@@ -86,10 +86,11 @@ class CacheMachine(RuleBasedStateMachine):
     def put(self, key: str, value: int, ttl: float | None, data: st.DataObject) -> None:
         since = data.draw(st.none() | st.sampled_from(self.marks))
         self.expire()
-        self.kept = [each for each in self.kept if each.key != key]
         rules = [] if since is None else self.invalidated[since[1] :]
-        fits = value + size_of(key) <= self.most_bytes and ttl != 0
-        is_kept = fits and not any(matches(key) for matches in rules)
+        is_valid = not any(matches(key) for matches in rules)
+        is_kept = is_valid and value + size_of(key) <= self.most_bytes and ttl != 0
+        if is_valid:
+            self.kept = [each for each in self.kept if each.key != key]
         if is_kept:
             until = self.now + (TTL if ttl is None else ttl)
             self.kept.append(Kept(key, value, until, len(self.invalidated)))

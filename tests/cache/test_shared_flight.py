@@ -301,6 +301,25 @@ def test_what_is_forgotten_while_it_is_computed_is_kept_nowhere(
     assert one.tiers.get("a") is MISSING
 
 
+@pytest.mark.parametrize("of_task", [False, True])
+def test_who_asks_after_an_invalidation_does_not_wait_for_what_was_begun_before(
+    workers: list[ComputingTiers[object]], *, of_task: bool
+) -> None:
+    old, new = Held(), Held()
+    new.let_go.set()
+    with ThreadPoolExecutor(4) as pool:
+        one, other = (Worker(each, pool) for each in workers)
+        first = one.ask(old, of_task=of_task)
+        assert old.begun.wait(SOON)
+        assert workers[1].tiers.invalidate("a")
+        second = other.ask(new, of_task=of_task)
+        wait_for(lambda: other.looks >= 3)  # for the lock; what comes then is not valid
+        assert not new.begun.is_set()
+        old.let_go.set()
+        assert (first(SOON), second(SOON)) == ("value", "value")
+    assert new.begun.is_set()
+
+
 def test_while_redis_is_away_each_computes_for_itself(
     make_tiers: MakeTiers, tmp_path: Path, clock: Clock
 ) -> None:

@@ -267,3 +267,27 @@ def test_what_is_invalidated_while_it_is_computed_is_not_kept(*, of_task: bool) 
         else:
             assert computing.get_or_compute(key, compute) == "old"
     assert (cache.get("a"), cache.get("b")) == (None, "old")
+
+
+@pytest.mark.parametrize("of_task", [False, True])
+def test_who_asks_after_an_invalidation_does_not_get_what_was_begun_before(
+    *, of_task: bool
+) -> None:
+    computing, held = ComputingCache(Cache[object](ttl=60, entries=10)), Held("old")
+
+    async def new() -> str:
+        return "new"
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(computing.get_or_compute, "a", held)
+        assert held.begun.wait(SOON)
+        before = pool.submit(computing.get_or_compute, "a", held)
+        wait_for(lambda: computing.flight.joined == 1)
+        computing.cache.invalidate("a")
+        if of_task:
+            assert asyncio.run(computing.get_or_compute_async("a", new)) == "new"
+        else:
+            assert computing.get_or_compute("a", lambda: "new") == "new"
+        held.let_go.set()
+        assert (first.result(SOON), before.result(SOON), held.times) == ("old", "old", 1)
+    assert computing.cache.get("a") == "new"

@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from tests.cache.conftest import Clock, MakeTiers
 
 from nextcall.cache.computing import MISSING
 from nextcall.cache.redis_tier import RedisTier, TierUnavailableError
+from nextcall.cache.rules import Rule
 from nextcall.cache.tiers import Tiers
 
 FRESH = 0.5
@@ -138,6 +139,23 @@ def test_what_a_worker_forgot_itself_it_does_not_forget_again(
     assert one.memory.get("a") == 1
 
 
+def test_what_is_read_again_before_it_was_told_is_forgotten(
+    redis_url: str, make_tiers: MakeTiers
+) -> None:
+    one = make_tiers(redis_url)
+    one.put("a", 1)
+    tell = one.shared.tell
+
+    def read_first(rules: Sequence[Rule]) -> None:
+        assert one.read("a", mark=one.memory.mark)[0] == 1
+        assert one.memory.get("a") == 1
+        tell(rules)
+
+    one.shared.tell = read_first  # type: ignore[method-assign]
+    assert one.invalidate("a")
+    assert one.get("a") is MISSING
+
+
 def start_over(
     start: Callable[[Path], "subprocess.Popen[bytes]"], socket: Path
 ) -> "subprocess.Popen[bytes]":
@@ -205,7 +223,7 @@ def test_what_is_forgotten_while_redis_hangs_is_told_when_it_answers(
             one.invalidate(f"{number}")
         os.kill(process.pid, signal.SIGCONT)
         clock.now += 1
-        assert (one.get("b"), other.get("b")) == (2, MISSING)
+        assert (one.get("b"), other.get("b")) == (MISSING, MISSING)
     finally:
         process.kill()
         process.wait(10)

@@ -120,7 +120,7 @@ class Cache(Generic[V]):
             Seconds, instead of the cache's.
         since : int, optional
             The `mark` from before the value was computed: it is not kept where its key was
-            invalidated after that.
+            invalidated after that, and what was put since stays.
 
         Returns
         -------
@@ -131,11 +131,11 @@ class Cache(Generic[V]):
         with self._lock:
             now = self._clock()
             self._let_go_of_expired(now)
+            if since is not None and not self._invalidations.spares(since, key):
+                return False
             if key in self._entries:
                 self._forget(key)
             if self._max_bytes is not None and size > self._max_bytes:
-                return False
-            if since is not None and not self._invalidations.spares(since, key):
                 return False
             until = now + (self.ttl if ttl is None else ttl)
             if until <= now:

@@ -34,8 +34,8 @@ class Computes(Protocol[V]):
 class ComputingCache(Generic[V]):
     """A cache of one process, and one computation at a time for each of its keys.
 
-    A value whose key is invalidated while it is computed is given to those who wait for it, and
-    not kept.
+    A value whose key is invalidated while it is computed is given to those who waited for it
+    before that, and not kept; who asks after that waits for another computation.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class ComputingCache(Generic[V]):
             self.cache.put(key, computed, since=mark)
             return computed
 
-        return self.flight.run(key, fill)
+        return self.flight.run(f"{self.cache.mark} {key}", fill)
 
     async def get_or_compute_async(self, key: str, compute: Callable[[], Awaitable[V]]) -> V:
         """Do as `get_or_compute` from a task of asyncio; both share computations."""
@@ -85,4 +85,4 @@ class ComputingCache(Generic[V]):
             self.cache.put(key, computed, since=mark)
             return computed
 
-        return await self.flight.run_async(key, fill)
+        return await self.flight.run_async(f"{self.cache.mark} {key}", fill)

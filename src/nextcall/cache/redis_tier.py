@@ -29,6 +29,12 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
 end
 return redis.call('LRANGE', KEYS[1], 0, -1)
 """
+# Gives the value, who computes it, how that failed, and the milliseconds that the value has left.
+_READ: Final = """
+local found = redis.call('MGET', unpack(KEYS))
+found[4] = found[1] and redis.call('PTTL', KEYS[1]) or 0
+return found
+"""
 # Takes the lock where nobody holds it; gives who does. Sent twice, it gives the same.
 _LOCK: Final = """
 local holder = redis.call('GET', KEYS[1])
@@ -137,9 +143,8 @@ class RedisTier:
         """
         name = self._name(key)
         asked = f"{name}:failed:{waiting_for.hex()}"
-        (data, holder, failure), ttl = self._ask(
-            ("MGET", name, f"{name}:lock", asked), ("PTTL", name)
-        )
+        (found,) = self._ask(("EVAL", _READ, 3, name, f"{name}:lock", asked))
+        data, holder, failure, ttl = found
         return Reading(
             data=None if data is None or ttl <= 0 else data[_TOKEN:],
             since=b"" if data is None else data[:_TOKEN],
@@ -161,16 +166,14 @@ class RedisTier:
         (entries,) = self._ask(("EVAL", _BEGIN, 1, self._log, first, _LOG_SECONDS))
         return [_unpacked(entry) for entry in reversed(entries)]
 
-    def tell(self, rules: Sequence[Rule]) -> Sequence[bytes]:
-        """Add invalidations; give their tokens."""
-        tokens = [new_token() for _ in rules]
-        entries = [_packed(token, rule) for token, rule in zip(tokens, rules, strict=True)]
+    def tell(self, rules: Sequence[Rule]) -> None:
+        """Add invalidations."""
+        entries = [_packed(new_token(), rule) for rule in rules]
         self._ask(
             ("LPUSH", self._log, *entries),
             ("LTRIM", self._log, 0, _LOG_LENGTH - 1),
             ("EXPIRE", self._log, _LOG_SECONDS),
         )
-        return tokens
 
     def lock(self, key: str, token: bytes) -> bytes:
         """Take the lock of a key where it is free; give the token of who holds it now."""

@@ -69,7 +69,7 @@ class ComputingTiers(Generic[V]):
             visit.bring(computed)
             return computed
 
-        return self.flight.run(key, fill)
+        return self.flight.run(f"{tiers.memory.mark} {key}", fill)
 
     async def get_or_compute_async(self, key: str, compute: Callable[[], Awaitable[V]]) -> V:
         """Do as `get_or_compute` from a task of asyncio; Redis is asked in threads."""
@@ -94,7 +94,7 @@ class ComputingTiers(Generic[V]):
             await _in_thread(partial(visit.bring, computed))
             return computed
 
-        return await self.flight.run_async(key, fill)
+        return await self.flight.run_async(f"{tiers.memory.mark} {key}", fill)
 
 
 class _Turn(Enum):
@@ -202,4 +202,5 @@ async def _in_thread(call: Callable[[], T]) -> T:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait({running})
+        running.exception()  # which nobody hears of any more
         raise

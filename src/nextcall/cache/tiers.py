@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -71,7 +70,6 @@ class Tiers(Generic[V]):
         self._codec, self._fresh, self._retry, self._clock = codec, fresh, retry, clock
         self._log = Invalidations(bytes(16))  # which is in no log
         self._pending: list[Rule] = []
-        self._own = deque[bytes](maxlen=2 * _MOST_PENDING)  # tokens of what is done here already
         self._look_at = clock()
         self._looking, self._has_looked = threading.Lock(), False
         self._counting = threading.Lock()
@@ -224,7 +222,7 @@ class Tiers(Generic[V]):
         before = self._log.newest
         try:
             if pending:
-                self._own.extend(self.shared.tell(pending))
+                self.shared.tell(pending)
                 pending = []
             entries = self.shared.news(before)
         except TierUnavailableError:
@@ -233,12 +231,9 @@ class Tiers(Generic[V]):
             return
         if entries is not None:
             # First the log, then memory: what is read in between is judged by one or the other.
+            # That goes for what was invalidated here too, and read again before it was told.
             self._log.replace(entries)
             later = self._log.since(before)
-            if later is None:
-                self.memory.clear()
-            else:
-                own = set(self._own)
-                self.memory.apply([rule for token, rule in later if token not in own])
+            self.memory.apply((Rule("all"),) if later is None else [rule for _, rule in later])
         self._look_at = self._clock() + self._fresh
         self.degraded = False
