@@ -165,6 +165,18 @@ def test_moments_of_values_that_were_put_again_take_no_room() -> None:
     assert cache.get("same") == 9999
 
 
+def test_moments_stay_in_order_when_they_are_gathered_anew() -> None:
+    now = 0.0
+    cache = Cache[int](ttl=500, entries=3, clock=lambda: now)
+    cache.put("long", 1, ttl=1000)
+    cache.put("short", 1, ttl=10)
+    for number in range(200):
+        cache.put("same", number)
+    now = 10.0
+    cache.put("same", 1)
+    assert (len(cache), cache.stats.expired, cache.stats.evicted) == (2, 1, 0)
+
+
 def test_threads_lose_no_count() -> None:
     cache = Cache[int](ttl=60, entries=50)
 

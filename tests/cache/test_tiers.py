@@ -18,10 +18,11 @@ from nextcall.cache.rules import Rule
 from nextcall.cache.tiers import Tiers
 
 FRESH = 0.5
+MATCHED = {"a": {"a"}, "[ab]": {"a", "b"}, "*": {"a", "b", "c"}}
 STEPS = st.lists(
     st.tuples(st.just("put"), st.integers(0, 1), st.sampled_from("abc"))
     | st.tuples(st.just("get"), st.integers(0, 1), st.sampled_from("abc"))
-    | st.tuples(st.just("forget"), st.integers(0, 1), st.sampled_from(["a", "[ab]", "*"]))
+    | st.tuples(st.just("forget"), st.integers(0, 1), st.sampled_from(list(MATCHED)))
     | st.tuples(st.just("wait"), st.sampled_from([1, 6]), st.just("")),
     max_size=25,
 )
@@ -38,35 +39,39 @@ def test_no_worker_gives_what_was_invalidated_a_while_ago(
     workers = [make_tiers(redis_url), make_tiers(redis_url)]
     for each in workers:
         each.look()
-    puts: list[tuple[int, str, int]] = []  # number of the step, key, worker
-    forgotten: list[tuple[int, float, set[str], int]] = []
+    puts: list[tuple[int, str, bool]] = []  # step, key, whether who put it knew what was forgotten
+    forgotten: list[tuple[int, float, set[str], int]] = []  # step, time, keys, worker
+
+    def steps_of(key: str, *, known_to: int | None = None) -> set[int]:
+        """Steps that forgot a key, all or those that a worker must know of."""
+        return {
+            step
+            for step, time, keys, by in forgotten
+            if key in keys and (known_to in {None, by} or time <= clock.now - FRESH)
+        }
+
     for number, (verb, who, text) in enumerate(steps):
         if verb == "wait":
             clock.now += who / 10
         elif verb == "put":
             workers[who].put(text, number)
-            puts.append((number, text, who))
+            puts.append((number, text, steps_of(text) == steps_of(text, known_to=who)))
         elif verb == "forget":
-            keys = {"a": {"a"}, "[ab]": {"a", "b"}, "*": {"a", "b", "c"}}[text]
             told = {"a": workers[who].invalidate, "[ab]": workers[who].invalidate_pattern}
-            done = workers[who].clear() if text == "*" else told[text](text)
-            assert done
-            forgotten.append((number, clock.now, keys, who))
+            assert workers[who].clear() if text == "*" else told[text](text)
+            forgotten.append((number, clock.now, MATCHED[text], who))
         else:
             value = workers[who].get(text)
-            after = [
-                [at for at, when, keys, _ in forgotten if text in keys and when <= latest]
-                for latest in (clock.now - FRESH, clock.now)
-            ]
-            known, all_of_them = (max(each, default=-1) for each in after)
-            here = max(
-                (at for at, _, keys, by in forgotten if text in keys and by == who), default=-1
-            )
-            valid = {at for at, key, _ in puts if key == text and at > max(known, here)}
-            if value is MISSING:  # nothing that was put after all that anyone forgot
-                assert not {at for at in valid if at > all_of_them}
+            of_key = [(step, knew) for step, key, knew in puts if key == text]
+            if (
+                value is MISSING
+            ):  # nothing is there, or who put it did not know that it was forgotten
+                step, knew = max(of_key, default=(-1, True))
+                assert step <= max(steps_of(text), default=-1) or not knew
             else:
-                assert value in valid
+                assert value in {step for step, _ in of_key}
+                assert isinstance(value, int)
+                assert value > max(steps_of(text, known_to=who), default=-1)
 
 
 def test_a_value_of_another_worker_keeps_its_time(
@@ -137,6 +142,55 @@ def test_what_a_worker_forgot_itself_it_does_not_forget_again(
     clock.now += FRESH
     one.look()
     assert one.memory.get("a") == 1
+
+
+def test_what_was_put_after_an_invalidation_is_there_for_who_has_not_heard_of_it(
+    redis_url: str, make_tiers: MakeTiers
+) -> None:
+    one, other = make_tiers(redis_url), make_tiers(redis_url)
+    other.look()
+    one.invalidate("a")
+    one.put("a", 1)
+    assert other.get("a") == 1
+
+
+def test_what_could_not_be_told_is_told_later(
+    redis_url: str, make_tiers: MakeTiers, tmp_path: Path, clock: Clock
+) -> None:
+    one, other = make_tiers(redis_url), make_tiers(redis_url)
+    one.put("a", 1)
+    assert other.get("a") == 1
+    tell = one.shared.tell
+    one.shared.tell = make_tiers(f"unix://{tmp_path}/none").shared.tell  # type: ignore[method-assign]
+    assert not one.invalidate("a")
+    one.shared.tell = tell  # type: ignore[method-assign]
+    clock.now += 1
+    one.look()
+    assert (one.get("a"), other.get("a"), one.degraded) == (MISSING, MISSING, False)
+
+
+def test_a_connection_that_broke_is_made_anew(redis_url: str, make_tiers: MakeTiers) -> None:
+    tiers = make_tiers(redis_url)
+    tiers.put("a", 1)
+    tiers.memory.clear()
+    with Redis.from_url(redis_url) as client:
+        client.client_kill_filter(_type="normal", skipme=True)
+    assert (tiers.get("a"), tiers.failures) == (1, 0)
+
+
+def test_a_lock_is_let_go_of_by_its_holder_alone(redis_url: str, make_tiers: MakeTiers) -> None:
+    shared = make_tiers(redis_url).shared
+    assert shared.lock("a", b"one") == b"one"
+    assert shared.lock("a", b"one") == b"one"  # as when the command was sent twice
+    assert shared.lock("a", b"other") == b"one"
+    shared.unlock("a", b"other", failure="not mine")
+    assert shared.read("a", waiting_for=b"other").failure is None
+    assert shared.lock("a", b"other") == b"one"
+    shared.unlock("a", b"one")
+    assert shared.lock("a", b"other") == b"other"
+    with Redis.from_url(redis_url) as client:
+        (name,) = client.keys("*lock")
+        assert 29_000 < client.pttl(name) <= 30_000
 
 
 def test_what_is_read_again_before_it_was_told_is_forgotten(

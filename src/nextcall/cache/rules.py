@@ -72,6 +72,9 @@ class Invalidations(Generic[Token]):
         if len(rules) > self._most:
             del rules[next(iter(rules))]
 
+    def __contains__(self, token: object) -> bool:
+        return token in self._rules
+
     def spares(self, token: Token, key: str) -> bool:
         """Tell whether what was begun at a token is still valid."""
         if token == self.newest:

@@ -162,6 +162,10 @@ class Tiers(Generic[V]):
         except TierUnavailableError:
             self.lose()
             return MISSING, None
+        if reading.data is not None and reading.since not in self._log:  # newer, or very old
+            with self._looking:
+                self._hear()
+            mark = self.memory.mark
         value = self._accepted(key, reading)
         if waiting_for is None:
             with self._counting:
