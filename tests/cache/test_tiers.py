@@ -131,6 +131,20 @@ def test_a_worker_that_missed_too_much_forgets_all(
     assert other.get("c") is MISSING
 
 
+def test_a_worker_that_hears_of_many_patterns_at_once_forgets_all_in_memory(
+    redis_url: str, make_tiers: MakeTiers, clock: Clock
+) -> None:
+    one, other = make_tiers(redis_url), make_tiers(redis_url)
+    other.put("a", 1)
+    for count, is_kept in ((16, True), (17, False)):
+        for number in range(count):
+            one.invalidate_pattern(f"{number}*")
+        clock.now += FRESH
+        other.look()
+        assert (other.memory.get("a") == 1) == is_kept
+    assert other.get("a") == 1  # of Redis
+
+
 def test_what_a_worker_forgot_itself_it_does_not_forget_again(
     redis_url: str, make_tiers: MakeTiers, clock: Clock
 ) -> None:

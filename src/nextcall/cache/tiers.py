@@ -15,6 +15,7 @@ from nextcall.cache.stats import CacheStats
 
 V = TypeVar("V")
 _MOST_PENDING: Final = 200  # invalidations that nobody was told of; of more, all is invalid
+_MOST_PATTERNS: Final = 16  # heard of at once; of more, all is forgotten: each looks at all keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +239,9 @@ class Tiers(Generic[V]):
             # That goes for what was invalidated here too, and read again before it was told.
             self._log.replace(entries)
             later = self._log.since(before)
-            self.memory.apply((Rule("all"),) if later is None else [rule for _, rule in later])
+            rules = [Rule("all")] if later is None else [rule for _, rule in later]
+            if sum(rule.kind == "pattern" for rule in rules) > _MOST_PATTERNS:
+                rules = [Rule("all")]
+            self.memory.apply(rules)
         self._look_at = self._clock() + self._fresh
         self.degraded = False
