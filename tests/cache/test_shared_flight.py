@@ -15,7 +15,7 @@ from tests.cache.conftest import Clock, MakeTiers
 from nextcall.cache.computing import MISSING
 from nextcall.cache.shared_flight import ComputingTiers, SharedFailureError
 
-SOON = 20.0  # seconds after which a test hangs
+SOON = 60.0  # seconds after which a test hangs
 
 WORKER = """
 import asyncio, sys, threading, time

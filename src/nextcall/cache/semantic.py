@@ -208,9 +208,12 @@ class SemanticCache(Generic[V]):
         rows = self._rows.get(place)
         if not rows:
             return None, 0.0
-        cosines = self._vectors[rows] @ vector
-        best = int(np.argmax(cosines))
-        cosine = float(cosines[best])
+        if len(rows) == 1:  # most have one: spares the copy that several rows need
+            best, cosine = 0, float(self._vectors[rows[0]] @ vector)
+        else:
+            cosines = self._vectors[rows] @ vector
+            best = int(np.argmax(cosines))
+            cosine = float(cosines[best])
         return (rows[best], cosine) if cosine >= self._threshold else (None, cosine)
 
     def _forget(self, row: int) -> None:
