@@ -176,7 +176,7 @@ class _Connection(asyncio.Protocol):
             self.done.set_result(None)
 
 
-async def _ask(place: str, requests: Iterator[bytes], *, connections: int, seconds: float) -> int:
+async def ask(place: str, requests: Iterator[bytes], *, connections: int, seconds: float) -> int:
     """Ask for some seconds over so many connections; give the number of answers."""
     host, _, port = place.removeprefix("http://").partition(":")
     loop = asyncio.get_running_loop()
@@ -195,17 +195,20 @@ def cpu_seconds(process: int) -> float:
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
-_Found = dict[str, dict[str, list[float]]]
+Found = dict[str, dict[str, list[float]]]
+"""Figures of each round, by what was asked and of which server."""
 
 
-def _medians(found: _Found) -> dict[str, dict[str, float]]:
+def medians(found: Found) -> dict[str, dict[str, float]]:
+    """Give the medians of the rounds."""
     return {
         kind: {name: float(f"{statistics.median(own):.3g}") for name, own in each.items()}
         for kind, each in found.items()
     }
 
 
-def _ratios(found: _Found, one: str, other: str) -> dict[str, float]:
+def ratios(found: Found, one: str, other: str) -> dict[str, float]:
+    """Give the medians of the ratios of each round."""
     return {
         kind: round(
             statistics.median(a / b for a, b in zip(each[one], each[other], strict=True)), 2
@@ -242,13 +245,13 @@ class _Load:
     def measure(self, rounds: int) -> dict[str, object]:
         """Ask by turns; hold what was answered against what is kept."""
         kinds = {"assign, new": self._new, "assign, seen": self._seen, "record": self._record}
-        rates: _Found = {kind: {name: [] for name in self._servers} for kind in kinds}
+        rates: Found = {kind: {name: [] for name in self._servers} for kind in kinds}
         costs = copy.deepcopy(rates)
         for _ in range(rounds):
             for kind, requests in kinds.items():
                 for name, (place, process) in self._servers.items():
                     before, begin = cpu_seconds(process), time.perf_counter()
-                    asked = _ask(
+                    asked = ask(
                         place, requests(), connections=self._connections, seconds=self._seconds
                     )
                     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -262,10 +265,10 @@ class _Load:
         return {
             "connections": self._connections,
             "kept": self._expected,
-            "requests_a_second": _medians(rates),
-            "times_bare": _ratios(rates, "trials", "bare"),
-            "cpu_seconds_a_request": _medians(costs),
-            "times_bare_by_cpu": _ratios(costs, "bare", "trials"),
+            "requests_a_second": medians(rates),
+            "times_bare": ratios(rates, "trials", "bare"),
+            "cpu_seconds_a_request": medians(costs),
+            "times_bare_by_cpu": ratios(costs, "bare", "trials"),
         }
 
     def _compare(self) -> None:

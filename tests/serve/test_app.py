@@ -44,7 +44,8 @@ def test_every_reference_of_the_description_leads_somewhere(
     of_tests = {tests, f"{tests}/{{test_id}}"}
     steps = ("assign", "record", "start", "stop", "archive", "analyze", "history")
     of_tests |= {f"{tests}/{{test_id}}/{step}" for step in steps}
-    others = {"/predict", "/predict/batch", "/health", "/metrics"}
+    others = {"/predict", "/predict/batch", "/health", "/metrics", "/api/admin/clear-cache"}
+    others |= {"/performance/metrics", "/performance/health"}
     assert set(description["paths"]) == (others | of_tests if kept else others)
 
 

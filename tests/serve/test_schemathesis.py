@@ -15,9 +15,12 @@ from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinish
 from nextcall.access.keys import create_key
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.serve.app import create_app
+from nextcall.serve.caches import open_caches
 from nextcall.serve.loading import Stores, open_stores
+from nextcall.serve.observer import open_observer
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import load_settings
+from nextcall.serve.telemetry_settings import PROMISES
 from nextcall.storage.database import Database
 from nextcall.training.opening import open_index
 
@@ -76,12 +79,26 @@ def faults_of(app: Any, *, headers: Mapping[str, str], examples: int) -> tuple[l
 def serving(folder: Path, **given: object) -> Iterator[tuple[FastAPI, Stores]]:
     """Build the service over a catalogue of one operation, with A/B tests in SQLite."""
     url = f"sqlite:///{folder}/a.db"
-    settings = load_settings(database_url=url, cache_dir=folder, **given)
+    # A test's process is larger than a service, and slower: what is promised is not the question.
+    endless = {name: 1e12 for name in PROMISES if name not in {"hit_rate", "error_rate"}}
+    given["service_level"] = {**endless, "hit_rate": 1e-9, "error_rate": 1.0}
+    settings = load_settings(database_url=url, cache_dir=folder, log_dir=folder / "log", **given)
     operation = describe_operation(operation_id="getUser", method="GET", path="/users/{id}")
     index = open_index(Catalog(name="one", operations=(operation,)), cache=folder)
-    with open_stores(settings) as kept:
-        predictor = Predictor(index, fallback_reason="there is none.")
-        app = create_app(predictor, settings=settings, trials=kept.trials, door=kept.door)
+    predictor = Predictor(index, fallback_reason="there is none.")
+    with (
+        open_stores(settings) as kept,
+        open_caches(settings, predictor) as caches,
+        open_observer(settings) as observer,
+    ):
+        app = create_app(
+            predictor,
+            settings=settings,
+            trials=kept.trials,
+            door=kept.door,
+            caches=caches,
+            observer=observer,
+        )
         yield app, kept
 
 

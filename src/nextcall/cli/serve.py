@@ -58,17 +58,28 @@ def serve(
     with bind(settings.host, settings.port) as listening, ExitStack() as opened:
         with loading_for_good():
             from nextcall.serve.app import create_app  # a second that bad input need not wait for
+            from nextcall.serve.caches import open_caches
             from nextcall.serve.loading import load_predictor, open_stores
+            from nextcall.serve.observer import open_observer
 
             predictor = load_predictor(settings, progress=progress)
             predictor.warm()
             stores = opened.enter_context(open_stores(settings))
+            caches = opened.enter_context(open_caches(settings, predictor))
+            observer = opened.enter_context(open_observer(settings))
         if predictor.fallback_reason is not None:
             note(
                 f"warning: no trained ranker in {settings.model}, fused retrieval answers "
                 f"({predictor.fallback_reason})"
             )
-        app = create_app(predictor, settings=settings, trials=stores.trials, door=stores.door)
+        app = create_app(
+            predictor,
+            settings=settings,
+            trials=stores.trials,
+            door=stores.door,
+            caches=caches,
+            observer=observer,
+        )
         note(
             f"Serving {predictor.index.catalog.name} ({len(predictor.index):,} operations) at "
             f"{address(listening)} (documentation: {address(listening)}/docs)."

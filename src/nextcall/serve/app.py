@@ -1,28 +1,35 @@
 """The application, built from its parts by one function."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from nextcall import __version__
+from nextcall.serve.answering import Answering
 from nextcall.serve.body_limit import BodyLimit
+from nextcall.serve.caches import ServiceCaches, read_requests
 from nextcall.serve.description import describe
 from nextcall.serve.door import Door
 from nextcall.serve.errors import add_error_handlers
 from nextcall.serve.front_door import FrontDoor
 from nextcall.serve.gate import Gate
+from nextcall.serve.observer import Observer
 from nextcall.serve.predictor import Predictor
+from nextcall.serve.problems import RefusedError, UnsafeError
+from nextcall.serve.routes.caches import cache_routes
 from nextcall.serve.routes.health import health_routes
 from nextcall.serve.routes.metrics import metrics_routes
 from nextcall.serve.routes.pages import STATIC, page_assets, page_routes
-from nextcall.serve.routes.predictions import prediction_routes
+from nextcall.serve.routes.performance import performance_routes
+from nextcall.serve.routes.predictions import batch_routes, predict_app, predict_routes
 from nextcall.serve.routes.trials import sighting_routes, trial_routes
 from nextcall.serve.safety import Safety
 from nextcall.serve.schemas import Limits
 from nextcall.serve.settings import Settings
+from nextcall.serve.shortcut import Shortcut
 from nextcall.trials.trials import Trials
 
 _TITLE = "nextcall"
@@ -36,6 +43,8 @@ def create_app(
     trials: Trials | None = None,
     door: Door | None = None,
     safety: Safety | None = None,
+    caches: ServiceCaches | None = None,
+    observer: Observer | None = None,
 ) -> FastAPI:
     """Build the service over one loaded predictor.
 
@@ -52,11 +61,16 @@ def create_app(
         like.
     safety : Safety, optional
         Checks requests and answers; made of the settings where none is given.
+    caches : ServiceCaches, optional
+        Keep answers, over the same predictor; without them each is made anew.
+    observer : Observer, optional
+        Hears of each request; nothing is noted without one.
 
     Raises
     ------
     ValueError
-        Where the settings ask for production, and there is no door.
+        Where the settings ask for production, and there is no door, or name a file of requests
+        that cannot be read.
     """
     if settings.environment == "production" and door is None:
         raise ValueError("door must be given in production, where everybody is asked for a key.")
@@ -65,12 +79,25 @@ def create_app(
         predictor.index.catalog,
         max_history=predictor.max_history,
         on_block=None if door is None else door.tell_of_block,
+        on_count=None if observer is None else observer.validated,
     )
+
+    limits = Limits(
+        prompt_characters=settings.max_prompt_characters,
+        history=settings.max_history_received,
+        predictions=settings.max_predictions,
+        default_predictions=settings.default_predictions,
+    )
+    answering = Answering(predictor, guarding, limits, caches=caches, observer=observer)
+    warming = [] if settings.cache_warm_up is None else read_requests(settings.cache_warm_up)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = settings.threads
         guarding.warm()
+        for body in warming:
+            with suppress(RefusedError, UnsafeError):
+                await answering.reply(body, "short")
         yield
 
     app = FastAPI(
@@ -80,28 +107,28 @@ def create_app(
         docs_url=None,  # pages.py serves both without another host
         redoc_url=None,
         lifespan=lifespan,
+        # It would tell a collector what came; `Observer` has traces without.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    limits = Limits(
-        prompt_characters=settings.max_prompt_characters,
-        history=settings.max_history_received,
-        predictions=settings.max_predictions,
-        default_predictions=settings.default_predictions,
-    )
+    # Asked most: looked at first, and by the application itself, for one that is included is
+    # looked at twice.
+    app.router.routes.extend(predict_routes(answering).routes)
     if trials is not None:
-        # Asked most: looked at first, and by the application itself, for one that is included is
-        # looked at twice.
         app.router.routes.extend(sighting_routes(trials).routes)
-    app.include_router(
-        prediction_routes(predictor, limits=limits, max_batch=settings.max_batch, safety=guarding)
-    )
+    app.include_router(batch_routes(answering, max_batch=settings.max_batch))
+    app.include_router(cache_routes(caches))
     app.include_router(health_routes(predictor, guarding, trials=trials, door=door))
-    app.include_router(metrics_routes(door, guarding))
+    app.include_router(metrics_routes(door, guarding, observer))
+    app.include_router(
+        performance_routes(predictor, observer=observer, caches=caches, targets=settings.targets())
+    )
     if trials is not None:
         audit = None if door is None else door.audit
         app.include_router(trial_routes(trials, guarding, audit))
     app.include_router(page_routes(_TITLE))
     app.mount(f"/{STATIC}", page_assets(), name=STATIC)
-    _add_middleware(app, settings, door)
+    app.add_middleware(Shortcut, method="POST", path="/predict", answer=predict_app(answering))
+    _add_middleware(app, settings, door, observer)
     add_error_handlers(app)
     needs_key = door is not None and door.mode.needs_key
     limited = door is not None and door.limiter is not None
@@ -109,13 +136,15 @@ def create_app(
     return app
 
 
-def _add_middleware(app: FastAPI, settings: Settings, door: Door | None) -> None:
+def _add_middleware(
+    app: FastAPI, settings: Settings, door: Door | None, observer: Observer | None
+) -> None:
     """Put up what a request passes; the last that is added is the first that it meets."""
     if door is not None:
         app.add_middleware(FrontDoor, door=door, open_prefixes=[f"/{STATIC}/"])
     app.add_middleware(BodyLimit, most=settings.max_body_bytes, seconds=settings.body_seconds)
     addresses = None if door is None else door.addresses
-    app.add_middleware(Gate, rates=addresses, trusted=settings.proxies)
+    app.add_middleware(Gate, rates=addresses, trusted=settings.proxies, observer=observer)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -60,7 +60,7 @@ class BodyRoute(APIRoute):
         return handle
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._respond(scope["path_params"], await _whole(receive))
+        response = await self._respond(scope["path_params"], await whole_body(receive))
         await response(scope, receive, send)
 
     async def _respond(self, path: Mapping[str, Any], body: bytes) -> Response:
@@ -70,7 +70,7 @@ class BodyRoute(APIRoute):
         return response
 
 
-async def _whole(receive: Receive) -> bytes:
+async def whole_body(receive: Receive) -> bytes:
     """Read a body to its end.
 
     Raises

@@ -79,7 +79,8 @@ def describe(
                 wrong = "No credential that is believed."
                 operation["responses"]["401"] = _answer(Problem, wrong)
                 away = "Credentials, or what is kept, cannot be read now."
-                operation["responses"]["503"] = _answer(Problem, away)
+                responses = operation["responses"]
+                responses["503"] = _either(responses.get("503"), _answer(Problem, away))
             if limited:
                 operation["responses"]["429"] = _answer(TooMany, "Too many requests.")
     return description
@@ -88,3 +89,12 @@ def describe(
 def _answer(model: type[BaseModel], told: str) -> dict[str, Any]:
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"description": told, "content": {"application/json": {"schema": schema}}}
+
+
+def _either(one: dict[str, Any] | None, other: dict[str, Any]) -> dict[str, Any]:
+    """Describe two answers of one status."""
+    if one is None or one == other:
+        return other
+    schemas = [each["content"]["application/json"]["schema"] for each in (one, other)]
+    told = f"{one['description']} Or: {other['description']}"
+    return {"description": told, "content": {"application/json": {"schema": {"anyOf": schemas}}}}

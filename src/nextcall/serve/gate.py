@@ -5,15 +5,20 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from math import ceil
 from random import Random
+from time import perf_counter
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextcall.access.address_rates import AddressRates
 from nextcall.access.identifiers import Network, client_address
+from nextcall.access.permissions import route_of
 from nextcall.serve.admission import TooMany
+from nextcall.serve.observer import Observer
 from nextcall.serve.problems import json_response
+from nextcall.telemetry.log_entries import request_of
 
+_FAILED: Final = 500
 _ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -29,14 +34,22 @@ class Gate:
     app : ASGI application
     rates : AddressRates, optional
         Nothing is limited without them.
+    observer : Observer, optional
+        Hears of each request once it is answered.
     trusted : sequence of network
         Of proxies whose ``X-Forwarded-For`` is believed.
     """
 
     def __init__(
-        self, app: ASGIApp, *, rates: AddressRates | None = None, trusted: Sequence[Network] = ()
+        self,
+        app: ASGIApp,
+        *,
+        rates: AddressRates | None = None,
+        trusted: Sequence[Network] = (),
+        observer: Observer | None = None,
     ) -> None:
         self.app = app
+        self._observer = observer
         self._rates, self._trusted = rates, trusted
         self._random = Random()  # an id is no secret
 
@@ -45,38 +58,58 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = forwarded = None
+        begin, code = perf_counter(), _FAILED
+        given = forwarded = traced = None
         for name, value in scope["headers"]:
             if name == b"x-request-id":
                 given = value
+            elif name == b"traceparent":
+                traced = value.decode("latin-1")
             elif name == b"x-forwarded-for":
                 forwarded = value if forwarded is None else b"%b,%b" % (forwarded, value)
         if given is None or not _ID.fullmatch(given):
             given = b"%032x" % self._random.getrandbits(128)
-        request_id = given
+        request_id, named = given, given.decode()
         state = scope.setdefault("state", {})
-        state["request_id"] = request_id.decode()
+        state["request_id"] = named
         state["address"] = address = self._address(scope, forwarded)
 
         async def tell(message: Message) -> None:
+            nonlocal code
             if message["type"] == "http.response.start":
+                code = message["status"]
                 headers = [*message.get("headers", ()), (b"x-request-id", request_id)]
                 message = {**message, "headers": headers}
             await send(message)
 
         wait = 0.0 if self._rates is None else self._rates.wait(address)
-        if wait == 0.0:
-            await self.app(scope, receive, tell)
+        app = self.app if wait == 0.0 else _too_many(wait)
+        observer = self._observer
+        if observer is None:
+            await app(scope, receive, tell)
             return
-        refusal = TooMany(
-            error="Too many requests from this address", retry_after=ceil(wait), limits={}
-        )
-        response = json_response(refusal, status=HTTPStatus.TOO_MANY_REQUESTS)
-        response.headers["retry-after"] = str(refusal.retry_after)
-        await response(scope, receive, tell)
+        observer.metrics.request_began()
+        try:
+            with request_of(named), observer.traces.request(traced) as span:
+                await app(scope, receive, tell)
+                span.tell(status=code)
+        finally:
+            method: str = scope["method"]
+            route, _ = route_of(method, scope["path"])
+            seconds = perf_counter() - begin
+            observer.request_ended(method, route, code, seconds, request_id=named)
 
     def _address(self, scope: Scope, forwarded: bytes | None) -> str:
         client = scope.get("client")
         peer = "unknown" if client is None else client[0]
         text = None if forwarded is None else forwarded.decode("latin-1")
         return client_address(peer, text, trusted=self._trusted)
+
+
+def _too_many(wait: float) -> ASGIApp:
+    refusal = TooMany(
+        error="Too many requests from this address", retry_after=ceil(wait), limits={}
+    )
+    response = json_response(refusal, status=HTTPStatus.TOO_MANY_REQUESTS)
+    response.headers["retry-after"] = str(refusal.retry_after)
+    return response

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,6 +12,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from nextcall.cache.cache import Cache
 from nextcall.catalog.paths import CallMatcher
 from nextcall.ranking.abstention import NONE_THRESHOLD
 from nextcall.ranking.candidates import N_CANDIDATES, retrieve
@@ -43,6 +44,13 @@ from nextcall.serve.memory import memory_usage_mb
 from nextcall.serve.reasons import WITHOUT_RANKER, reasoning
 from nextcall.serve.schemas import HistoryEvent, PredictRequest
 from nextcall.sessions import Call
+
+_METHODS: Final[Mapping[ColdStartLevel, ProcessingMethod]] = {
+    ColdStartLevel.FUSED_RETRIEVAL: "fused_retrieval",
+    ColdStartLevel.REST_CONVENTIONS: "rest_conventions",
+    ColdStartLevel.GENERIC_CRUD: "generic_crud",
+}
+"""What orders an answer where the trained ranker does not."""
 
 _WORKFLOW_PROBABILITY: Final = FEATURE_NAMES.index("trigram_prob")
 
@@ -100,6 +108,8 @@ class Predictor:
         self.none_threshold = none_threshold
         self.confidence_threshold = confidence_threshold
         self.model_version = None if ranker is None else _model_version(ranker, card)
+        self.vectors: Cache[NDArray[np.float32]] | None = None
+        """Where vectors of prompts are kept, if they are."""
         self._matcher = CallMatcher(index.catalog)
         self._trained_here = card is not None and card.catalog_hash == index.catalog.content_hash
 
@@ -127,7 +137,7 @@ class Predictor:
             confidence_scores=[found.confidence for found in outcome.found],
             metadata=Metadata(
                 model_version=self.model_version,
-                processing_method=_method(outcome.level),
+                processing_method=_METHODS.get(outcome.level, "lambdamart"),
                 fallback_method=outcome.level,
                 none_probability=outcome.none_probability,
                 none_of_these=self._none(outcome),
@@ -151,6 +161,17 @@ class Predictor:
             processing_time_ms=_milliseconds(time.perf_counter() - outcome.start),
         )
 
+    def vector(self, prompt: str) -> NDArray[np.float32]:
+        """Encode a prompt, where its vector is not kept; the prompt itself is not."""
+        key = hashlib.blake2b(prompt.encode(), digest_size=20).hexdigest()
+        kept = None if self.vectors is None else self.vectors.get(key)
+        if kept is not None:
+            return kept
+        (vector,) = self.index.embedder.encode([prompt])
+        if self.vectors is not None:
+            self.vectors.put(key, vector)
+        return np.asarray(vector, np.float32)
+
     def _none(self, outcome: _Outcome) -> bool | None:
         stated = outcome.none_probability
         return None if stated is None else stated >= self.none_threshold
@@ -159,7 +180,7 @@ class Predictor:
         start = time.perf_counter()
         events = request.history[-self.max_history :]
         history = [self._call(event) for event in events]
-        vector = self.index.embedder.encode([request.prompt])[0]
+        vector = self.vector(request.prompt)
         known = sum(call.operation_id in self.index.catalog for call in history)
         scoring = time.perf_counter()
         none_probability = None
@@ -243,7 +264,7 @@ class Predictor:
         sure = outcome.found[0].confidence
         return FullMetadata(
             model_version=self.model_version,
-            processing_method=_method(outcome.level),
+            processing_method=_METHODS.get(outcome.level, "lambdamart"),
             fallback_method=outcome.level,
             none_probability=outcome.none_probability,
             none_of_these=self._none(outcome),
@@ -271,19 +292,6 @@ class Predictor:
                 ml_scoring_latency_ms=outcome.scoring_ms, memory_usage_mb=memory_usage_mb()
             ),
         )
-
-
-def _method(level: ColdStartLevel) -> ProcessingMethod:
-    """Name what ordered the answer: the trained ranker, or what answers without one."""
-    match level:
-        case ColdStartLevel.FUSED_RETRIEVAL:
-            return "fused_retrieval"
-        case ColdStartLevel.REST_CONVENTIONS:
-            return "rest_conventions"
-        case ColdStartLevel.GENERIC_CRUD:
-            return "generic_crud"
-        case _:
-            return "lambdamart"
 
 
 def _milliseconds(seconds: float) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
 from nextcall.catalog.catalog import Catalog
-from nextcall.guard.guard import Guard, packaged_guard_version
+from nextcall.guard.guard import Guard, Policy, packaged_guard_version
 from nextcall.guard.pii import Masked, mask_pii
 from nextcall.serve.answers import Answer, FullAnswer
 from nextcall.serve.guard_settings import GuardSettings
@@ -24,6 +24,25 @@ OnBlock = Callable[[str, tuple[str, ...], float], None]
 
 _REDACTED: Final = "[redacted]"
 _AnswerT = TypeVar("_AnswerT", Answer, FullAnswer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """What is counted of a request that was checked; never holds what came.
+
+    Attributes
+    ----------
+    outcome : str
+        What became of it.
+    families : tuple of str
+        Of the rules that it breaks.
+    pii : tuple of str
+        Kinds of personal data in it.
+    """
+
+    outcome: Outcome
+    families: tuple[str, ...]
+    pii: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +65,16 @@ class Checked:
         """Whether every check ran, and found nothing at all."""
         found = self.findings
         return found is not None and not (found.noticed or found.pii or found.failed)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing speaks against the answer to a request that means the same."""
+        return self.findings is None or self.is_clean
+
+    @property
+    def noted(self) -> Noted:
+        """What of it is counted."""
+        return _UNNOTED if self.findings is None else _noted(self.findings)
 
     @property
     def marks(self) -> list[str]:
@@ -75,6 +104,8 @@ class Safety:
         Newest calls of a history that are used, and so are checked.
     on_block : callable, optional
         Hears of each refusal, in the thread that refuses.
+    on_count : callable, optional
+        Hears of each request that is counted.
     """
 
     def __init__(
@@ -86,12 +117,13 @@ class Safety:
         version: str | None = None,
         max_history: int = 100,
         on_block: OnBlock | None = None,
+        on_count: Callable[[Noted], None] | None = None,
     ) -> None:
         self.enabled = settings.guard_enabled
         self.version = version or packaged_guard_version()
         self._settings = settings
         self._max_history = max_history
-        self._on_block = on_block
+        self._on_block, self._on_count = on_block, on_count
         self._counts = SafetyCounts()
         judge = guard or Guard(policy="block", threshold=settings.guard_threshold)
         self._inputs = InputChecks(settings, judge, self._counts)
@@ -119,15 +151,26 @@ class Safety:
         start = time.perf_counter()
         policy = self._settings.guard_policies[route]
         findings = self._inputs.findings(carried, policy=policy)
-        outcome = _outcome(findings)
-        families = [one.family for one in findings.noticed]
-        self._counts.count_request(outcome, families=families, pii=findings.pii)
-        if outcome == "blocked":
+        noted = _noted(findings)
+        self.count(noted)
+        if noted.outcome == "blocked":
             self._tell_of_block(route, findings)
             raise UnsafeError(
                 [(one.place, one.rule) for one in findings.noticed if one.action == "block"]
             )
         return Checked(findings=findings, seconds=time.perf_counter() - start)
+
+    def count(self, noted: Noted) -> None:
+        """Count a request; one whose answer was kept is counted as the one that it repeats."""
+        if not self.enabled:
+            return
+        self._counts.count_request(noted.outcome, families=noted.families, pii=noted.pii)
+        if self._on_count is not None:
+            self._on_count(noted)
+
+    def policy(self, route: str) -> Policy | None:
+        """Say what becomes of attacks on a route; None where nothing is checked."""
+        return self._settings.guard_policies[route] if self.enabled else None
 
     def check_request(self, route: str, request: PredictRequest) -> Checked:
         """Check a prompt and the calls before it; see `check`."""
@@ -206,6 +249,14 @@ class Safety:
             self._counts.tell("hook", error)
         else:
             self._counts.tell("hook", None)
+
+
+_UNNOTED: Final = Noted(outcome="passed", families=(), pii=())
+
+
+def _noted(findings: Findings) -> Noted:
+    families = tuple(one.family for one in findings.noticed)
+    return Noted(outcome=_outcome(findings), families=families, pii=findings.pii)
 
 
 def _outcome(findings: Findings) -> Outcome:

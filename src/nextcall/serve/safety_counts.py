@@ -4,7 +4,7 @@ import logging
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -94,13 +94,15 @@ class SafetyCounts:
         self._blocked_predictions = self._filtered_predictions = 0
 
     def count_request(
-        self, outcome: Outcome, *, families: Iterable[str], pii: Iterable[str]
+        self, outcome: Outcome, *, families: Collection[str], pii: Collection[str]
     ) -> None:
         """Count a request, the families of the rules that it broke, and kinds of personal data."""
         with self._lock:
             self._outcomes[outcome] += 1
-            self._violations.update(families)
-            self._pii.update(pii)
+            if families:
+                self._violations.update(families)
+            if pii:
+                self._pii.update(pii)
 
     def count_output(self, *, blocked: int, filtered: int) -> None:
         """Count operations that were kept from an answer, or a text of theirs."""

@@ -64,6 +64,7 @@ def run(app: ASGIApp, listening: socket.socket) -> None:
         loop="uvloop",
         http="httptools",
         lifespan="on",
+        log_config=None,  # its lines go the way of all others
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -11,7 +11,14 @@ from typing import Any, Final, Literal, Protocol, Self, TypeAlias, cast
 import structlog
 
 from nextcall.telemetry.exposition import Reading
-from nextcall.telemetry.log_entries import ACCESS, OURS, entry, entry_of_record, render
+from nextcall.telemetry.log_entries import (
+    ACCESS,
+    OURS,
+    entry,
+    entry_of_record,
+    render,
+    request_line,
+)
 from nextcall.telemetry.log_fields import Field
 from nextcall.telemetry.log_file import LogFile, LogStream
 
@@ -68,7 +75,7 @@ class Logs:
                 clock=clock,
             )
         self._clock = clock
-        level = _LEVELS[settings.level.upper()]
+        self._level = level = _LEVELS[settings.level.upper()]
         self._bound = structlog.make_filtering_bound_logger(level)
         self._failed = 0
         self._handler = _Handler(self._tell)
@@ -117,6 +124,36 @@ class Logs:
             _Sink(self._lines), processors=[self._line], wrapper_class=self._bound
         )
         return cast("EventLog", made.bind(logger=name))
+
+    def tells(self, level: Level) -> bool:
+        """Say whether lines of a level are written."""
+        return _LEVELS[level.upper()] >= self._level
+
+    def tell_request(
+        self, *, method: str, route: str, status: int, seconds: float, request_id: str
+    ) -> None:
+        """Write the line of a request that was answered, as fast as it goes.
+
+        Parameters
+        ----------
+        method, route : str
+            As a table of routes has them: they are written as they are.
+        status : int
+        seconds : float
+            That it took.
+        request_id : str
+            Letters, digits, dots, hyphens and underscores.
+        """
+        line = request_line(
+            moment=self._clock(),
+            method=method,
+            route=route,
+            status=status,
+            seconds=seconds,
+            thread=threading.current_thread().name,
+            request_id=request_id,
+        )
+        self._lines.write(line)
 
     def readings(self) -> Iterator[Reading]:
         """Tell how many lines were lost, for `Metrics.text`."""

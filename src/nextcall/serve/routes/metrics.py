@@ -6,6 +6,7 @@ from typing import Final
 from fastapi import APIRouter, Response
 
 from nextcall.serve.door import Door
+from nextcall.serve.observer import Observer
 from nextcall.serve.safety import Safety
 from nextcall.telemetry.exposition import CONTENT_TYPE, Reading, exposition
 from nextcall.telemetry.families import Kind
@@ -13,7 +14,9 @@ from nextcall.telemetry.families import Kind
 _PREFIX: Final = "nextcall_"
 
 
-def metrics_routes(door: Door | None, safety: Safety) -> APIRouter:
+def metrics_routes(
+    door: Door | None, safety: Safety, observer: Observer | None = None
+) -> APIRouter:
     """Make ``GET /metrics``, in Prometheus' text format."""
     router = APIRouter(tags=["health"])
 
@@ -24,8 +27,11 @@ def metrics_routes(door: Door | None, safety: Safety) -> APIRouter:
     )
     def metrics() -> Response:
         """Tell the counters of the service, in Prometheus' text format."""
-        told = [*guard_readings(safety), *([] if door is None else door_readings(door))]
-        return Response(exposition(told), media_type=CONTENT_TYPE)
+        own = [*guard_readings(safety), *([] if door is None else door_readings(door))]
+        if observer is None:
+            return Response(exposition(own), media_type=CONTENT_TYPE)
+        text = observer.metrics.text([lambda: own, observer.readings])
+        return Response(text, media_type=CONTENT_TYPE)
 
     return router
 

@@ -1,0 +1,270 @@
+"""From the body of a request to the bytes of its answer: kept ones, the guard, the ranker."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final, Literal, NamedTuple, TypeVar, get_args
+
+import anyio.to_thread
+import numpy as np
+from pydantic import ValidationError
+
+from nextcall.cache.semantic import Scope
+from nextcall.ranking.cold_start import ColdStartLevel
+from nextcall.serve.answer_cache import Asked, is_timed, request_key
+from nextcall.serve.answers import Answer, FullAnswer, PerformanceMetrics
+from nextcall.serve.bodies import LARGEST_AT_ONCE, parsed_body
+from nextcall.serve.caches import ServiceCaches
+from nextcall.serve.kept_answer import KeptAnswer
+from nextcall.serve.memory import memory_usage_mb
+from nextcall.serve.observer import Observer
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.problems import RefusedError, UnsafeError, invalid
+from nextcall.serve.safety import Checked, Safety
+from nextcall.serve.schemas import Limits, PredictRequest
+
+Detail = Literal["short", "full"]
+"""How much is answered."""
+
+T = TypeVar("T")
+_ROUTE: Final = "/predict"
+_BATCH: Final = "/predict/batch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What is answered."""
+
+    body: bytes
+    is_kept: bool | None
+    """Whether it was there already; None where nothing is kept."""
+
+
+class _Fresh(NamedTuple):
+    """An answer that was just made."""
+
+    kept: KeptAnswer
+    milliseconds: float
+    performance: PerformanceMetrics | None
+
+
+class Answering:
+    """Answers requests by what was kept, else by a predictor behind the guard.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    safety : Safety
+    limits : Limits
+        What a request may ask.
+    caches : ServiceCaches, optional
+        Nothing is kept without them.
+    observer : Observer, optional
+        Hears of each answer.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        safety: Safety,
+        limits: Limits,
+        *,
+        caches: ServiceCaches | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self.predictor, self.safety, self.observer = predictor, safety, observer
+        self._limits = limits
+        self._cache = None if caches is None else caches.answers
+        self.semantic = None if caches is None else caches.semantic
+        if caches is not None:
+            predictor.vectors = caches.vectors
+        self._asked: dict[tuple[str, Detail], Asked] = {
+            (route, detail): (detail, str(safety.policy(route)))
+            for route in (_ROUTE, _BATCH)
+            for detail in get_args(Detail)
+        }
+
+    async def reply(self, body: bytes, detail: Detail) -> Reply:
+        """Answer a request.
+
+        Raises
+        ------
+        RefusedError, UnsafeError
+            Where it breaks a rule, or the guard refuses it.
+        """
+        begin = time.perf_counter()
+        cache, asked = self._cache, self._asked[_ROUTE, detail]
+        if cache is not None:
+            kept = cache.at_once(body, asked)
+            if kept is not None:
+                return self._again(kept, begin)
+        read = partial(self._read, body)
+        request = read() if len(body) <= LARGEST_AT_ONCE else await _in_thread(read)
+        order = _Order(self, _ROUTE, request, detail)
+        if cache is None:
+            await _in_thread(order.make)
+            return self._first(order, kept=None)
+        key = request_key(request, asked, now=datetime.now(UTC))
+
+        async def compute() -> KeptAnswer:
+            return await _in_thread(order.make)
+
+        try:
+            kept = await cache.get_or_compute_async(key, compute)
+        except UnsafeError:
+            if not order.is_begun:  # another asked the same: this one is counted, too
+                await _in_thread(order.check)
+            raise
+        if not is_timed(request):
+            cache.know(body, asked, key)
+        return self._settled(order, kept, key, begin)
+
+    def reply_to_item(self, values: object, detail: Detail) -> bytes:
+        """Answer one request of a batch; waits.
+
+        Raises
+        ------
+        RefusedError, UnsafeError
+            As `reply`.
+        """
+        begin = time.perf_counter()
+        order = _Order(self, _BATCH, self._checked(values), detail)
+        if self._cache is None:
+            order.make()
+            return self._first(order, kept=None).body
+        key = request_key(order.request, self._asked[_BATCH, detail], now=datetime.now(UTC))
+        try:
+            kept = self._cache.get_or_compute(key, order.make)
+        except UnsafeError:
+            if not order.is_begun:
+                order.check()
+            raise
+        return self._settled(order, kept, key, begin).body
+
+    def _read(self, body: bytes) -> PredictRequest:
+        return self._checked(parsed_body(body))
+
+    def _checked(self, values: object) -> PredictRequest:
+        try:
+            return PredictRequest.model_validate(values, context=self._limits)
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_context=False)
+            raise RefusedError(invalid(problems)) from error
+
+    def _settled(self, order: "_Order", kept: KeptAnswer, key: str, begin: float) -> Reply:
+        if order.fresh is None:
+            return self._again(kept, begin, is_counted=order.is_begun)
+        if self._cache is not None and self.safety.status() == "failing":
+            self._cache.forget(key)  # once all checks run again, it is looked at in full
+        return self._first(order, kept=False)
+
+    def _again(self, kept: KeptAnswer, begin: float, *, is_counted: bool = False) -> Reply:
+        if not is_counted:
+            self.safety.count(kept.noted)
+        performance = None
+        if kept.is_full:
+            performance = PerformanceMetrics(
+                ml_scoring_latency_ms=None, cache_hit=True, memory_usage_mb=memory_usage_mb()
+            )
+        seconds = time.perf_counter() - begin
+        self._note(kept, is_kept=True, seconds=seconds)
+        body = kept.written(milliseconds=1000 * seconds, performance=performance)
+        return Reply(body=body, is_kept=True)
+
+    def _first(self, order: "_Order", *, kept: bool | None) -> Reply:
+        fresh = order.fresh
+        if fresh is None:
+            raise RuntimeError("An order must be made before it is written.")
+        self._note(fresh.kept, is_kept=kept, seconds=fresh.milliseconds / 1000)
+        performance = fresh.performance
+        if performance is not None:
+            performance = performance.model_copy(update={"cache_hit": kept})
+        body = fresh.kept.written(milliseconds=fresh.milliseconds, performance=performance)
+        return Reply(body=body, is_kept=kept)
+
+    def _note(self, kept: KeptAnswer, *, is_kept: bool | None, seconds: float) -> None:
+        if self.observer is None:
+            return
+        self.observer.answered(is_kept=is_kept, seconds=seconds)
+        if kept.level != ColdStartLevel.NONE:
+            least = self.predictor.confidence_threshold
+            self.observer.cold_started(kept.level, kept.confidence, least=least)
+
+
+class _Order:
+    """One request on its way through guard and ranker."""
+
+    def __init__(
+        self, answering: Answering, route: str, request: PredictRequest, detail: Detail
+    ) -> None:
+        self._answering, self._route, self._detail = answering, route, detail
+        self.request = request
+        self.is_begun = False
+        """Whether the guard was asked, and so has counted it."""
+        self.fresh: _Fresh | None = None
+        """What the ranker answered; None where the answer to another request serves."""
+
+    def check(self) -> Checked:
+        """Let the guard look at it."""
+        self.is_begun = True
+        return self._answering.safety.check_request(self._route, self.request)
+
+    def make(self) -> KeptAnswer:
+        """Make the answer, or find that of a prompt that means the same."""
+        semantic, predictor = self._answering.semantic, self._answering.predictor
+        checked = self.check()
+        if semantic is None or not checked.is_plain or is_timed(self.request):
+            return self._made(checked)
+        prompt = self.request.prompt
+        vector = predictor.vector(prompt)
+        if not np.any(vector):  # none of its words is known
+            return self._made(checked)
+        scope = self._scope()
+        hit = semantic.get(scope, prompt, vector)
+        if hit is not None:
+            return hit.value
+        kept = self._made(checked)
+        if self._answering.safety.status() != "failing":
+            semantic.put(scope, prompt, vector, kept)
+        return kept
+
+    def _made(self, checked: Checked) -> KeptAnswer:
+        predictor, observer = self._answering.predictor, self._answering.observer
+        begin = time.perf_counter()
+        answer: Answer | FullAnswer
+        if self._detail == "full":
+            answer = predictor.predict_fully(self.request)
+        else:
+            answer = predictor.predict(self.request)
+        if observer is not None:
+            observer.ranked(time.perf_counter() - begin)
+        return self._released(answer, checked)
+
+    def _released(self, answer: Answer | FullAnswer, checked: Checked) -> KeptAnswer:
+        released: Answer | FullAnswer
+        performance = None
+        if isinstance(answer, FullAnswer):
+            released = full = self._answering.safety.released(answer, checked)
+            performance = full.metadata.performance_metrics
+        else:
+            released = self._answering.safety.released(answer, checked)
+        kept = KeptAnswer.of(released, checked.noted)
+        self.fresh = _Fresh(kept, released.processing_time_ms, performance)
+        return kept
+
+    def _scope(self) -> Scope:
+        predictor = self._answering.predictor
+        calls = (f"{each.method or ''} {each.api_call}" for each in self.request.history)
+        return Scope(
+            caller_class=f"{self._detail} {self._answering.safety.policy(self._route)}",
+            catalog_hash=predictor.index.catalog.content_hash,
+            model_hash=str(predictor.model_version),
+            history=tuple(calls),
+            k=self.request.max_predictions,
+        )
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    return await anyio.to_thread.run_sync(work)

@@ -1,0 +1,231 @@
+"""Routes that tell how fast and how well the service works."""
+
+import math
+from http import HTTPStatus
+from typing import Literal
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from pydantic import Field
+
+from nextcall.cache.stats import CacheStats
+from nextcall.serve.answers import Answered
+from nextcall.serve.caches import ServiceCaches
+from nextcall.serve.memory import memory_usage_mb
+from nextcall.serve.observer import Observer
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.problems import json_response
+from nextcall.telemetry.latency import Latency
+from nextcall.telemetry.performance import STAGES, Performance, performance_of, service_window
+from nextcall.telemetry.service_level import ServiceLevelTargets, TargetLevel, judge
+
+_MEGABYTE = 1024 * 1024
+_PREDICTION = "POST /predict"
+_MILLISECONDS = 1000.0
+_WINDOW_SECONDS = 300.0
+
+
+class EndpointLatency(Answered):
+    """The last five minutes of an endpoint, or of a part of an answer, in this worker."""
+
+    count: int
+    errors: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    longest_ms: float
+    per_second: float
+
+
+class CacheState(Answered):
+    """One cache of this worker, since the start."""
+
+    entries: int
+    hits: int
+    misses: int
+    hit_rate: float | None
+    evicted: int
+    expired: int
+    invalidated: int
+    megabytes: float
+
+
+class MlLayer(Answered):
+    """The ranker."""
+
+    is_trained: bool
+    validation_ndcg: float | None = Field(description="NDCG@10 on queries kept from training.")
+    model_version: str | None
+
+
+class GuardrailsMetrics(Answered):
+    """The guard, all workers, since the start."""
+
+    total_validations: int
+    blocked_requests: int
+    security_violations: int = Field(description="Rules that requests broke.")
+    blocked_rate: float | None
+    security_violation_rate: float | None = Field(description="Broken rules a request.")
+
+
+class ColdStartMetrics(Answered):
+    """Answers that another method than the first gave, all workers, since the start."""
+
+    total_cold_start_predictions: int
+    cold_start_success_rate: float | None = Field(
+        description="Share of them whose first answer was sure."
+    )
+    average_cold_start_confidence: float | None
+
+
+class PerformanceAnswer(Answered):
+    """What a page on performance shows; a part without a source is null."""
+
+    window_seconds: float = _WINDOW_SECONDS
+    endpoints: dict[str, EndpointLatency] = Field(description='By "METHOD /path".')
+    parts: dict[str, EndpointLatency] = Field(description="ranking, llm, cache_hit, cache_miss.")
+    cache: dict[str, CacheState] | None
+    ml_layer: MlLayer
+    provider_availability: dict[str, float] | None = None
+    guardrails_metrics: GuardrailsMetrics | None
+    cold_start_metrics: ColdStartMetrics | None
+    online: dict[str, float | None] | None = None
+    cost: dict[str, float] | None = None
+    memory_usage_mb: float
+
+
+class Promise(Answered):
+    """One promise, and what became of it."""
+
+    name: str
+    unit: Literal["seconds", "share", "bytes"]
+    value: float | None
+    limit: float
+    status: Literal["met", "missed", "unknown"]
+    room: float | None = Field(description="What is left until the limit; below 0 where missed.")
+
+
+class ServiceLevelAnswer(Answered):
+    """Whether what was promised holds; of this worker, the last five minutes."""
+
+    status: Literal["met", "missed", "unknown"]
+    ready: bool
+    targets: list[Promise]
+
+
+def performance_routes(
+    predictor: Predictor,
+    *,
+    observer: Observer | None,
+    caches: ServiceCaches | None,
+    targets: ServiceLevelTargets,
+) -> APIRouter:
+    """Make ``GET /performance/metrics`` and ``GET /performance/health``."""
+    router = APIRouter(prefix="/performance", tags=["health"])
+
+    @router.get("/metrics", responses={200: {"model": PerformanceAnswer}})
+    def metrics() -> Response:
+        """Tell latencies, caches, guard and cold starts as numbers."""
+        told = {} if observer is None else observer.latencies.told()
+        counted = None if observer is None else performance_of(observer.metrics)
+        card = predictor.card
+        answer = PerformanceAnswer(
+            endpoints={name: _latency(one) for name, one in told.items() if name not in STAGES},
+            parts={name: _latency(one) for name, one in told.items() if name in STAGES},
+            cache=None
+            if caches is None
+            else {name: _cache(one) for name, one in caches.stats().items()},
+            ml_layer=MlLayer(
+                is_trained=predictor.ranker is not None,
+                validation_ndcg=None if card is None else card.metrics.get("held_out.ndcg@10"),
+                model_version=predictor.model_version,
+            ),
+            guardrails_metrics=counted and _guard(counted),
+            cold_start_metrics=counted and _cold_start(counted),
+            memory_usage_mb=memory_usage_mb(),
+        )
+        return json_response(answer)
+
+    @router.get(
+        "/health",
+        responses={
+            200: {"model": ServiceLevelAnswer},
+            503: {"model": ServiceLevelAnswer, "description": "A promise is missed."},
+        },
+    )
+    def health() -> Response:
+        """Hold the last five minutes against what was promised; 503 where that is missed."""
+        told = {} if observer is None else observer.latencies.told()
+        window = service_window(
+            told, prediction=_PREDICTION, memory_bytes=memory_usage_mb() * _MEGABYTE
+        )
+        level = judge(window, targets)
+        answer = ServiceLevelAnswer(
+            status=level.status, ready=level.ready, targets=[_promise(one) for one in level.targets]
+        )
+        status = HTTPStatus.OK if level.ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return json_response(answer, status=status)
+
+    return router
+
+
+def _latency(one: Latency) -> EndpointLatency:
+    return EndpointLatency(
+        count=one.count,
+        errors=one.errors,
+        p50_ms=_milliseconds(one.p50),
+        p95_ms=_milliseconds(one.p95),
+        p99_ms=_milliseconds(one.p99),
+        longest_ms=_milliseconds(one.longest),
+        per_second=round(one.count / _WINDOW_SECONDS, 4),
+    )
+
+
+def _cache(one: CacheStats) -> CacheState:
+    return CacheState(
+        entries=one.entries,
+        hits=one.hits,
+        misses=one.misses,
+        hit_rate=_known(one.hit_rate),
+        evicted=one.evicted,
+        expired=one.expired,
+        invalidated=one.invalidated,
+        megabytes=round(one.megabytes, 3),
+    )
+
+
+def _guard(counted: Performance) -> GuardrailsMetrics:
+    return GuardrailsMetrics(
+        total_validations=counted.total_validations,
+        blocked_requests=counted.blocked_requests,
+        security_violations=counted.security_violations,
+        blocked_rate=_known(counted.blocked_rate),
+        security_violation_rate=_known(counted.security_violation_rate),
+    )
+
+
+def _cold_start(counted: Performance) -> ColdStartMetrics:
+    return ColdStartMetrics(
+        total_cold_start_predictions=counted.total_cold_start_predictions,
+        cold_start_success_rate=_known(counted.cold_start_success_rate),
+        average_cold_start_confidence=_known(counted.average_cold_start_confidence),
+    )
+
+
+def _promise(one: TargetLevel) -> Promise:
+    return Promise(
+        name=one.name,
+        unit=one.unit,
+        value=_known(one.value),
+        limit=one.limit,
+        status=one.status,
+        room=_known(one.room),
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(_MILLISECONDS * seconds, 3)
