@@ -76,7 +76,7 @@ def test_every_route_says_what_it_asks_for(
         for path, methods in app.openapi()["paths"].items()
         for method in methods
     }
-    asked |= {("GET", page) for page in ("/", "/docs", "/redoc", "/openapi.json")}
+    asked |= {("GET", page) for page in ("/", "/dashboard", "/docs", "/redoc", "/openapi.json")}
     asked.add(("POST", "/api/ab-testing/tests/7/analyze"))
     assert ("PUT", "/api/ab-testing/tests/7") in asked
     assert not {each for each in asked if route_of(*each)[1] == UNLISTED}

@@ -22,7 +22,13 @@ from nextcall.serve.problems import RefusedError, UnsafeError
 from nextcall.serve.routes.caches import cache_routes
 from nextcall.serve.routes.health import health_routes
 from nextcall.serve.routes.metrics import metrics_routes
-from nextcall.serve.routes.pages import STATIC, page_assets, page_routes
+from nextcall.serve.routes.pages import (
+    ASSETS,
+    STATIC,
+    documentation_assets,
+    page_assets,
+    page_routes,
+)
 from nextcall.serve.routes.performance import performance_routes
 from nextcall.serve.routes.predictions import batch_routes, predict_app, predict_routes
 from nextcall.serve.routes.trials import sighting_routes, trial_routes
@@ -126,7 +132,8 @@ def create_app(
         audit = None if door is None else door.audit
         app.include_router(trial_routes(trials, guarding, audit))
     app.include_router(page_routes(_TITLE))
-    app.mount(f"/{STATIC}", page_assets(), name=STATIC)
+    app.mount(f"/{STATIC}", documentation_assets(), name=STATIC)
+    app.mount(f"/{ASSETS}", page_assets(), name=ASSETS)
     app.add_middleware(Shortcut, method="POST", path="/predict", answer=predict_app(answering))
     _add_middleware(app, settings, door, observer)
     add_error_handlers(app)
@@ -141,7 +148,7 @@ def _add_middleware(
 ) -> None:
     """Put up what a request passes; the last that is added is the first that it meets."""
     if door is not None:
-        app.add_middleware(FrontDoor, door=door, open_prefixes=[f"/{STATIC}/"])
+        app.add_middleware(FrontDoor, door=door, open_prefixes=[f"/{STATIC}/", f"/{ASSETS}/"])
     app.add_middleware(BodyLimit, most=settings.max_body_bytes, seconds=settings.body_seconds)
     addresses = None if door is None else door.addresses
     app.add_middleware(Gate, rates=addresses, trusted=settings.proxies, observer=observer)

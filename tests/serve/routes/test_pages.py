@@ -21,7 +21,6 @@ def test_a_page_needs_no_other_host(client: TestClient, page: str) -> None:
         assert found.content
 
 
-def test_the_start_leads_to_the_documentation(client: TestClient) -> None:
-    answer = client.get("/")
-    assert answer.url.path == "/docs"
-    assert answer.status_code == 200
+def test_every_page_leads_to_the_documentation(client: TestClient) -> None:
+    for page in ("/", "/dashboard"):
+        assert '<a href="docs">' in client.get(page).text
