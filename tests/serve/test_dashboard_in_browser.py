@@ -1,0 +1,141 @@
+"""The dashboard in a real Chromium, before a real service."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import httpx
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+DASH: Final = "\N{EN DASH}"
+OpenPage = Callable[..., Page]
+Service = Any  # of conftest.py
+
+
+def tile(page: Page, name: str) -> str:
+    return (
+        page.locator("#tiles div", has=page.get_by_text(name, exact=True))
+        .inner_text()
+        .replace("\xa0", " ")
+    )
+
+
+def test_the_dashboard_shows_what_is_told_and_dashes(
+    service: Service, open_page: OpenPage, told_metrics: Any
+) -> None:
+    page = open_page(f"{service.at}dashboard")
+    page.clock.install()
+    polled: list[int] = []
+
+    def tell(route: Route) -> None:
+        polled.append(1)
+        endpoint = {**told_metrics["endpoints"]["POST /predict"], "count": 1200 + 100 * len(polled)}
+        endpoint["errors"] = 3 + 5 * len(polled)
+        endpoints = {**told_metrics["endpoints"], "POST /predict": endpoint}
+        route.fulfill(json={**told_metrics, "endpoints": endpoints})
+
+    page.route("**/performance/metrics", tell)
+    page.reload()
+    for number in (1, 2, 3):
+        expect(page.locator("#endpoints")).to_contain_text(f"{1200 + 100 * number:,}")
+        page.clock.run_for(2_000)
+    for name, value in (
+        ("Requests a second", "9.0"),
+        ("Median", "11.3 ms"),
+        ("95 % within", "19.5 ms"),
+        ("Cache hits", "75.0 %"),
+        ("First answer right", "71.0 %"),
+    ):
+        assert value in tile(page, name)
+    figures = page.locator("figure")
+    expect(figures.nth(2)).to_contain_text("5.0 %")  # 5 errors in each 100 requests
+    figures.first.locator("summary").click()
+    rows = [
+        each.replace("\xa0", " ") for each in figures.first.locator("tbody tr").all_inner_texts()
+    ]
+    assert [each.split("\t")[1:] for each in rows] == [["11.3 ms", "19.5 ms", "31.0 ms"]]
+    assert re.match(
+        r"^M[\d.]+ [\d.]+L",
+        figures.first.locator("path.line[data-line='0']").last.get_attribute("d") or "",
+    )
+    health = page.locator("#endpoints tr", has_text="GET /health")
+    assert health.inner_text().split("\t")[4:6] == [DASH, DASH]
+    expect(page.locator(".group", has_text="Answers, as people judged")).to_contain_text(DASH)
+    page.get_by_label("Endpoint", exact=True).select_option("GET /health")
+    assert "0.80 ms" in tile(page, "Median")
+    page.get_by_role("button", name="Pause").click()
+    page.clock.run_for(1_000)
+    before = len(polled)
+    page.clock.run_for(10_000)
+    assert len(polled) == before
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#endpoints")).to_contain_text(f"{1200 + 100 * (before + 1):,}")
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"endpoints": None, "cache": None, "online": None}, {"endpoints": {"GET /": None}}]
+)
+def test_the_dashboard_bears_that_little_is_told(
+    service: Service, open_page: OpenPage, told: dict[str, Any]
+) -> None:
+    page = open_page(f"{service.at}dashboard")
+    page.route("**/performance/metrics", lambda route: route.fulfill(json=told))
+    page.reload()
+    expect(page.locator("#served")).to_contain_text("Answers")
+    assert DASH in tile(page, "Median")
+    assert "MB" in tile(page, "Memory")
+
+
+def test_the_dashboard_does_not_use_up_its_limits(
+    service: Service, open_page: OpenPage, told_metrics: Any
+) -> None:
+    page = open_page(f"{service.at}dashboard")
+    page.clock.install()
+    left = ['"minute";r=59;t=1, "hour";r=10;t=600', '"minute";r=59;t=1, "hour";r=999;t=4']
+    polled: list[int] = []
+
+    def tell(route: Route) -> None:
+        headers = {"RateLimit": left[min(1, len(polled))]}
+        route.fulfill(json=told_metrics, headers=headers)
+        polled.append(1)
+
+    page.route("**/performance/metrics", tell)
+    page.reload()
+    expect(page.locator("#endpoints")).to_contain_text("POST /predict")
+    page.clock.run_for(115_000)  # twice the 60 seconds after which one more is allowed: 120
+    assert len(polled) == 1
+    with page.expect_response("**/performance/metrics"):
+        page.clock.run_for(10_000)
+    with page.expect_response("**/performance/metrics"):
+        page.clock.run_for(3_000)
+    assert len(polled) == 3
+
+
+def test_the_dashboard_without_metrics_shows_health(service: Service, open_page: OpenPage) -> None:
+    nowhere = httpx.get(f"{service.at}nowhere")  # as a service without that route answers
+    page = open_page(f"{service.at}dashboard")
+    page.route(
+        "**/performance/metrics", lambda route: route.fulfill(status=404, json=nowhere.json())
+    )
+    page.reload()
+    expect(page.locator("#notice")).to_contain_text("This service does not tell its metrics")
+    expect(page.locator(".group", has_text="Catalogue").first).to_contain_text("aws")
+
+
+def test_the_dashboard_asks_for_a_key_that_may_look(
+    production: tuple[Service, dict[str, str]], open_page: OpenPage, told_metrics: Any
+) -> None:
+    service, keys = production
+    page = open_page(f"{service.at}dashboard")
+    notice, field = page.locator("#notice"), page.get_by_label("API key")
+    expect(notice).to_contain_text("This service asks for a key")
+    field.fill(keys["guest"])
+    field.press("Enter")
+    expect(notice).to_contain_text("Permission metrics.read is needed")
+    expect(page.locator("#served")).to_contain_text("Answers")  # health is open
+    page.route("**/performance/metrics", lambda route: route.fulfill(json=told_metrics))
+    field.fill(keys["readonly"])
+    field.press("Enter")
+    expect(page.locator("#endpoints")).to_contain_text("POST /predict")
+    expect(notice).to_be_empty()
