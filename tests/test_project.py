@@ -24,8 +24,8 @@ SOURCE = ROOT / "src" / "nextcall"
 
 # The rooms of docs/architecture.md; the second line is for rooms that may come.
 ROOMS = {"access", "abtest", "anomaly", "catalog", "cli", "embedding", "ranking", "runs", "serve"}
-ROOMS |= {"cache", "guard", "resilience", "sessions", "storage", "synth", "telemetry", "training"}
-ROOMS |= {"trials"}
+ROOMS |= {"cache", "feedback", "guard", "resilience", "sessions", "storage", "synth", "telemetry"}
+ROOMS |= {"training", "trials"}
 ROOMS_TO_COME = {"assistant", "llm", "memory", "monitor", "widgets"}
 GROUND_FLOOR = {"compiling", "files", "locations", "progress"}
 
