@@ -10,7 +10,7 @@ from nextcall.cache.cache import Cache
 from nextcall.cache.computing import ComputingCache
 from nextcall.ranking.cold_start import ColdStartLevel
 from nextcall.serve.answer_cache import AnswerCache, is_timed, request_key
-from nextcall.serve.kept_answer import KeptAnswer
+from nextcall.serve.kept_answer import NOTHING, KeptAnswer
 from nextcall.serve.safety import Noted
 from nextcall.serve.schemas import HistoryEvent, PredictRequest
 
@@ -21,7 +21,9 @@ KEPT = KeptAnswer(
     is_full=False,
     noted=Noted(outcome="passed", families=(), pii=()),
     level=ColdStartLevel.NONE,
-    confidence=0.5,
+    operations=(),
+    confidences=(),
+    asking=NOTHING,
 )
 
 

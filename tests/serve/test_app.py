@@ -11,10 +11,9 @@ from starlette.testclient import TestClient
 
 from nextcall.access.permissions import UNLISTED, route_of
 from nextcall.serve.app import create_app
+from nextcall.serve.loading import open_stores
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
-from nextcall.storage.database import Database
-from nextcall.trials.trials import Trials
 
 
 def test_production_is_not_built_without_a_door(predictor: Predictor) -> None:
@@ -26,8 +25,13 @@ def test_production_is_not_built_without_a_door(predictor: Predictor) -> None:
 def test_every_reference_of_the_description_leads_somewhere(
     predictor: Predictor, settings: Settings, tmp_path: Path, *, kept: bool
 ) -> None:
-    with Database(f"sqlite:///{tmp_path}/a.db") as database, Trials(database) as trials:
-        app = create_app(predictor, settings=settings, trials=trials if kept else None)
+    with open_stores(load_settings(database_url=f"sqlite:///{tmp_path}/a.db")) as stores:
+        app = create_app(
+            predictor,
+            settings=settings,
+            trials=stores.trials if kept else None,
+            feedback=stores.feedback if kept else None,
+        )
     description = app.openapi()
 
     def references(value: Any) -> set[str]:
@@ -46,7 +50,7 @@ def test_every_reference_of_the_description_leads_somewhere(
     of_tests |= {f"{tests}/{{test_id}}/{step}" for step in steps}
     others = {"/predict", "/predict/batch", "/health", "/metrics", "/api/admin/clear-cache"}
     others |= {"/performance/metrics", "/performance/health"}
-    assert set(description["paths"]) == (others | of_tests if kept else others)
+    assert set(description["paths"]) == (others | of_tests | {"/feedback"} if kept else others)
 
 
 def test_only_so_many_requests_are_computed_side_by_side(predictor: Predictor) -> None:
@@ -69,8 +73,10 @@ def test_an_application_has_no_state_but_its_own(predictor: Predictor, settings:
 def test_every_route_says_what_it_asks_for(
     predictor: Predictor, settings: Settings, tmp_path: Path
 ) -> None:
-    with Database(f"sqlite:///{tmp_path}/a.db") as database, Trials(database) as trials:
-        app = create_app(predictor, settings=settings, trials=trials)
+    with open_stores(load_settings(database_url=f"sqlite:///{tmp_path}/a.db")) as stores:
+        app = create_app(
+            predictor, settings=settings, trials=stores.trials, feedback=stores.feedback
+        )
     asked = {
         (method.upper(), re.sub(r"\{\w+\}", "7", path))
         for path, methods in app.openapi()["paths"].items()
@@ -78,5 +84,5 @@ def test_every_route_says_what_it_asks_for(
     }
     asked |= {("GET", page) for page in ("/", "/dashboard", "/docs", "/redoc", "/openapi.json")}
     asked.add(("POST", "/api/ab-testing/tests/7/analyze"))
-    assert ("PUT", "/api/ab-testing/tests/7") in asked
+    assert {("PUT", "/api/ab-testing/tests/7"), ("POST", "/feedback")} <= asked
     assert not {each for each in asked if route_of(*each)[1] == UNLISTED}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nextcall.ranking.cold_start import ColdStartLevel
 from nextcall.serve.answers import Answer, FullAnswer
-from nextcall.serve.kept_answer import KeptAnswer, KeptAnswerCodec
+from nextcall.serve.kept_answer import Asking, KeptAnswer, KeptAnswerCodec, new_id
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety import Noted
 from nextcall.serve.schemas import PredictRequest
@@ -21,19 +21,21 @@ ASKED = PredictRequest(prompt="create a bucket", max_predictions=2)
 def test_an_answer_is_written_as_it_was(predictor: Predictor) -> None:
     answer = predictor.predict(ASKED)
     kept = KeptAnswer.of(answer, NOTED)
-    written = kept.written(milliseconds=1.23456)
+    written = kept.written(new_id(), milliseconds=1.23456)
     read = Answer.model_validate_json(written)
     given = {"prediction_id": read.prediction_id, "processing_time_ms": 1.235}
     assert read == answer.model_copy(update=given)
     assert list(json.loads(written)) == list(answer.model_dump())
     named = UUID(read.prediction_id)
     assert (str(named), named.version, named.variant) == (read.prediction_id, 4, RFC_4122)
-    other = Answer.model_validate_json(kept.written(milliseconds=1))
+    other = Answer.model_validate_json(kept.written(new_id(), milliseconds=1))
     assert other.prediction_id != read.prediction_id
     assert (kept.level, kept.confidence) == (
         answer.metadata.fallback_method,
         answer.predictions[0].confidence,
     )
+    assert kept.operations == tuple(one.operation_id for one in answer.predictions)
+    assert list(kept.confidences) == answer.confidence_scores
 
 
 def test_a_full_answer_tells_how_this_request_fared(predictor: Predictor) -> None:
@@ -41,7 +43,9 @@ def test_a_full_answer_tells_how_this_request_fared(predictor: Predictor) -> Non
     performance = answer.metadata.performance_metrics.model_copy(
         update={"cache_hit": True, "ml_scoring_latency_ms": None}
     )
-    written = KeptAnswer.of(answer, NOTED).written(milliseconds=2.0, performance=performance)
+    written = KeptAnswer.of(answer, NOTED).written(
+        new_id(), milliseconds=2.0, performance=performance
+    )
     read = FullAnswer.model_validate_json(written)
     metadata = answer.metadata.model_copy(update={"performance_metrics": performance})
     given = {"prediction_id": read.prediction_id, "processing_time_ms": 2.0, "metadata": metadata}
@@ -52,14 +56,28 @@ def test_a_full_answer_tells_how_this_request_fared(predictor: Predictor) -> Non
     rest=st.binary(max_size=200),
     is_full=st.booleans(),
     level=st.sampled_from(list(ColdStartLevel)),
-    confidence=st.none() | st.floats(0, 1),
+    confidences=st.lists(st.none() | st.floats(0, 1), max_size=3),
+    prompt=st.none() | st.text(),
     words=st.lists(st.text(), max_size=3),
 )
 def test_what_is_encoded_comes_back(
-    *, rest: bytes, is_full: bool, level: ColdStartLevel, confidence: float | None, words: list[str]
+    *,
+    rest: bytes,
+    is_full: bool,
+    level: ColdStartLevel,
+    confidences: list[float | None],
+    prompt: str | None,
+    words: list[str],
 ) -> None:
-    noted = Noted(outcome="observed", families=tuple(words), pii=tuple(words))
-    kept = KeptAnswer(rest=rest, is_full=is_full, noted=noted, level=level, confidence=confidence)
+    kept = KeptAnswer(
+        rest=rest,
+        is_full=is_full,
+        noted=Noted(outcome="observed", families=tuple(words), pii=tuple(words)),
+        level=level,
+        operations=tuple(words),
+        confidences=tuple(confidences),
+        asking=Asking(history=tuple(words), prompt=prompt),
+    )
     assert KeptAnswerCodec().decode(KeptAnswerCodec().encode(kept)) == kept
 
 
@@ -70,11 +88,12 @@ def test_what_is_encoded_comes_back(
         b"no JSON\nrest",
         b"[1]\nrest",
         b"3\nrest",
-        b'[true, "none", 0.5, "shot", [], []]\nrest',
-        b'[true, "nowhere", 0.5, "passed", [], []]\nrest',
-        b'[true, "none", "much", "passed", [], []]\nrest',
-        b'[true, "none", 0.5, [], [], []]\nrest',
-        b'[true, "none", 0.5, "passed", null, []]\nrest',
+        b'[true, "none", ["shot", [], []], [], [], [[], null]]\nrest',
+        b'[true, "nowhere", ["passed", [], []], [], [], [[], null]]\nrest',
+        b'[true, "none", ["passed", [], []], [], ["much"], [[], null]]\nrest',
+        b'[true, "none", [[], [], []], [], [], [[], null]]\nrest',
+        b'[true, "none", ["passed", null, []], [], [], [[], null]]\nrest',
+        b'[true, "none", 3, [], [], [[], null]]\nrest',
     ],
 )
 def test_what_nobody_encoded_is_refused(data: bytes) -> None:

@@ -24,7 +24,7 @@ from nextcall.serve.telemetry_settings import PROMISES
 from nextcall.storage.database import Database
 from nextcall.training.opening import open_index
 
-NO_SCHEMA_SAYS = ("400", "422")  # what an attack is; that shares sum to 100
+NO_SCHEMA_SAYS = ("400", "422")  # what an attack is, or an operation; that shares sum to 100
 
 
 def faults_of(app: Any, *, headers: Mapping[str, str], examples: int) -> tuple[list[str], int]:
@@ -44,7 +44,7 @@ def faults_of(app: Any, *, headers: Mapping[str, str], examples: int) -> tuple[l
         What is wrong, and the number of requests.
     """
     accepted = {"expected-statuses": ["2xx", "3xx", "401", "403", "404", "409", *NO_SCHEMA_SAYS]}
-    crossed = ["POST /predict", "POST /predict/batch"]
+    crossed = ["POST /predict", "POST /predict/batch", "POST /feedback"]
     crossed += ["POST /api/ab-testing/tests", "PUT /api/ab-testing/tests/{test_id}"]
     config = schemathesis.Config.from_dict(
         {
@@ -98,6 +98,7 @@ def serving(folder: Path, **given: object) -> Iterator[tuple[FastAPI, Stores]]:
             door=kept.door,
             caches=caches,
             observer=observer,
+            feedback=kept.feedback,
         )
         yield app, kept
 

@@ -20,6 +20,7 @@ from nextcall.cli import (
     embed,
     experiments,
     explain,
+    feedback,
     guard,
     keys,
     model,
@@ -48,6 +49,7 @@ app.add_typer(users.app, name="users")
 app.add_typer(audit.app, name="audit")
 app.add_typer(guard.app, name="guard")
 app.add_typer(bench.app, name="bench")
+app.add_typer(feedback.app, name="feedback")
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(model.evaluate)

@@ -79,6 +79,7 @@ def serve(
             door=stores.door,
             caches=caches,
             observer=observer,
+            feedback=stores.feedback,
         )
         note(
             f"Serving {predictor.index.catalog.name} ({len(predictor.index):,} operations) at "

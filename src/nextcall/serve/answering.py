@@ -17,13 +17,14 @@ from nextcall.serve.answer_cache import Asked, is_timed, request_key
 from nextcall.serve.answers import Answer, FullAnswer, PerformanceMetrics
 from nextcall.serve.bodies import LARGEST_AT_ONCE, parsed_body
 from nextcall.serve.caches import ServiceCaches
-from nextcall.serve.kept_answer import KeptAnswer
+from nextcall.serve.kept_answer import NOTHING, KeptAnswer, new_id
 from nextcall.serve.memory import memory_usage_mb
 from nextcall.serve.observer import Observer
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import RefusedError, UnsafeError, invalid
 from nextcall.serve.safety import Checked, Safety
 from nextcall.serve.schemas import Limits, PredictRequest
+from nextcall.serve.shown_answers import ShownAnswers
 
 Detail = Literal["short", "full"]
 """How much is answered."""
@@ -63,6 +64,8 @@ class Answering:
         Nothing is kept without them.
     observer : Observer, optional
         Hears of each answer.
+    shown : ShownAnswers, optional
+        Remembers each answer, for feedback.
     """
 
     def __init__(
@@ -73,8 +76,10 @@ class Answering:
         *,
         caches: ServiceCaches | None = None,
         observer: Observer | None = None,
+        shown: ShownAnswers | None = None,
     ) -> None:
         self.predictor, self.safety, self.observer = predictor, safety, observer
+        self.shown = shown
         self._limits = limits
         self._cache = None if caches is None else caches.answers
         self.semantic = None if caches is None else caches.semantic
@@ -86,8 +91,8 @@ class Answering:
             for detail in get_args(Detail)
         }
 
-    async def reply(self, body: bytes, detail: Detail) -> Reply:
-        """Answer a request.
+    async def reply(self, body: bytes, detail: Detail, *, user: str | None = None) -> Reply:
+        """Answer a request of a user.
 
         Raises
         ------
@@ -99,10 +104,10 @@ class Answering:
         if cache is not None:
             kept = cache.at_once(body, asked)
             if kept is not None:
-                return self._again(kept, begin)
+                return self._again(kept, begin, user)
         read = partial(self._read, body)
         request = read() if len(body) <= LARGEST_AT_ONCE else await _in_thread(read)
-        order = _Order(self, _ROUTE, request, detail)
+        order = _Order(self, _ROUTE, request, detail, user)
         if cache is None:
             await _in_thread(order.make)
             return self._first(order, kept=None)
@@ -121,7 +126,7 @@ class Answering:
             cache.know(body, asked, key)
         return self._settled(order, kept, key, begin)
 
-    def reply_to_item(self, values: object, detail: Detail) -> bytes:
+    def reply_to_item(self, values: object, detail: Detail, *, user: str | None = None) -> bytes:
         """Answer one request of a batch; waits.
 
         Raises
@@ -130,7 +135,7 @@ class Answering:
             As `reply`.
         """
         begin = time.perf_counter()
-        order = _Order(self, _BATCH, self._checked(values), detail)
+        order = _Order(self, _BATCH, self._checked(values), detail, user)
         if self._cache is None:
             order.make()
             return self._first(order, kept=None).body
@@ -155,12 +160,14 @@ class Answering:
 
     def _settled(self, order: "_Order", kept: KeptAnswer, key: str, begin: float) -> Reply:
         if order.fresh is None:
-            return self._again(kept, begin, is_counted=order.is_begun)
+            return self._again(kept, begin, order.user, is_counted=order.is_begun)
         if self._cache is not None and self.safety.status() == "failing":
             self._cache.forget(key)  # once all checks run again, it is looked at in full
         return self._first(order, kept=False)
 
-    def _again(self, kept: KeptAnswer, begin: float, *, is_counted: bool = False) -> Reply:
+    def _again(
+        self, kept: KeptAnswer, begin: float, user: str | None, *, is_counted: bool = False
+    ) -> Reply:
         if not is_counted:
             self.safety.count(kept.noted)
         performance = None
@@ -170,7 +177,8 @@ class Answering:
             )
         seconds = time.perf_counter() - begin
         self._note(kept, is_kept=True, seconds=seconds)
-        body = kept.written(milliseconds=1000 * seconds, performance=performance)
+        named = self._named(kept, user)
+        body = kept.written(named, milliseconds=1000 * seconds, performance=performance)
         return Reply(body=body, is_kept=True)
 
     def _first(self, order: "_Order", *, kept: bool | None) -> Reply:
@@ -181,8 +189,16 @@ class Answering:
         performance = fresh.performance
         if performance is not None:
             performance = performance.model_copy(update={"cache_hit": kept})
-        body = fresh.kept.written(milliseconds=fresh.milliseconds, performance=performance)
+        named = self._named(fresh.kept, order.user)
+        body = fresh.kept.written(named, milliseconds=fresh.milliseconds, performance=performance)
         return Reply(body=body, is_kept=kept)
+
+    def _named(self, kept: KeptAnswer, user: str | None) -> str:
+        """Give an answer an id, under which feedback finds it."""
+        prediction_id = new_id()
+        if self.shown is not None:
+            self.shown.remember(prediction_id, kept, user)
+        return prediction_id
 
     def _note(self, kept: KeptAnswer, *, is_kept: bool | None, seconds: float) -> None:
         if self.observer is None:
@@ -197,10 +213,15 @@ class _Order:
     """One request on its way through guard and ranker."""
 
     def __init__(
-        self, answering: Answering, route: str, request: PredictRequest, detail: Detail
+        self,
+        answering: Answering,
+        route: str,
+        request: PredictRequest,
+        detail: Detail,
+        user: str | None,
     ) -> None:
         self._answering, self._route, self._detail = answering, route, detail
-        self.request = request
+        self.request, self.user = request, user
         self.is_begun = False
         """Whether the guard was asked, and so has counted it."""
         self.fresh: _Fresh | None = None
@@ -250,7 +271,9 @@ class _Order:
             performance = full.metadata.performance_metrics
         else:
             released = self._answering.safety.released(answer, checked)
-        kept = KeptAnswer.of(released, checked.noted)
+        shown = self._answering.shown
+        asking = NOTHING if shown is None else shown.asking(self.request)
+        kept = KeptAnswer.of(released, checked.noted, asking=asking)
         self.fresh = _Fresh(kept, released.processing_time_ms, performance)
         return kept
 

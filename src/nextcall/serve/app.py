@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from nextcall import __version__
+from nextcall.feedback.feedback import Feedback
 from nextcall.serve.answering import Answering
 from nextcall.serve.body_limit import BodyLimit
 from nextcall.serve.caches import ServiceCaches, read_requests
@@ -17,9 +18,11 @@ from nextcall.serve.errors import add_error_handlers
 from nextcall.serve.front_door import FrontDoor
 from nextcall.serve.gate import Gate
 from nextcall.serve.observer import Observer
+from nextcall.serve.prediction_trial import PredictionTrial
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import RefusedError, UnsafeError
 from nextcall.serve.routes.caches import cache_routes
+from nextcall.serve.routes.feedback import feedback_routes
 from nextcall.serve.routes.health import health_routes
 from nextcall.serve.routes.metrics import metrics_routes
 from nextcall.serve.routes.pages import (
@@ -36,6 +39,7 @@ from nextcall.serve.safety import Safety
 from nextcall.serve.schemas import Limits
 from nextcall.serve.settings import Settings
 from nextcall.serve.shortcut import Shortcut
+from nextcall.serve.shown_answers import ShownAnswers
 from nextcall.trials.trials import Trials
 
 _TITLE = "nextcall"
@@ -51,6 +55,7 @@ def create_app(
     safety: Safety | None = None,
     caches: ServiceCaches | None = None,
     observer: Observer | None = None,
+    feedback: Feedback | None = None,
 ) -> FastAPI:
     """Build the service over one loaded predictor.
 
@@ -71,12 +76,15 @@ def create_app(
         Keep answers, over the same predictor; without them each is made anew.
     observer : Observer, optional
         Hears of each request; nothing is noted without one.
+    feedback : Feedback, optional
+        Takes which predictions were taken; whoever opened it closes it. Without it there is no such
+        route, and nothing of an answer is remembered.
 
     Raises
     ------
     ValueError
-        Where the settings ask for production, and there is no door, or name a file of requests
-        that cannot be read.
+        Where the settings ask for production, and there is no door; or name a file of requests
+        that cannot be read, or an A/B test that there is not.
     """
     if settings.environment == "production" and door is None:
         raise ValueError("door must be given in production, where everybody is asked for a key.")
@@ -94,7 +102,13 @@ def create_app(
         predictions=settings.max_predictions,
         default_predictions=settings.default_predictions,
     )
-    answering = Answering(predictor, guarding, limits, caches=caches, observer=observer)
+    shown = None
+    if feedback is not None:
+        prompts = settings.feedback_prompts
+        shown = ShownAnswers(feedback.shown, predictor, guarding, prompts=prompts)
+    answering = Answering(
+        predictor, guarding, limits, caches=caches, observer=observer, shown=shown
+    )
     warming = [] if settings.cache_warm_up is None else read_requests(settings.cache_warm_up)
 
     @asynccontextmanager
@@ -122,6 +136,8 @@ def create_app(
     if trials is not None:
         app.router.routes.extend(sighting_routes(trials).routes)
     app.include_router(batch_routes(answering, max_batch=settings.max_batch))
+    if feedback is not None:
+        app.include_router(_feedback_routes(feedback, predictor, trials, settings))
     app.include_router(cache_routes(caches))
     app.include_router(health_routes(predictor, guarding, trials=trials, door=door))
     app.include_router(metrics_routes(door, guarding, observer))
@@ -141,6 +157,15 @@ def create_app(
     limited = door is not None and door.limiter is not None
     app.openapi = lambda: describe(app, limits, needs_key=needs_key, limited=limited)  # type: ignore[method-assign]  # the documented way
     return app
+
+
+def _feedback_routes(
+    feedback: Feedback, predictor: Predictor, trials: Trials | None, settings: Settings
+) -> APIRouter:
+    trial = None
+    if trials is not None and settings.predict_trial is not None:
+        trial = PredictionTrial(trials, settings.predict_trial)
+    return feedback_routes(feedback, predictor, trial)
 
 
 def _add_middleware(

@@ -136,6 +136,8 @@ def answers_version(settings: Settings, predictor: Predictor) -> str:
         predictor.confidence_threshold,
         packaged_guard_version(),
         guard,
+        settings.feedback_enabled,
+        settings.feedback_prompts,
     ]
     told = json.dumps(depends, default=str, sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from nextcall.access.permissions import route_of
 from nextcall.serve.admission import TooMany
+from nextcall.serve.feedback_schemas import FeedbackAsked
 from nextcall.serve.problems import Problem
 from nextcall.serve.schemas import Limits, PredictRequest
 from nextcall.serve.trial_schemas import (
@@ -24,6 +25,7 @@ _PARSED: Final[
     Sequence[type[BaseModel]]
 ] = (  # what no route of the framework names: bodies that are read by themselves, refusals
     PredictRequest,
+    FeedbackAsked,
     TrialAsked,
     ChangeAsked,
     AssignAsked,

@@ -14,6 +14,19 @@ _OUTCOMES: Final = frozenset(get_args(Outcome))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What feedback may know of a request."""
+
+    history: tuple[str, ...] = ()
+    """Operations of the catalogue that were called before."""
+    prompt: str | None = None
+    """Masked; None where prompts are not remembered."""
+
+
+NOTHING: Final = Asking()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAnswer:
     """What of an answer is the same each time that it is given."""
 
@@ -25,11 +38,19 @@ class KeptAnswer:
     """Is counted each time, as the next two."""
     level: ColdStartLevel
     """Who answered."""
-    confidence: float | None
-    """Of the first prediction."""
+    operations: tuple[str, ...]
+    """That are shown, in their order."""
+    confidences: tuple[float | None, ...]
+    asking: Asking
+    """Of the request that was answered first."""
+
+    @property
+    def confidence(self) -> float | None:
+        """Of the first prediction; None where there is none."""
+        return self.confidences[0] if self.confidences else None
 
     @classmethod
-    def of(cls, answer: Answer | FullAnswer, noted: Noted) -> Self:
+    def of(cls, answer: Answer | FullAnswer, noted: Noted, *, asking: Asking = NOTHING) -> Self:
         """Take what stays of an answer."""
         is_full = isinstance(answer, FullAnswer)
         once: dict[str, Any] = {"prediction_id": True, "processing_time_ms": True}
@@ -41,16 +62,24 @@ class KeptAnswer:
             is_full=is_full,
             noted=noted,
             level=answer.metadata.fallback_method,
-            confidence=answer.confidence_scores[0] if answer.confidence_scores else None,
+            operations=tuple([each.operation_id for each in answer.predictions]),
+            confidences=tuple([each.confidence for each in answer.predictions]),
+            asking=asking,
         )
 
     def written(
-        self, *, milliseconds: float, performance: PerformanceMetrics | None = None
+        self,
+        prediction_id: str,
+        *,
+        milliseconds: float,
+        performance: PerformanceMetrics | None = None,
     ) -> bytes:
-        """Write the answer to one request, under an id that no other has.
+        """Write the answer to one request.
 
         Parameters
         ----------
+        prediction_id : str
+            As `new_id` makes it.
         milliseconds : float
             That it took.
         performance : PerformanceMetrics, optional
@@ -60,20 +89,24 @@ class KeptAnswer:
         if self.is_full and performance is not None:
             end = b',"performance_metrics":%b}' % performance.model_dump_json().encode()
         return b'{"prediction_id":"%b",%b%b,"processing_time_ms":%b}' % (
-            _new_id(),
+            prediction_id.encode(),
             self.rest,
             end,
             repr(round(milliseconds, 3)).encode(),
         )
 
 
-def _new_id() -> bytes:
-    """Make a random UUID (version 4) as a text, in a third of the time that `uuid4` takes."""
+def new_id() -> str:
+    """Make a random UUID (version 4) as a text, in a third of the time that `uuid4` takes.
+
+    Examples
+    --------
+    >>> len(new_id()), new_id() == new_id()
+    (36, False)
+    """
     digits = os.urandom(16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
-    return (
-        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-    ).encode()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 class KeptAnswerCodec:
@@ -84,7 +117,7 @@ class KeptAnswerCodec:
     >>> noted = Noted(outcome="passed", families=(), pii=("email",))
     >>> kept = KeptAnswer(
     ...     rest=b'"predictions":[]', is_full=False, noted=noted, level=ColdStartLevel.NONE,
-    ...     confidence=0.5)
+    ...     operations=("getUser",), confidences=(0.5,), asking=Asking(history=("listUsers",)))
     >>> KeptAnswerCodec().decode(KeptAnswerCodec().encode(kept)) == kept
     True
     """
@@ -95,10 +128,10 @@ class KeptAnswerCodec:
         head = [
             value.is_full,
             value.level,
-            value.confidence,
-            noted.outcome,
-            noted.families,
-            noted.pii,
+            [noted.outcome, noted.families, noted.pii],
+            value.operations,
+            value.confidences,
+            [value.asking.history, value.asking.prompt],
         ]
         return json.dumps(head).encode() + b"\n" + value.rest
 
@@ -112,7 +145,9 @@ class KeptAnswerCodec:
         """
         head, _, rest = data.partition(b"\n")
         try:
-            is_full, level, confidence, outcome, families, pii = json.loads(head)
+            is_full, level, noted, operations, confidences, asking = json.loads(head)
+            outcome, families, pii = noted
+            history, prompt = asking
             if outcome not in _OUTCOMES:
                 raise ValueError(f"outcome must be one of {sorted(_OUTCOMES)}, got {outcome!r}.")
             return KeptAnswer(
@@ -124,7 +159,11 @@ class KeptAnswerCodec:
                     pii=tuple(map(str, pii)),
                 ),
                 level=ColdStartLevel(level),
-                confidence=None if confidence is None else float(confidence),
+                operations=tuple(map(str, operations)),
+                confidences=tuple([None if each is None else float(each) for each in confidences]),
+                asking=Asking(
+                    history=tuple(map(str, history)), prompt=None if prompt is None else str(prompt)
+                ),
             )
         except TypeError as error:
             raise ValueError("data must be a kept answer.") from error

@@ -1,27 +1,38 @@
 """From settings to something that answers: catalogue, index, ranker, tests, each where it lies."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from nextcall.catalog.load import load_catalog
 from nextcall.embedding.static_files import EncoderError
+from nextcall.feedback.feedback import Feedback
+from nextcall.feedback.retention import forget_old
+from nextcall.feedback.shown import ShownPredictions
 from nextcall.progress import Progress, silent
 from nextcall.ranking.model_files import ModelError, load_ranker
 from nextcall.serve.door import Door, open_door
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings
+from nextcall.serve.upkeep import Upkeep
+from nextcall.storage.database import Database
 from nextcall.storage.opening import open_database
 from nextcall.training.opening import open_for_model, open_index
 from nextcall.trials.trials import Trials
 
+_DAY: Final = 86_400.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """What a service keeps in its database: A/B tests, and who may ask."""
+    """What a service keeps in its database: A/B tests, who may ask, what became of answers."""
 
     trials: Trials
     door: Door
+    feedback: Feedback | None
+    """None where it is turned off."""
 
 
 @contextmanager
@@ -37,8 +48,23 @@ def open_stores(settings: Settings) -> Iterator[Stores]:
         open_database(settings.database_url) as database,
         Trials(database) as trials,
         open_door(settings, database) as door,
+        ExitStack() as opened,
     ):
-        yield Stores(trials=trials, door=door)
+        feedback = None
+        if settings.feedback_enabled:
+            feedback = opened.enter_context(_open_feedback(settings, database))
+        yield Stores(trials=trials, door=door, feedback=feedback)
+
+
+@contextmanager
+def _open_feedback(settings: Settings, database: Database) -> Iterator[Feedback]:
+    shown = ShownPredictions(
+        most=settings.feedback_shown, keep=timedelta(seconds=settings.feedback_seconds)
+    )
+    keep = timedelta(days=settings.feedback_days)
+    forget = (_DAY, lambda: forget_old(database, now=datetime.now(UTC), keep=keep))
+    with Feedback(database, shown) as feedback, Upkeep([forget]):
+        yield feedback
 
 
 def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predictor:

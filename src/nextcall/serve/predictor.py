@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.cache.cache import Cache
+from nextcall.catalog import Operation
 from nextcall.catalog.paths import CallMatcher
 from nextcall.ranking.abstention import NONE_THRESHOLD
 from nextcall.ranking.candidates import N_CANDIDATES, retrieve
@@ -127,6 +128,10 @@ class Predictor:
     @cached_property
     def _conventions(self) -> Conventions:
         return Conventions(self.index)
+
+    def operation(self, api_call: str, *, method: str | None = None) -> Operation | None:
+        """Find the operation that a call belongs to, as of those of a history."""
+        return self._matcher.match(api_call, method=method)
 
     def predict(self, request: PredictRequest, *, now: datetime | None = None) -> Answer:
         """Answer in short; `now` is the time of the question, the present where none is given."""
@@ -244,7 +249,7 @@ class Predictor:
 
     def _call(self, event: HistoryEvent) -> Call:
         """Resolve a call; an unknown one stays what it is and counts as a call of the session."""
-        operation = self._matcher.match(event.api_call, method=event.method)
+        operation = self.operation(event.api_call, method=event.method)
         known = event.api_call if operation is None else operation.operation_id
         return Call(operation_id=known, time=event.timestamp)
 

@@ -10,11 +10,12 @@ from nextcall.ranking.abstention import NONE_THRESHOLD
 from nextcall.serve.access_settings import AccessSettings, read_settings
 from nextcall.serve.body_limit import BODY_SECONDS
 from nextcall.serve.cache_settings import CacheSettings
+from nextcall.serve.feedback_settings import FeedbackSettings
 from nextcall.serve.guard_settings import GuardSettings
 from nextcall.serve.telemetry_settings import TelemetrySettings
 
 
-class Settings(TelemetrySettings, CacheSettings, GuardSettings, AccessSettings):
+class Settings(TelemetrySettings, CacheSettings, FeedbackSettings, GuardSettings, AccessSettings):
     """Every setting of the service."""
 
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")

@@ -5,12 +5,12 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Final, cast, get_args
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from nextcall.serve.admission import Admitted
+from nextcall.serve.admission import Admission, Admitted
 from nextcall.serve.answering import Answering, Detail, Reply
 from nextcall.serve.answers import Answer, BatchAnswer, FullAnswer
 from nextcall.serve.bodies import (
@@ -52,20 +52,23 @@ class PredictRoute(APIRoute):
         """Give what answers where the route's router is included, which takes longer."""
 
         async def handle(request: Request) -> Response:
-            reply = await self.endpoint(await request.body(), detail_of(request.scope))
+            body = await request.body()
+            reply = await self.endpoint(body, detail_of(request.scope), user_of(request.scope))
             return Response(reply.body, headers=dict(map(_decoded, _headers(reply))))
 
         return handle
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await _give(await self.endpoint(await whole_body(receive), detail_of(scope)), send)
+        body = await whole_body(receive)
+        await _give(await self.endpoint(body, detail_of(scope), user_of(scope)), send)
 
 
 def predict_app(answering: Answering) -> ASGIApp:
     """Make what answers ``POST /predict`` without a route."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        await _give(await answering.reply(await whole_body(receive), detail_of(scope)), send)
+        body = await whole_body(receive)
+        await _give(await answering.reply(body, detail_of(scope), user=user_of(scope)), send)
 
     return answer
 
@@ -91,6 +94,15 @@ def detail_of(scope: Scope) -> Detail:
     if asked not in _DETAILS:
         raise refused("query.detail", "Input should be 'short' or 'full'", asked)
     return cast("Detail", asked)
+
+
+def user_of(scope: Scope) -> str | None:
+    """Say for whom is asked; None where nobody had to be known."""
+    admission: Admission | None = scope["state"].get("admission")
+    return None if admission is None else admission.user
+
+
+_User = Annotated[str | None, Depends(lambda request: user_of(request.scope))]
 
 
 def _headers(reply: Reply) -> list[tuple[bytes, bytes]]:
@@ -119,9 +131,9 @@ def predict_routes(answering: Answering) -> APIRouter:
         },
         openapi_extra=body_schema({"$ref": "#/components/schemas/PredictRequest"}),
     )
-    async def predict(body: Body, detail: Detailed = "short") -> Reply:
+    async def predict(body: Body, detail: Detailed = "short", user: _User = None) -> Reply:
         """Rank the operations of the catalogue by how likely each is the next call."""
-        return await answering.reply(body, detail)
+        return await answering.reply(body, detail, user=user)
 
     return router
 
@@ -152,7 +164,7 @@ def batch_routes(answering: Answering, *, max_batch: int) -> APIRouter:
             rule = f"Should hold 1 to {max_batch} requests"
             raise refused("body", rule, f"{len(asked)} requests")
         admission.charge(len(asked) - 1)
-        items = [_item(answering, values, detail) for values in asked]
+        items = [_item(answering, values, detail, admission.user) for values in asked]
         failed = sum(item.startswith(_NO_ANSWER) for item in items)
         text = b'{"results":[%b],"succeeded":%d,"failed":%d,"processing_time_ms":%b}' % (
             b",".join(items),
@@ -168,10 +180,10 @@ def batch_routes(answering: Answering, *, max_batch: int) -> APIRouter:
 _NO_ANSWER: Final = b'{"answer":null,'
 
 
-def _item(answering: Answering, values: object, detail: Detail) -> bytes:
+def _item(answering: Answering, values: object, detail: Detail, user: str | None) -> bytes:
     """Write what became of one request, as `BatchItem` describes it."""
     try:
-        return b'{"answer":%b,"problem":null}' % answering.reply_to_item(values, detail)
+        return b'{"answer":%b,"problem":null}' % answering.reply_to_item(values, detail, user=user)
     except RefusedError as error:
         problem = error.refusal
     except UnsafeError as error:

@@ -1,0 +1,27 @@
+"""What the service is told of feedback: whether it is kept, what of it, and for how long."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from nextcall.feedback.shown import MOST
+
+
+class FeedbackSettings(BaseSettings):
+    """Every setting of feedback; a part of `Settings`."""
+
+    feedback_enabled: bool = Field(
+        default=True, description="whether it may be told what became of a prediction"
+    )
+    feedback_prompts: bool = Field(
+        default=False,
+        description="whether prompts are kept with it, masked; needed to learn from it",
+    )
+    feedback_shown: int = Field(
+        MOST, ge=1, description="predictions that are remembered until it is told"
+    )
+    feedback_seconds: int = Field(3_600, ge=1, description="how long one is remembered")
+    feedback_days: int = Field(90, ge=1, description="days that feedback is kept")
+    predict_trial: str | None = Field(
+        None,
+        description="id of an A/B test of type model or routing in which feedback is recorded",
+    )
