@@ -79,6 +79,8 @@ from nextcall.synth.settings import SimulationSettings
 from nextcall.synth.simulate import simulate
 from nextcall.synth.users import UserHabits
 from nextcall.training.opening import open_index
+from nextcall.training.recipe import Recipe
+from nextcall.training.train import train_ranker
 
 rng = np.random.default_rng(seed)
 
@@ -263,6 +265,23 @@ pd.concat([each.to_frame() for each in gains.values()], keys=gains).droplevel(1)
 ).format("{:.2g}", subset=["pvalue"])
 
 # %% [markdown]
+# ## Adapted, or trained anew?
+#
+# `nextcall feedback train` trains a ranker on the same answers, from nothing: it learns how the
+# features weigh here, but keeps no prompt to compare with. It can be saved and served.
+
+# %%
+trained, _ = train_ranker(index, taught, recipe=Recipe(), seed=seed)
+anew = hits(trained)
+pd.DataFrame(
+    {
+        "base": pd.Series({name: float(np.mean(each)) for name, each in before.items()}),
+        "trained anew": pd.Series({name: float(np.mean(each)) for name, each in anew.items()}),
+        "adapted": pd.Series({name: float(np.mean(each)) for name, each in after.items()}),
+    }
+).style.format("{:.3f}")
+
+# %% [markdown]
 # ## What feedback says online
 #
 # By version of the model, as `nextcall feedback summary` shows it. Beside it the truth: the share
@@ -313,6 +332,7 @@ for name, gain in gains.items():
     result |= {
         f"{key}.base": gain.baseline_mean,
         f"{key}.adapted": gain.mean,
+        f"{key}.trained": float(np.mean(anew[name])),
         f"{key}.difference": gain.difference,
         f"{key}.difference.low": gain.ci_lower,
         f"{key}.difference.high": gain.ci_upper,
@@ -330,6 +350,7 @@ new, other = gains["new users"], gains["other services"]
 Markdown(
     f"After {n:,} answers the adapted ranker puts the right operation first for "
     f"**{new.mean:.2f}** of what new users ask, the base for {new.baseline_mean:.2f}: "
-    f"{new.difference:+.3f} [{new.ci_lower:+.3f}, {new.ci_upper:+.3f}]. Of services that nobody "
+    f"{new.difference:+.3f} [{new.ci_lower:+.3f}, {new.ci_upper:+.3f}]; one trained anew does for "
+    f"{np.mean(anew['new users']):.2f}. Of services that nobody "
     f"told it of it learns {other.difference:+.3f} [{other.ci_lower:+.3f}, {other.ci_upper:+.3f}]."
 )
