@@ -4,8 +4,9 @@
 
 By turns; microseconds of CPU a call, medians of the rounds, and of the ratios within each to
 putting the same value into a dict of as many (``dict``). ``remember`` makes what is remembered and
-leaves it; ``answer`` does so from an answer of the service with three predictions after ten calls,
-``answer, prompt`` masks and keeps its prompt too; ``predict`` is that answer. ``bytes`` is what one
+leaves it; ``answer`` does so from an answer of the service with three predictions, each time that it
+is given; ``asking`` takes of its request, once, what may be remembered of ten calls by path, and
+``asking, prompt`` the masked prompt, too; ``predict`` is that answer. ``bytes`` is what one
 prediction takes while it waits, of that many, without a prompt and with one of 60 characters.
 ``told`` is how many answers a second come to disk in SQLite from 16 threads, and beside it one
 after another. Prints JSON, or writes it to ``--output``.
@@ -34,8 +35,9 @@ from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.shown import Shown, ShownPredictions
 from nextcall.locations import packaged_model
 from nextcall.ranking.model_files import load_ranker
+from nextcall.serve.kept_answer import KeptAnswer
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.safety import Safety
+from nextcall.serve.safety import Noted, Safety
 from nextcall.serve.schemas import HistoryEvent, PredictRequest
 from nextcall.serve.settings import load_settings
 from nextcall.serve.shown_answers import ShownAnswers
@@ -100,7 +102,8 @@ def _ways(folder: Path, calls: int) -> dict[str, tuple[Callable[[], object], int
     request = PredictRequest(
         prompt="make an order for ada@example.com", history=history, max_predictions=3
     )
-    answer = predictor.predict(request)
+    noted = Noted(outcome="passed", families=(), pii=())
+    kept = KeptAnswer.of(predictor.predict(request), noted)
     numbers = count()
     plain: OrderedDict[str, Shown] = OrderedDict()
     shown = ShownPredictions()
@@ -110,8 +113,9 @@ def _ways(folder: Path, calls: int) -> dict[str, tuple[Callable[[], object], int
     return {
         "dict": (lambda: plain.__setitem__(f"{next(numbers)}", one), calls),
         "remember": (lambda: shown.remember(f"{next(numbers)}", _shown(None)), calls),
-        "answer": (lambda: answers.remember(request, answer, "u"), calls),
-        "answer, prompt": (lambda: masked.remember(request, answer, "u"), calls),
+        "asking": (lambda: answers.asking(request), calls),
+        "asking, prompt": (lambda: masked.asking(request), calls),
+        "answer": (lambda: answers.remember(f"{next(numbers)}", kept, "u"), calls),
         "predict": (lambda: predictor.predict(request), max(calls // 20, 1)),
     }
 
