@@ -4,7 +4,7 @@
 
 By turns; microseconds of CPU a call, medians of the rounds, and of the ratios within each to
 putting the same value into a dict of as many (``dict``). ``remember`` makes what is remembered and
-leaves it; ``answer`` does so from an answer of the service with three predictions, each time that it
+leaves it; ``answer`` does so of an answer of the service with three predictions, each time that it
 is given; ``asking`` takes of its request, once, what may be remembered of ten calls by path, and
 ``asking, prompt`` the masked prompt, too; ``predict`` is that answer. ``bytes`` is what one
 prediction takes while it waits, of that many, without a prompt and with one of 60 characters.
