@@ -273,3 +273,11 @@ def test_a_file_of_requests_is_answered_before_anyone_asks(
         assert ask(client, {"prompt": "create a bucket"})[0] == "MISS"
     with pytest.raises(ValueError, match="cache_warm_up must be a file"):
         app_of(predictor, again(settings, cache_warm_up=tmp_path / "none"), None)
+
+
+def test_pages_and_descriptions_are_kept_and_what_tells_of_now_is_not(asking: TestClient) -> None:
+    told = [asking.get("/openapi.json") for _ in range(2)]
+    assert [answer.headers["x-cache"] for answer in told] == ["MISS", "HIT"]
+    assert told[0].json() == told[1].json()
+    for path in ("/health", "/metrics", "/performance/metrics", "/performance/health"):
+        assert [asking.get(path).headers.get("x-cache") for _ in range(2)] == ["BYPASS"] * 2

@@ -17,6 +17,7 @@ from nextcall.serve.door import Door
 from nextcall.serve.errors import add_error_handlers
 from nextcall.serve.front_door import FrontDoor
 from nextcall.serve.gate import Gate
+from nextcall.serve.http_cache import HttpCache
 from nextcall.serve.observer import Observer
 from nextcall.serve.prediction_trial import PredictionTrial
 from nextcall.serve.predictor import Predictor
@@ -43,6 +44,8 @@ from nextcall.serve.shown_answers import ShownAnswers
 from nextcall.trials.trials import Trials
 
 _TITLE = "nextcall"
+_NEVER_KEPT = ("/api/", "/feedback", "/health", "/metrics", "/performance/")
+"""What tells of now: pages and descriptions may be kept for five minutes."""
 _SUMMARY = "Given a prompt and the calls so far, which API call comes next?"
 
 
@@ -150,6 +153,8 @@ def create_app(
     app.include_router(page_routes(_TITLE))
     app.mount(f"/{STATIC}", documentation_assets(), name=STATIC)
     app.mount(f"/{ASSETS}", page_assets(), name=ASSETS)
+    if caches is not None:
+        app.add_middleware(HttpCache, skipped=_NEVER_KEPT)
     app.add_middleware(Shortcut, method="POST", path="/predict", answer=predict_app(answering))
     _add_middleware(app, settings, door, observer)
     add_error_handlers(app)
