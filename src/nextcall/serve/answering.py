@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from nextcall.cache.semantic import Scope
 from nextcall.ranking.cold_start import ColdStartLevel
+from nextcall.resilience.deadline import deadline
 from nextcall.serve.answer_cache import Asked, is_timed, request_key
 from nextcall.serve.answers import Answer, FullAnswer, PerformanceMetrics
 from nextcall.serve.bodies import LARGEST_AT_ONCE, parsed_body
@@ -66,6 +67,8 @@ class Answering:
         Hears of each answer.
     shown : ShownAnswers, optional
         Remembers each answer, for feedback.
+    seconds : float
+        That an answer may take.
     """
 
     def __init__(
@@ -77,9 +80,10 @@ class Answering:
         caches: ServiceCaches | None = None,
         observer: Observer | None = None,
         shown: ShownAnswers | None = None,
+        seconds: float = 30.0,
     ) -> None:
         self.predictor, self.safety, self.observer = predictor, safety, observer
-        self.shown = shown
+        self.shown, self._seconds = shown, seconds
         self._limits = limits
         self._cache = None if caches is None else caches.answers
         self.semantic = None if caches is None else caches.semantic
@@ -98,6 +102,8 @@ class Answering:
         ------
         RefusedError, UnsafeError
             Where it breaks a rule, or the guard refuses it.
+        DeadlineExceededError
+            Where it takes too long.
         """
         begin = time.perf_counter()
         cache, asked = self._cache, self._asked[_ROUTE, detail]
@@ -105,6 +111,13 @@ class Answering:
             kept = cache.at_once(body, asked)
             if kept is not None:
                 return self._again(kept, begin, user)
+        async with deadline(self._seconds):
+            return await self._looked_for(body, detail, user, begin)
+
+    async def _looked_for(
+        self, body: bytes, detail: Detail, user: str | None, begin: float
+    ) -> Reply:
+        cache, asked = self._cache, self._asked[_ROUTE, detail]
         read = partial(self._read, body)
         request = read() if len(body) <= LARGEST_AT_ONCE else await _in_thread(read)
         order = _Order(self, _ROUTE, request, detail, user)
@@ -290,4 +303,4 @@ class _Order:
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    return await anyio.to_thread.run_sync(work)
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)

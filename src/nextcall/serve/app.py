@@ -110,7 +110,13 @@ def create_app(
         prompts = settings.feedback_prompts
         shown = ShownAnswers(feedback.shown, predictor, guarding, prompts=prompts)
     answering = Answering(
-        predictor, guarding, limits, caches=caches, observer=observer, shown=shown
+        predictor,
+        guarding,
+        limits,
+        caches=caches,
+        observer=observer,
+        shown=shown,
+        seconds=settings.prediction_seconds,
     )
     warming = [] if settings.cache_warm_up is None else read_requests(settings.cache_warm_up)
 

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
+from nextcall.resilience.deadline import DeadlineExceededError
 from nextcall.serve.admission import RateLimitedError, too_often
 from nextcall.serve.problems import (
     Problem,
@@ -58,21 +59,24 @@ def add_error_handlers(app: FastAPI) -> None:
     async def gone(_: Request, __: ClientDisconnect) -> Response:
         return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it
 
-    async def unavailable(_: Request, error: Exception) -> Response:
-        _log.error("database out of reach", exc_info=error)
-        refusal = Problem(error="The database cannot be reached; nothing was kept for sure")
-        response = json_response(refusal, status=HTTPStatus.SERVICE_UNAVAILABLE)
-        response.headers["retry-after"] = str(_RETRY_SECONDS)
-        return response
-
-    for kind in (*OUT_OF_REACH, WriterClosedError):
-        app.add_exception_handler(kind, unavailable)
+    for kind in (*OUT_OF_REACH, WriterClosedError, DeadlineExceededError):
+        app.add_exception_handler(kind, _unavailable)
 
     @app.exception_handler(Exception)
     async def failed(_: Request, __: Exception) -> Response:
         # The server logs the traceback; whoever asked learns nothing of the inside.
         refusal = Problem(error="Internal error")
         return json_response(refusal, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    refusal = Problem(error="The answer took too long")
+    if not isinstance(error, DeadlineExceededError):
+        _log.error("database out of reach", exc_info=error)
+        refusal = Problem(error="The database cannot be reached; nothing was kept for sure")
+    response = json_response(refusal, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    response.headers["retry-after"] = str(_RETRY_SECONDS)
+    return response
 
 
 def _methods(request: Request) -> str:

@@ -62,6 +62,9 @@ class Settings(TelemetrySettings, CacheSettings, FeedbackSettings, GuardSettings
     body_seconds: float = Field(
         BODY_SECONDS, gt=0, le=3600, description="seconds that the body of a request may take"
     )
+    prediction_seconds: float = Field(
+        30, gt=0, le=3600, description="seconds that one answer may take; then it is refused"
+    )
     threads: int = Field(4, ge=1, le=64, description="requests that are computed side by side")
 
     @model_validator(mode="after")

@@ -21,14 +21,17 @@ from nextcall.serve.bodies import (
     refused,
     whole_body,
 )
-from nextcall.serve.problems import UNSAFE, RefusedError, UnsafeError
+from nextcall.serve.problems import UNSAFE, Problem, RefusedError, UnsafeError
 
 Detailed = Annotated[
     Detail,
     Query(description="full: scores, features, reasons, timings and all other fields."),
 ]
 _DETAILS: Final = get_args(Detail)
-_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {**BODY_REFUSALS}
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    **BODY_REFUSALS,
+    503: {"model": Problem, "description": "The answer took too long; ask again."},
+}
 _CACHE_HEADER: Final[dict[str, Any]] = {
     "X-Cache": {
         "description": "Whether the answer was kept; not given where none is.",
@@ -144,7 +147,7 @@ def batch_routes(answering: Answering, *, max_batch: int) -> APIRouter:
 
     @router.post(
         "/predict/batch",
-        responses={200: {"model": BatchAnswer}, **_REFUSALS},
+        responses={200: {"model": BatchAnswer}, **BODY_REFUSALS},
         openapi_extra=body_schema(
             {
                 "type": "array",

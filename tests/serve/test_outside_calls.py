@@ -1,0 +1,53 @@
+"""The table of outside calls says what the code does, and the documentation what the table says."""
+
+import inspect
+import time
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from nextcall.access.redis_rates import RedisRates
+from nextcall.cache.redis_tier import RedisTier
+from nextcall.resilience.outside import outside_table
+from nextcall.serve.app import create_app
+from nextcall.serve.outside_calls import OUTSIDE_CALLS
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.settings import Settings
+from nextcall.storage.database import Database
+from nextcall.telemetry import traces
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "service.md"
+
+
+def test_times_are_those_of_the_code() -> None:
+    seconds = {call.name: call.seconds for call in OUTSIDE_CALLS}
+    patience = {
+        "Redis, limits": RedisRates,
+        "Redis, answers": RedisTier,
+        "database, keys": Database,
+        "database, what is kept": Database,
+    }
+    for name, made in patience.items():
+        assert seconds[name] == inspect.signature(made).parameters["patience"].default
+    assert seconds["trace collector"] == traces._TIMEOUT
+    assert {call.tries for call in OUTSIDE_CALLS} == {1}
+
+
+def test_the_documentation_has_the_table() -> None:
+    if not DOCUMENT.exists():
+        pytest.skip("the documentation lies in the project's folder only")
+    assert outside_table(OUTSIDE_CALLS) in DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_an_answer_that_takes_too_long_is_given_up(
+    predictor: Predictor, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(predictor, settings=settings.model_copy(update={"prediction_seconds": 0.05}))
+    with monkeypatch.context() as slow:
+        slow.setattr(Predictor, "predict", lambda *_, **__: time.sleep(1))
+        with TestClient(app) as asking:
+            answer = asking.post("/predict", json={"prompt": "list the queues"})
+    assert answer.status_code == 503
+    assert answer.json() == {"error": "The answer took too long", "details": []}
+    assert int(answer.headers["retry-after"]) > 0
