@@ -6,8 +6,8 @@
 that is kept open, and ranks the same prompts itself (`CallRanker.answer` by the same index), by
 turns. Prompts are titles of the AWS command line's examples, each asked once. ``added`` is the
 median difference of a prompt's two times in milliseconds; ``guard`` of that is what the checks of
-the prompt take here. Megabytes and seconds are of the service: its memory after the last answer, and
-from its start to the first. Prints JSON, or writes it to ``--output``.
+the prompt take here. Megabytes and seconds are of the service: its memory after the last answer,
+and from its start to the first. Prints JSON, or writes it to ``--output``.
 """
 
 import json
@@ -52,21 +52,23 @@ def main() -> None:
     guard = Guard()
     prompts = sorted({query.prompt for query in read_awscli_examples(predictor.index.catalog)})
     rows: list[dict[str, float]] = []
-    with _service(arguments.catalog, arguments.model) as (at, started):
-        with httpx.Client(base_url=at, timeout=60) as asking:
-            for number, prompt in enumerate(prompts[:: len(prompts) // arguments.questions]):
-                row = {
-                    "http": _milliseconds(lambda: _ask(asking, prompt)),  # noqa: B023  # asked now
-                    "rank": _milliseconds(
-                        lambda: predictor.predict(
-                            PredictRequest(prompt=prompt, max_predictions=3)  # noqa: B023
-                        )
-                    ),
-                    "guard": _milliseconds(lambda: guard.detect(prompt)),  # noqa: B023
-                }
-                if number >= 10:
-                    rows.append(row)
-            health = asking.get("/health").json()
+    with (
+        _service(arguments.catalog, arguments.model) as (at, started),
+        httpx.Client(base_url=at, timeout=60) as asking,
+    ):
+        for number, prompt in enumerate(prompts[:: len(prompts) // arguments.questions]):
+            row = {
+                "http": _milliseconds(lambda: _ask(asking, prompt)),  # noqa: B023  # asked now
+                "rank": _milliseconds(
+                    lambda: predictor.predict(
+                        PredictRequest(prompt=prompt, max_predictions=3)  # noqa: B023
+                    )
+                ),
+                "guard": _milliseconds(lambda: guard.detect(prompt)),  # noqa: B023
+            }
+            if number >= 10:
+                rows.append(row)
+        health = asking.get("/health").json()
     medians = {name: round(statistics.median(row[name] for row in rows), 3) for name in rows[0]}
     give(
         {
