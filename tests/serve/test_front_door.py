@@ -185,7 +185,7 @@ def test_who_asks_too_often_is_told_when_to_come_again(house: House) -> None:
     assert found[-1].json()["limits"]["minute"]["remaining"] == 0
     other, _ = house.key(tier="enterprise")
     assert client.post("/predict", headers=other).headers.get("ratelimit") is None
-    anonymous = [client.get("/health").status_code for _ in range(61)]
+    anonymous = [client.get("/").status_code for _ in range(61)]
     assert anonymous == [200] * 60 + [429]
 
 
@@ -201,13 +201,13 @@ def test_failed_authentications_are_limited_and_block_nobody_who_is_known(house:
 def test_a_forwarded_address_counts_from_a_proxy_only(house: House) -> None:
     by_proxy = house.client(peer="10.0.0.1")
     codes = [
-        by_proxy.get("/health", headers={"X-Forwarded-For": f"198.51.100.{n % 2}"}).status_code
+        by_proxy.get("/", headers={"X-Forwarded-For": f"198.51.100.{n % 2}"}).status_code
         for n in range(122)
     ]
     assert codes == [200] * 120 + [429] * 2
     direct = house.client(peer="192.0.2.1")
     codes = [
-        direct.get("/health", headers={"X-Forwarded-For": f"198.51.100.{n}"}).status_code
+        direct.get("/", headers={"X-Forwarded-For": f"198.51.100.{n}"}).status_code
         for n in range(61)
     ]
     assert codes == [200] * 60 + [429]
@@ -297,3 +297,21 @@ def test_there_are_no_websockets(house: House) -> None:
         pass
     with client:  # the lifespan of the application passes
         assert client.get("/health").status_code == 200
+
+
+def test_a_key_may_come_as_a_bearer(house: House) -> None:
+    now = datetime.now(UTC)
+    key, record = create_key(house.database, "watch", role="user", now=now)
+    house.credentials.refresh()
+    client = house.client()
+    bearer = {"Authorization": f"Bearer {key}"}
+    assert client.post("/predict", headers=bearer).json()["name"] == f"key:{record.id}"
+    revoke_key(house.database, record.id, now=now)
+    house.credentials.refresh()
+    assert client.post("/predict", headers=bearer).status_code == 401
+
+
+def test_how_it_is_may_be_asked_without_end(house: House) -> None:
+    client = house.client()
+    assert {client.get("/health").status_code for _ in range(100)} == {200}
+    assert client.get("/").status_code == 200

@@ -63,7 +63,7 @@ def test_a_tenth_beyond_its_limit_misses_that_promise_alone(
     assert missed.name == name
     assert missed.room_share == pytest.approx(-0.1)
     assert level.status == "missed"
-    assert not level.ready
+    assert level.ready == (missed.name == "hit_rate")
 
 
 latencies = st.one_of(
@@ -110,7 +110,8 @@ def test_too_few_requests_say_nothing(window: ServiceWindow) -> None:
             above = target.name == "hit_rate"
             holds = target.value >= target.limit if above else target.value <= target.limit
             assert (target.status == "met") == holds
-    assert level.ready == all(target.status != "missed" for target in level.targets)
+    missed = {target.name for target in level.targets if target.status == "missed"}
+    assert level.ready == (missed <= {"hit_rate"})
 
 
 def test_a_service_that_nobody_asked_is_ready() -> None:
@@ -130,3 +131,9 @@ def test_limits_are_above_nothing(name: str, value: float) -> None:
 def test_shares_are_at_most_one(name: str) -> None:
     with pytest.raises(ValueError, match=rf"^{name} must be above 0 and at most 1, got 1\.1\.$"):
         replace(ServiceLevelTargets(), **{name: 1.1})  # type: ignore[arg-type]  # parametrised
+
+
+def test_new_questions_are_no_reason_to_send_nobody() -> None:
+    level = judge(ServiceWindow(hits=0, misses=100))
+    assert [target.name for target in level.targets if target.status == "missed"] == ["hit_rate"]
+    assert (level.status, level.ready) == ("missed", True)

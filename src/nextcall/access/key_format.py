@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Final
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_PREFIX: Final = "nc_"
+KEY_PREFIX: Final = "nc_"
 _RANDOM: Final = 34  # log2(62^34) = 202 bits
 _CHECK: Final = 6  # 62^6 > 2^32
 
@@ -21,7 +21,7 @@ def new_key() -> str:
     ('nc_', 43, True)
     """
     random = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
-    return f"{_PREFIX}{random}{_check(random)}"
+    return f"{KEY_PREFIX}{random}{_check(random)}"
 
 
 def is_well_formed(text: str) -> bool:
@@ -30,10 +30,10 @@ def is_well_formed(text: str) -> bool:
     Without a database: what scans for leaked keys finds no other words, and a key that was copied
     wrong is told from one that is not known.
     """
-    body = text.removeprefix(_PREFIX)
+    body = text.removeprefix(KEY_PREFIX)
     return (
         len(body) == _RANDOM + _CHECK
-        and len(text) == len(body) + len(_PREFIX)
+        and len(text) == len(body) + len(KEY_PREFIX)
         and all(character in _ALPHABET for character in body)
         and _check(body[:_RANDOM]) == body[_RANDOM:]
     )

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextcall.access.audit_event import AuditEvent, Kind
+from nextcall.access.key_format import KEY_PREFIX
 from nextcall.access.permissions import UNLISTED, methods_of, route_of
 from nextcall.access.principal import CredentialError, CredentialsUnavailableError, Principal
 from nextcall.access.rate_decision import UNLIMITED_DECISION, Decision, rate_headers
@@ -25,15 +26,17 @@ from nextcall.serve.problems import Problem, json_response, method_refusal
 _DEVELOPER: Final = Principal(name="development", role="admin")
 _FAILURES: Final = "/failed-authentication"  # of an endpoint with rates of its own, or the general
 _LONGEST_USER: Final = 256
+_UNLIMITED: Final = frozenset({"/health", "/performance/health"})
+"""Asked every few seconds by whatever starts and stops workers, from one address for many."""
 
 
 class FrontDoor:
     """ASGI middleware: authenticates, authorises, and limits rates; then passes a request on.
 
-    A key comes in ``X-API-Key``, a token in ``Authorization: Bearer``. What is known of who asks is
-    in ``scope["state"]["admission"]``. Failed authentications of an address are limited as its
-    requests are, apart from them; those within the limit, and what a role does not permit, are in
-    the audit log.
+    A key comes in ``X-API-Key``, a token or a key in ``Authorization: Bearer``. What is known of
+    who asks is in ``scope["state"]["admission"]``. Failed authentications of an address are limited
+    as its requests are, apart from them; those within the limit, and what a role does not permit,
+    are in the audit log. Whether the service works may be asked without a limit.
 
     Parameters
     ----------
@@ -100,12 +103,15 @@ class FrontDoor:
             return None
         if scheme.lower() != "bearer":
             raise CredentialError("malformed")
+        token = token.strip()
+        if token.startswith(KEY_PREFIX):  # as those send it who can set no other header
+            return self._door.credentials.check_key(token)
         try:
-            return self._door.tokens.verify(token.strip())
+            return self._door.tokens.verify(token)
         except CredentialError as error:
             if error.reason != "unknown" or self._door.outside is None:
                 raise
-        return await anyio.to_thread.run_sync(self._door.outside.verify, token.strip())
+        return await anyio.to_thread.run_sync(self._door.outside.verify, token)
 
     async def _pass_on(
         self,
@@ -125,7 +131,7 @@ class FrontDoor:
             limiter=door.limiter,
         )
         scope["state"]["admission"] = admission
-        if door.limiter is None:
+        if door.limiter is None or route in _UNLIMITED:
             await self.app(scope, receive, send)
             return
         if principal is None or principal is _DEVELOPER:

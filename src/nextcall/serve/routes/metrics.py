@@ -6,12 +6,14 @@ from typing import Final
 from fastapi import APIRouter, Response
 
 from nextcall.serve.door import Door
+from nextcall.serve.memory import memory_usage_mb
 from nextcall.serve.observer import Observer
 from nextcall.serve.safety import Safety
 from nextcall.telemetry.exposition import CONTENT_TYPE, Reading, exposition
 from nextcall.telemetry.families import Kind
 
 _PREFIX: Final = "nextcall_"
+_MEGABYTE: Final = 1024 * 1024
 
 
 def metrics_routes(
@@ -27,13 +29,22 @@ def metrics_routes(
     )
     def metrics() -> Response:
         """Tell the counters of the service, in Prometheus' text format."""
-        own = [*guard_readings(safety), *([] if door is None else door_readings(door))]
+        own = [*guard_readings(safety), *([] if door is None else door_readings(door)), _memory()]
         if observer is None:
             return Response(exposition(own), media_type=CONTENT_TYPE)
         text = observer.metrics.text([lambda: own, observer.readings])
         return Response(text, media_type=CONTENT_TYPE)
 
     return router
+
+
+def _memory() -> Reading:
+    return Reading(
+        name="process_resident_memory_bytes",
+        kind="gauge",
+        told="Memory that this worker holds.",
+        values={(): (memory_usage_mb() * _MEGABYTE,)},
+    )
 
 
 def door_readings(door: Door) -> Iterator[Reading]:
