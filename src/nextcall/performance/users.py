@@ -1,0 +1,103 @@
+"""Users at once who ask a service over HTTP: what nobody asked before, and what all ask."""
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+import httpx
+
+from nextcall.performance.figures import Figures
+from nextcall.performance.repeating import Budget, repeated
+from nextcall.progress import Progress, silent
+
+USERS: Final = 20
+"""At once, where nothing else is said."""
+
+USER_PARTS: Final = ("users_new", "users_same")
+"""Each prompt is new; all ask the same."""
+
+_ROUTE: Final = "/predict"
+_FAILURES: Final = (httpx.HTTPError,)
+
+
+async def measure_users(
+    client: httpx.AsyncClient,
+    prompts: Iterator[str],
+    *,
+    repeats: int,
+    budget: Budget,
+    users: int = USERS,
+    progress: Progress = silent,
+) -> dict[str, Figures]:
+    """Ask for predictions; an answer that is no success counts as an error.
+
+    Parameters
+    ----------
+    client : httpx.AsyncClient
+        Knows the address, and the key.
+    prompts : iterator of str
+        None of them asked before.
+    repeats : int
+        Requests of each part, of all users together.
+    budget : Budget
+        Its next two shares are used.
+    users : int
+        At once.
+    progress : Progress
+
+    Raises
+    ------
+    ValueError
+        Where a first request is not answered with success.
+    """
+    same = next(prompts)
+    await check(client, same)
+
+    async def ask_new() -> None:
+        await _ask(client, next(prompts))
+
+    async def ask_same() -> None:
+        await _ask(client, same)
+
+    figures = {}
+    for name, call in zip(USER_PARTS, (ask_new, ask_same), strict=True):
+        taken = await repeated(
+            call,
+            repeats,
+            budget,
+            users=users,
+            failures=_FAILURES,
+            description=f"{name}, {users} at once",
+            progress=progress,
+        )
+        figures[name] = Figures.of(taken)
+    return figures
+
+
+async def check(client: httpx.AsyncClient, prompt: str) -> None:
+    """Ask once.
+
+    Raises
+    ------
+    ValueError
+        Where there is no answer, or it is no success.
+    """
+    try:
+        await _ask(client, prompt)
+    except httpx.HTTPStatusError as error:
+        code = error.response.status_code
+        rule = (
+            "key must be one that may predict"
+            if code in {401, 403}
+            else "url must be of a service that predicts"
+        )
+        raise ValueError(f"{rule}, got status {code} from it.") from error
+    except httpx.HTTPError as error:
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"url must be of a service that runs, got none: {reason}.") from error
+
+
+async def _ask(client: httpx.AsyncClient, prompt: str) -> None:
+    body = json.dumps({"prompt": prompt}).encode()
+    answer = await client.post(_ROUTE, content=body, headers={"content-type": "application/json"})
+    answer.raise_for_status()
