@@ -49,7 +49,7 @@ def test_every_reference_of_the_description_leads_somewhere(
     steps = ("assign", "record", "start", "stop", "archive", "analyze", "history")
     of_tests |= {f"{tests}/{{test_id}}/{step}" for step in steps}
     others = {"/predict", "/predict/batch", "/health", "/metrics", "/api/admin/clear-cache"}
-    others |= {"/performance/metrics", "/performance/health"}
+    others |= {f"/performance/{name}" for name in ("metrics", "health", "test", "benchmarks")}
     assert set(description["paths"]) == (others | of_tests | {"/feedback"} if kept else others)
 
 

@@ -131,3 +131,16 @@ def test_where_the_search_fails_all_is_masked(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.undo()
     safety.masked("now it works")
     assert safety.status() == "ok"
+
+
+def test_one_apart_checks_alike_and_tells_nobody() -> None:
+    heard: list[object] = []
+    safety = _safety(on_block=lambda *told: heard.append(told))
+    apart = safety.apart()
+    assert (
+        _refused(apart, ("prompt", _ATTACK)).refusal
+        == _refused(_safety(), ("prompt", _ATTACK)).refusal
+    )
+    assert (apart.snapshot().blocked, safety.snapshot().total, heard) == (1, 0, [])
+    _refused(safety, ("prompt", _ATTACK))
+    assert (apart.snapshot().blocked, safety.snapshot().blocked, len(heard)) == (1, 1, 1)

@@ -82,6 +82,7 @@ def serving(folder: Path, **given: object) -> Iterator[tuple[FastAPI, Stores]]:
     # A test's process is larger than a service, and slower: what is promised is not the question.
     endless = {name: 1e12 for name in PROMISES if name not in {"hit_rate", "error_rate"}}
     given["service_level"] = {**endless, "hit_rate": 1e-9, "error_rate": 1.0}
+    given["performance_seconds"] = 0.05
     settings = load_settings(database_url=url, cache_dir=folder, log_dir=folder / "log", **given)
     operation = describe_operation(operation_id="getUser", method="GET", path="/users/{id}")
     index = open_index(Catalog(name="one", operations=(operation,)), cache=folder)
@@ -99,6 +100,7 @@ def serving(folder: Path, **given: object) -> Iterator[tuple[FastAPI, Stores]]:
             caches=caches,
             observer=observer,
             feedback=kept.feedback,
+            history=kept.history,
         )
         yield app, kept
 

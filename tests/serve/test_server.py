@@ -15,12 +15,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from nextcall.cli.serve import serve
 from nextcall.serve.loading import open_stores
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.schemas import PredictRequest
-from nextcall.serve.server import address, bind, loading_for_good
+from nextcall.serve.server import address, bind, loading_for_good, running
 from nextcall.serve.settings import Settings, load_settings
 
 COMMAND = "from nextcall.cli.main import main; main()"
@@ -274,3 +275,16 @@ def test_an_address_may_be_of_version_6() -> None:
 def test_an_unknown_host_is_told() -> None:
     with pytest.raises(ValueError, match=r"free to listen on, got no\.such\.host\.invalid and 1: "):
         bind("no.such.host.invalid", 1)
+
+
+def test_an_application_that_does_not_start_is_told() -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": f"{scope['type']}.startup.failed", "message": "no"})
+
+    with (
+        bind("127.0.0.1", 0) as listening,
+        pytest.raises(RuntimeError, match=r"^The application ended before it was started\.$"),
+        running(broken, listening),
+    ):
+        pytest.fail("it did not start")

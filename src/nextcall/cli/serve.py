@@ -80,6 +80,7 @@ def serve(
             caches=caches,
             observer=observer,
             feedback=stores.feedback,
+            history=stores.history,
         )
         note(
             f"Serving {predictor.index.catalog.name} ({len(predictor.index):,} operations) at "

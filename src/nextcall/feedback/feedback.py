@@ -45,7 +45,7 @@ class Feedback:
     """
 
     def __init__(self, database: Database, shown: ShownPredictions) -> None:
-        self.shown = shown
+        self.database, self.shown = database, shown
         self._writer: GroupWriter[Told, Given] = GroupWriter(database, write_answers)
 
     def close(self) -> None:

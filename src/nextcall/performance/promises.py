@@ -12,6 +12,9 @@ from nextcall.telemetry.service_level import (
     judge,
 )
 
+USER_PARTS: Final = ("users_new", "users_same")
+"""Over HTTP, as who asks has it: each prompt is new; all ask the same."""
+
 SERVICE: Final = "service"
 """Stands for a part where a promise is about all of it."""
 
@@ -58,9 +61,9 @@ def _judged(
         took = figures.latency()
         if part == "ranking":
             window, names = ServiceWindow(ranking=took), frozenset({"ranking_p95"})
-        elif part in {"prediction", "users_new"}:
+        elif part in {"prediction", *USER_PARTS}:
             window, names = ServiceWindow(prediction=took), _PREDICTION
-        elif part in {"kept", "users_same"}:
+        elif part == "kept":
             window, names = ServiceWindow(cache_hit=took), _HIT
         else:
             continue

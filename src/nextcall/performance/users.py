@@ -7,14 +7,12 @@ from typing import Final
 import httpx
 
 from nextcall.performance.figures import Figures
+from nextcall.performance.promises import USER_PARTS
 from nextcall.performance.repeating import Budget, repeated
 from nextcall.progress import Progress, silent
 
 USERS: Final = 20
 """At once, where nothing else is said."""
-
-USER_PARTS: Final = ("users_new", "users_same")
-"""Each prompt is new; all ask the same."""
 
 _ROUTE: Final = "/predict"
 _FAILURES: Final = (httpx.HTTPError,)

@@ -18,6 +18,15 @@ class Answered(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=(), ser_json_inf_nan="null")
 
 
+class OnlineMetrics(Answered):
+    """What feedback of the last day says of predictions; all versions of the model together."""
+
+    hit_at_1: float | None
+    hit_at_3: float | None
+    mrr: float | None
+    answers: int
+
+
 class Prediction(Answered):
     """One operation that may come next."""
 

@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from nextcall import __version__
 from nextcall.feedback.feedback import Feedback
+from nextcall.performance.history import RunHistory
 from nextcall.serve.answering import Answering
 from nextcall.serve.body_limit import BodyLimit
 from nextcall.serve.caches import ServiceCaches, read_requests
@@ -18,7 +19,9 @@ from nextcall.serve.errors import add_error_handlers
 from nextcall.serve.front_door import FrontDoor
 from nextcall.serve.gate import Gate
 from nextcall.serve.http_cache import HttpCache
+from nextcall.serve.measuring import Measuring
 from nextcall.serve.observer import Observer
+from nextcall.serve.online import OnlineReading
 from nextcall.serve.prediction_trial import PredictionTrial
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import RefusedError, UnsafeError
@@ -34,6 +37,7 @@ from nextcall.serve.routes.pages import (
     page_routes,
 )
 from nextcall.serve.routes.performance import performance_routes
+from nextcall.serve.routes.performance_runs import performance_run_routes
 from nextcall.serve.routes.predictions import batch_routes, predict_app, predict_routes
 from nextcall.serve.routes.trials import sighting_routes, trial_routes
 from nextcall.serve.safety import Safety
@@ -41,6 +45,7 @@ from nextcall.serve.schemas import Limits
 from nextcall.serve.settings import Settings
 from nextcall.serve.shortcut import Shortcut
 from nextcall.serve.shown_answers import ShownAnswers
+from nextcall.serve.suite import ServiceParts
 from nextcall.trials.trials import Trials
 
 _TITLE = "nextcall"
@@ -59,6 +64,7 @@ def create_app(
     caches: ServiceCaches | None = None,
     observer: Observer | None = None,
     feedback: Feedback | None = None,
+    history: RunHistory | None = None,
 ) -> FastAPI:
     """Build the service over one loaded predictor.
 
@@ -82,6 +88,8 @@ def create_app(
     feedback : Feedback, optional
         Takes which predictions were taken; whoever opened it closes it. Without it there is no such
         route, and nothing of an answer is remembered.
+    history : RunHistory, optional
+        Keeps runs of the performance suite; without it they are told once.
 
     Raises
     ------
@@ -151,8 +159,16 @@ def create_app(
     app.include_router(health_routes(predictor, guarding, trials=trials, door=door))
     app.include_router(metrics_routes(door, guarding, observer))
     app.include_router(
-        performance_routes(predictor, observer=observer, caches=caches, targets=settings.targets())
+        performance_routes(
+            predictor,
+            observer=observer,
+            caches=caches,
+            targets=settings.targets(),
+            online=None if feedback is None else OnlineReading(feedback.database),
+        )
     )
+    measuring = Measuring(predictor, guarding, settings, build=app_of_parts)
+    app.include_router(performance_run_routes(measuring, history))
     if trials is not None:
         audit = None if door is None else door.audit
         app.include_router(trial_routes(trials, guarding, audit))
@@ -168,6 +184,11 @@ def create_app(
     limited = door is not None and door.limiter is not None
     app.openapi = lambda: describe(app, limits, needs_key=needs_key, limited=limited)  # type: ignore[method-assign]  # the documented way
     return app
+
+
+def app_of_parts(parts: ServiceParts, settings: Settings) -> FastAPI:
+    """Build an application to be measured: nobody else's numbers change by it."""
+    return create_app(parts.predictor, settings=settings, safety=parts.safety, caches=parts.caches)
 
 
 def _feedback_routes(

@@ -11,6 +11,7 @@ from nextcall.embedding.static_files import EncoderError
 from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.retention import forget_old
 from nextcall.feedback.shown import ShownPredictions
+from nextcall.performance.history import RunHistory
 from nextcall.progress import Progress, silent
 from nextcall.ranking.model_files import ModelError, load_ranker
 from nextcall.serve.door import Door, open_door
@@ -27,12 +28,13 @@ _DAY: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """What a service keeps in its database: A/B tests, who may ask, what became of answers."""
+    """What a service keeps in its database: A/B tests, keys, feedback, runs of the suite."""
 
     trials: Trials
     door: Door
     feedback: Feedback | None
     """None where it is turned off."""
+    history: RunHistory
 
 
 @contextmanager
@@ -53,7 +55,7 @@ def open_stores(settings: Settings) -> Iterator[Stores]:
         feedback = None
         if settings.feedback_enabled:
             feedback = opened.enter_context(_open_feedback(settings, database))
-        yield Stores(trials=trials, door=door, feedback=feedback)
+        yield Stores(trials=trials, door=door, feedback=feedback, history=RunHistory(database))
 
 
 @contextmanager

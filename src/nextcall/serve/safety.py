@@ -1,9 +1,10 @@
 """What stands before and after the predictor: requests checked, answers filtered, both counted."""
 
+import copy
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, Self, TypeVar
 
 from nextcall.catalog.catalog import Catalog
 from nextcall.guard.guard import Guard, Policy, packaged_guard_version
@@ -228,6 +229,16 @@ class Safety:
         """Judge once, so that no request waits for what is loaded first."""
         if self.enabled:
             self._inputs.findings([("prompt", "list everything")], policy="observe")
+
+    def apart(self) -> Self:
+        """Give one that checks alike, but counts by itself and tells nobody: to be measured.
+
+        Checks that fail by themselves are counted here, too.
+        """
+        own = copy.copy(self)
+        own._counts = SafetyCounts()  # noqa: SLF001  # one of this class
+        own._on_block = own._on_count = None  # noqa: SLF001  # as above
+        return own
 
     def snapshot(self) -> SafetySnapshot:
         """Give the counts since the start."""

@@ -3,8 +3,10 @@
 import gc
 import signal
 import socket
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import uvicorn
@@ -53,13 +55,49 @@ def loading_for_good() -> Iterator[None]:
         gc.enable()
 
 
+@contextmanager
+def running(app: ASGIApp, listening: socket.socket) -> Iterator[str]:
+    """Serve in a thread of this process while the block runs; gives the address.
+
+    Raises
+    ------
+    RuntimeError
+        Where the application does not start.
+    """
+    server = uvicorn.Server(_config(app))
+
+    def serve() -> None:
+        with suppress(SystemExit):  # so it ends where it cannot start
+            server.run(sockets=[listening])
+
+    thread = threading.Thread(target=serve, name="server")
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise RuntimeError("The application ended before it was started.")
+            time.sleep(0.01)
+        yield address(listening)
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
 def run(app: ASGIApp, listening: socket.socket) -> None:
     """Serve until a signal ends it; requests that are under way are answered first.
 
     SIGTERM then leaves by `SystemExit`, as SIGINT does by `KeyboardInterrupt`: what the caller
     opened, it closes.
     """
-    config = uvicorn.Config(
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        uvicorn.Server(_config(app)).run(sockets=[listening])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         loop="uvloop",
         http="httptools",
@@ -69,11 +107,6 @@ def run(app: ASGIApp, listening: socket.socket) -> None:
         access_log=False,
         server_header=False,
     )
-    before = signal.signal(signal.SIGTERM, _leave)
-    try:
-        uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _leave(number: int, _: object) -> NoReturn:

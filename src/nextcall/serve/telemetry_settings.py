@@ -75,6 +75,10 @@ class TelemetrySettings(BaseSettings):
         "not named keep their defaults, as docs/telemetry.md lists them",
     )
 
+    performance_seconds: float = Field(
+        5.0, gt=0, le=60, description="seconds that a run of POST /performance/test may take"
+    )
+
     def targets(self) -> ServiceLevelTargets:
         """Give the promises as they are set."""
         limits: Mapping[str, float] = self.service_level

@@ -9,10 +9,11 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from nextcall.cache.stats import CacheStats
-from nextcall.serve.answers import Answered
+from nextcall.serve.answers import Answered, OnlineMetrics
 from nextcall.serve.caches import ServiceCaches
 from nextcall.serve.memory import memory_usage_mb
 from nextcall.serve.observer import Observer
+from nextcall.serve.online import OnlineReading
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import json_response
 from nextcall.telemetry.latency import Latency
@@ -89,7 +90,7 @@ class PerformanceAnswer(Answered):
     provider_availability: dict[str, float] | None = None
     guardrails_metrics: GuardrailsMetrics | None
     cold_start_metrics: ColdStartMetrics | None
-    online: dict[str, float | None] | None = None
+    online: OnlineMetrics | None
     cost: dict[str, float] | None = None
     memory_usage_mb: float
 
@@ -119,6 +120,7 @@ def performance_routes(
     observer: Observer | None,
     caches: ServiceCaches | None,
     targets: ServiceLevelTargets,
+    online: OnlineReading | None = None,
 ) -> APIRouter:
     """Make ``GET /performance/metrics`` and ``GET /performance/health``."""
     router = APIRouter(prefix="/performance", tags=["health"])
@@ -142,6 +144,7 @@ def performance_routes(
             ),
             guardrails_metrics=counted and _guard(counted),
             cold_start_metrics=counted and _cold_start(counted),
+            online=None if online is None else online(),
             memory_usage_mb=memory_usage_mb(),
         )
         return json_response(answer)
