@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nextcall.cli import bench_serve
 from nextcall.cli.console import note, print_table
 
 if TYPE_CHECKING:
@@ -12,14 +13,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Compare what benchmarks measured.",
+    help="Measure a service, and compare what benchmarks measured.",
     rich_markup_mode=None,  # as the whole command line
 )
 
 
-@app.callback()
-def _bench() -> None:
-    """Keep `compare` a verb of its own, though it is the only one."""
+app.command("serve")(bench_serve.serve)
 
 
 @app.command("compare")
