@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,15 @@ def test_performance_has_every_part(asking: TestClient) -> None:
     text = asking.get("/metrics").text
     assert 'http_requests_total{endpoint="/predict",method="POST",status="200"} 1.0' in text
     assert "nextcall_guard_requests_total" in text
+
+
+def test_the_ranker_tells_how_good_it_was(predictor: Predictor, settings: Settings) -> None:
+    assert predictor.card is not None
+    for name in ("validation.ndcg@10", "held_out.ndcg@10"):
+        card = replace(predictor.card, metrics={name: 0.75})
+        own = Predictor(predictor.index, ranker=predictor.ranker, card=card)
+        told = TestClient(create_app(own, settings=settings)).get("/performance/metrics").json()
+        assert told["ml_layer"]["validation_ndcg"] == 0.75
 
 
 def test_without_an_observer_its_numbers_are_null(client: TestClient) -> None:

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from nextcall.cache.stats import CacheStats
+from nextcall.ranking.model_files import ModelCard
 from nextcall.serve.answers import Answered, OnlineMetrics
 from nextcall.serve.caches import ServiceCaches
 from nextcall.serve.memory import memory_usage_mb
@@ -139,7 +140,7 @@ def performance_routes(
             else {name: _cache(one) for name, one in caches.stats().items()},
             ml_layer=MlLayer(
                 is_trained=predictor.ranker is not None,
-                validation_ndcg=None if card is None else card.metrics.get("held_out.ndcg@10"),
+                validation_ndcg=None if card is None else _validated(card),
                 model_version=predictor.model_version,
             ),
             guardrails_metrics=counted and _guard(counted),
@@ -170,6 +171,11 @@ def performance_routes(
         return json_response(answer, status=status)
 
     return router
+
+
+def _validated(card: ModelCard) -> float | None:
+    names = ("validation.ndcg@10", "held_out.ndcg@10")  # of a trained one, of the packaged one
+    return next((card.metrics[name] for name in names if name in card.metrics), None)
 
 
 def _latency(one: Latency) -> EndpointLatency:
