@@ -114,7 +114,8 @@ def test_a_run_changes_no_number_of_the_service(asking: TestClient, observer: Ob
 def test_the_time_that_is_set_bounds_a_run(
     predictor: Predictor, settings: Settings, history: RunHistory
 ) -> None:
-    short = settings.model_copy(update={"performance_seconds": 1e-6})
+    roomy = {"memory_bytes": 1e12}  # a process of tests is larger than a service
+    short = settings.model_copy(update={"performance_seconds": 1e-6, "service_level": roomy})
     with TestClient(create_app(predictor, settings=short, history=history)) as asking:
         run = asking.post("/performance/test").json()
     assert {part["count"] for part in run["parts"].values()} == {1}
