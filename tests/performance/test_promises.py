@@ -20,10 +20,12 @@ def test_each_part_has_the_promises_of_its_kind() -> None:
     expected = {
         (part, name) for part in ("prediction", "users_new", "users_same") for name in of_all
     }
-    expected |= {("kept", "cache_hit_p95"), ("ranking", "ranking_p95"), ("service", "memory")}
+    expected |= {(part, "cache_hit_p95") for part in ("kept", "users_same")}
+    expected |= {("ranking", "ranking_p95"), ("service", "memory")}
     assert set(told) == expected
     assert told["ranking", "ranking_p95"].room == pytest.approx(0.04)
     assert told["kept", "cache_hit_p95"].status == "missed"
+    assert told["users_same", "cache_hit_p95"].status == "missed"
     assert told["kept", "cache_hit_p95"].room_share == pytest.approx(-0.2)
     assert told["service", "memory"].room_share == pytest.approx(0.6)
 

@@ -1,5 +1,7 @@
 """The suite on a real service: what it measures, what it leaves alone, what it refuses."""
 
+import multiprocessing
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -23,9 +25,11 @@ from nextcall.serve.measuring import Measuring
 from nextcall.serve.observer import Observer
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety import Safety
+from nextcall.serve.server import bind
 from nextcall.serve.settings import Settings
 from nextcall.serve.suite import ServiceParts, count_parts, measure_parts
 from nextcall.serve.suite_runs import measure_here, measure_there
+from nextcall.serve.suite_service import service_process
 from nextcall.storage.database import Database
 from nextcall.storage.migrations import migrate
 from nextcall.telemetry.service_level import ServiceLevelTargets
@@ -182,7 +186,37 @@ def test_a_service_that_is_started_for_it_is_measured_over_http(
     assert list(run.parts) == [*PARTS, *USERS]
     assert {(one.count, one.errors) for one in run.parts.values()} == {(3, 0)}
     assert run.model_version == predictor.model_version
+    (memory,) = (one.target for one in run.promises if one.part == "service")
+    assert memory.value > 1e8
     assert abs((run.at - datetime.now(UTC)).total_seconds()) < 600
+
+
+def test_a_service_that_cannot_start_is_told(settings: Settings, tmp_path: Path) -> None:
+    nowhere = settings.model_copy(update={"catalog": tmp_path / "none.parquet"})
+    with (
+        bind("127.0.0.1", 0) as listening,
+        service_process(nowhere, listening) as service,
+        pytest.raises(RuntimeError, match=r"^The service ended before it was started\.$"),
+    ):
+        service.wait()
+
+
+def test_a_service_that_does_not_answer_is_told(settings: Settings) -> None:
+    with (
+        bind("127.0.0.1", 0) as listening,
+        service_process(settings, listening) as service,
+        pytest.raises(RuntimeError, match=r"^The service did not answer within 0\.01 seconds\.$"),
+    ):
+        service.wait(0.01)
+
+
+def test_the_memory_of_a_started_service_is_that_of_its_process(settings: Settings) -> None:
+    with bind("127.0.0.1", 0) as listening, service_process(settings, listening) as service:
+        service.wait()
+        (child,) = multiprocessing.active_children()
+        status = Path(f"/proc/{child.pid}/status").read_text()
+        (resident,) = re.findall(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
+        assert service.memory_bytes() == pytest.approx(int(resident) * 1024, rel=0.05)
 
 
 def test_a_service_that_runs_is_measured_by_its_address(

@@ -61,8 +61,10 @@ def _judged(
         took = figures.latency()
         if part == "ranking":
             window, names = ServiceWindow(ranking=took), frozenset({"ranking_p95"})
-        elif part in {"prediction", *USER_PARTS}:
+        elif part in {"prediction", "users_new"}:
             window, names = ServiceWindow(prediction=took), _PREDICTION
+        elif part == "users_same":  # a prediction that a cache has
+            window, names = ServiceWindow(prediction=took, cache_hit=took), _PREDICTION | _HIT
         elif part == "kept":
             window, names = ServiceWindow(cache_hit=took), _HIT
         else:

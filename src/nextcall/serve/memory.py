@@ -18,10 +18,14 @@ def memory_usage_mb(statm: Path = _STATM) -> float:
     >>> memory_usage_mb() > 1
     True
     """
+    return round(memory_bytes(statm) / _MEGABYTE, 1)
+
+
+def memory_bytes(statm: Path = _STATM) -> float:
+    """Give the same in bytes."""
     try:
         pages = int(statm.read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
         highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-        return round(highest * unit / _MEGABYTE, 1)
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / _MEGABYTE, 1)
+        return highest * (1 if sys.platform == "darwin" else 1024)  # bytes there, KiB elsewhere
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -24,7 +24,7 @@ from nextcall.progress import Progress, silent
 from nextcall.ranking.candidates import retrieve
 from nextcall.serve.answering import Answering
 from nextcall.serve.caches import ServiceCaches
-from nextcall.serve.memory import memory_usage_mb
+from nextcall.serve.memory import memory_bytes
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import RefusedError, UnsafeError
 from nextcall.serve.safety import Safety
@@ -38,7 +38,6 @@ Connect = Callable[[], AbstractAsyncContextManager[httpx.AsyncClient]]
 REPEATS: Final = 100
 """Calls of each part, where nothing else is said."""
 
-_MEGABYTE: Final = 1024 * 1024
 _ROUTE: Final = "/predict"
 _REFUSALS: Final = (RefusedError, UnsafeError)
 
@@ -172,6 +171,7 @@ async def run_suite(
     source: Source,
     repeats: int = REPEATS,
     seconds: float | None = None,
+    memory: Callable[[], float | None] = memory_bytes,
     progress: Progress = silent,
 ) -> PerformanceRun:
     """Measure all parts of a service, then users at once.
@@ -192,6 +192,9 @@ async def run_suite(
         Calls of each part; at least 1.
     seconds : float, optional
         For all parts together, each of which is called at least once.
+    memory : callable
+        Tells the bytes of the service's process at the end, None where they are not known. It is
+        asked where `parts` are given.
     progress : Progress
 
     Raises
@@ -211,7 +214,6 @@ async def run_suite(
         figures |= await measure_users(
             client, prompts, repeats=repeats, budget=budget, progress=progress
         )
-    memory = None if parts is None else memory_usage_mb() * _MEGABYTE
     return PerformanceRun(
         at=datetime.now(UTC),
         source=source,
@@ -219,5 +221,5 @@ async def run_suite(
         model_version=None if parts is None else parts.predictor.model_version,
         users=min(USERS, repeats),
         parts=figures,
-        promises=judged_parts(figures, targets, memory_bytes=memory),
+        promises=judged_parts(figures, targets, memory_bytes=None if parts is None else memory()),
     )

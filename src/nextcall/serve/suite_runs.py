@@ -1,6 +1,7 @@
 """The performance suite on a service that is started for it, or on one that runs elsewhere."""
 
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from urllib.parse import urlsplit
 
 import anyio
@@ -10,13 +11,11 @@ import numpy as np
 from nextcall.performance.run import PerformanceRun
 from nextcall.performance.users import USERS
 from nextcall.progress import Progress, silent
-from nextcall.serve.app import app_of_parts
 from nextcall.serve.loading import load_predictor
-from nextcall.serve.measuring import measured_app
-from nextcall.serve.safety import Safety
-from nextcall.serve.server import bind, loading_for_good, running
+from nextcall.serve.server import bind, loading_for_good
 from nextcall.serve.settings import Settings
-from nextcall.serve.suite import REPEATS, ServiceParts, run_suite
+from nextcall.serve.suite import REPEATS, Connect, run_suite
+from nextcall.serve.suite_service import parts_of, service_process
 from nextcall.telemetry.service_level import ServiceLevelTargets
 
 _TIMEOUT = 30.0  # seconds: the longest that is promised
@@ -29,9 +28,9 @@ def measure_here(
     repeats: int = REPEATS,
     progress: Progress = silent,
 ) -> PerformanceRun:
-    """Load a service, measure its parts, and serve it on a free port for its users.
+    """Load a service and measure its parts; another process serves the same for its users.
 
-    Clients and service share this process, and so one interpreter: a service of its own is faster.
+    So clients and service share no interpreter, and the memory that is told is the service's.
 
     Parameters
     ----------
@@ -47,16 +46,29 @@ def measure_here(
     ------
     CatalogError, OSError
         Where the catalogue cannot be read.
+    RuntimeError
+        Where the service does not start.
     """
     with bind("127.0.0.1", 0) as listening:
         with loading_for_good():
             predictor = load_predictor(settings, progress=progress)
             predictor.warm()
-            most = predictor.max_history
-            safety = Safety(settings, predictor.index.catalog, max_history=most)
-        own, served = (ServiceParts.of(predictor, safety, settings) for _ in range(2))
-        with running(measured_app(served, settings, app_of_parts), listening) as url:
-            return _run(own, url, None, settings.targets(), rng, repeats, progress)
+            parts = parts_of(predictor, settings)
+        with service_process(settings, listening) as service:
+            service.wait()
+            connect = _connecting(service.url, proxies=False)
+            suite = partial(
+                run_suite,
+                parts,
+                connect,
+                targets=settings.targets(),
+                rng=rng,
+                source="cli",
+                repeats=repeats,
+                memory=service.memory_bytes,
+                progress=progress,
+            )
+            return anyio.run(suite)
 
 
 def measure_there(
@@ -89,7 +101,18 @@ def measure_there(
     ValueError
         Where `url` is none, or nobody answers there with success.
     """
-    return _run(None, _checked(url), key, targets, rng, repeats, progress)
+    connect = _connecting(_checked(url), key=key)
+    suite = partial(
+        run_suite,
+        None,
+        connect,
+        targets=targets,
+        rng=rng,
+        source="cli",
+        repeats=repeats,
+        progress=progress,
+    )
+    return anyio.run(suite)
 
 
 def _checked(url: str) -> str:
@@ -103,35 +126,14 @@ def _checked(url: str) -> str:
     return url
 
 
-def _run(
-    parts: ServiceParts | None,
-    url: str,
-    key: str | None,
-    targets: ServiceLevelTargets,
-    rng: np.random.Generator,
-    repeats: int,
-    progress: Progress,
-) -> PerformanceRun:
-    headers = {} if key is None else {"X-API-Key": key}
-
+def _connecting(url: str, *, key: str | None = None, proxies: bool = True) -> Connect:
     def connect() -> AbstractAsyncContextManager[httpx.AsyncClient]:
         return httpx.AsyncClient(
             base_url=url,
-            headers=headers,
+            headers={} if key is None else {"X-API-Key": key},
             timeout=_TIMEOUT,
             limits=httpx.Limits(max_connections=USERS),
-            trust_env=parts is None,  # no proxy stands before a service of this process
+            trust_env=proxies,
         )
 
-    async def main() -> PerformanceRun:
-        return await run_suite(
-            parts,
-            connect,
-            targets=targets,
-            rng=rng,
-            source="cli",
-            repeats=repeats,
-            progress=progress,
-        )
-
-    return anyio.run(main)
+    return connect

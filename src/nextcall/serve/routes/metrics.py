@@ -6,14 +6,13 @@ from typing import Final
 from fastapi import APIRouter, Response
 
 from nextcall.serve.door import Door
-from nextcall.serve.memory import memory_usage_mb
+from nextcall.serve.memory import memory_bytes
 from nextcall.serve.observer import Observer
 from nextcall.serve.safety import Safety
 from nextcall.telemetry.exposition import CONTENT_TYPE, Reading, exposition
 from nextcall.telemetry.families import Kind
 
 _PREFIX: Final = "nextcall_"
-_MEGABYTE: Final = 1024 * 1024
 
 
 def metrics_routes(
@@ -43,7 +42,7 @@ def _memory() -> Reading:
         name="process_resident_memory_bytes",
         kind="gauge",
         told="Memory that this worker holds.",
-        values={(): (memory_usage_mb() * _MEGABYTE,)},
+        values={(): (memory_bytes(),)},
     )
 
 

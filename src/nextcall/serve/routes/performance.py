@@ -12,7 +12,7 @@ from nextcall.cache.stats import CacheStats
 from nextcall.ranking.model_files import ModelCard
 from nextcall.serve.answers import Answered, OnlineMetrics
 from nextcall.serve.caches import ServiceCaches
-from nextcall.serve.memory import memory_usage_mb
+from nextcall.serve.memory import memory_bytes, memory_usage_mb
 from nextcall.serve.observer import Observer
 from nextcall.serve.online import OnlineReading
 from nextcall.serve.predictor import Predictor
@@ -21,7 +21,6 @@ from nextcall.telemetry.latency import Latency
 from nextcall.telemetry.performance import STAGES, Performance, performance_of, service_window
 from nextcall.telemetry.service_level import ServiceLevelTargets, TargetLevel, judge
 
-_MEGABYTE = 1024 * 1024
 _PREDICTION = "POST /predict"
 _MILLISECONDS = 1000.0
 _WINDOW_SECONDS = 300.0
@@ -160,9 +159,7 @@ def performance_routes(
     def health() -> Response:
         """Hold the last five minutes against what was promised; 503 where that is missed."""
         told = {} if observer is None else observer.latencies.told()
-        window = service_window(
-            told, prediction=_PREDICTION, memory_bytes=memory_usage_mb() * _MEGABYTE
-        )
+        window = service_window(told, prediction=_PREDICTION, memory_bytes=memory_bytes())
         level = judge(window, targets)
         answer = ServiceLevelAnswer(
             status=level.status, ready=level.ready, targets=[_promise(one) for one in level.targets]
