@@ -1,12 +1,13 @@
 """The performance suite on a service that is started for it, or on one that runs elsewhere."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from urllib.parse import urlsplit
 
-import anyio
 import httpx
 import numpy as np
+from anyio.from_thread import start_blocking_portal
 
 from nextcall.performance.run import PerformanceRun
 from nextcall.performance.users import USERS
@@ -68,7 +69,7 @@ def measure_here(
                 memory=service.memory_bytes,
                 progress=progress,
             )
-            return anyio.run(suite)
+            return _run(suite)
 
 
 def measure_there(
@@ -112,7 +113,7 @@ def measure_there(
         repeats=repeats,
         progress=progress,
     )
-    return anyio.run(suite)
+    return _run(suite)
 
 
 def _checked(url: str) -> str:
@@ -124,6 +125,11 @@ def _checked(url: str) -> str:
     if not known:
         raise ValueError(f"url must be such as http://127.0.0.1:8000, got {url[:100]!r}.")
     return url
+
+
+def _run(suite: Callable[[], Awaitable[PerformanceRun]]) -> PerformanceRun:
+    with start_blocking_portal() as portal:  # a loop of its own: a notebook has one already
+        return portal.call(suite)
 
 
 def _connecting(url: str, *, key: str | None = None, proxies: bool = True) -> Connect:
