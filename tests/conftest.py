@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -212,13 +213,35 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    with Database(url, patience=10.0) as opened:
+    with Database(url, patience=60.0) as opened:  # a disk may have other work
         yield opened
 
 
+@pytest.fixture
+def start_script() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Give what runs a script of Python in a process, which ends with the test in any case."""
+    with ExitStack() as started:
+
+        def start(script: str, *arguments: str, asked: bool = False) -> "subprocess.Popen[str]":
+            process = subprocess.Popen(
+                [sys.executable, "-c", script, *arguments],
+                stdin=subprocess.PIPE if asked else None,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            started.enter_context(process)
+            started.callback(process.kill)
+            return process
+
+        yield start
+
+
 @pytest.fixture(scope="session")
-def start_redis() -> Callable[[Path], "subprocess.Popen[bytes]"]:
-    """Give what starts a server on a socket and waits until it answers."""
+def start_redis() -> Iterator[Callable[[Path], "subprocess.Popen[bytes]"]]:
+    """Give what starts a server on a socket and waits until it answers.
+
+    A test ends its own; one that failed before it could leaves no server to the next.
+    """
     program = os.environ.get("NEXTCALL_TEST_REDIS_SERVER") or shutil.which("redis-server")
     if program is None:
         pytest.skip(
@@ -229,18 +252,21 @@ def start_redis() -> Callable[[Path], "subprocess.Popen[bytes]"]:
     def start(socket: Path) -> "subprocess.Popen[bytes]":
         options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
         process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-        client, end = Redis(unix_socket_path=str(socket)), time.monotonic() + 10
-        while True:
-            try:
-                client.ping()
-            except RedisError:
-                assert time.monotonic() < end
-                time.sleep(0.02)
-            else:
-                client.close()
-                return process
+        started.enter_context(process)
+        started.callback(process.kill)
+        with Redis(unix_socket_path=str(socket)) as client:
+            end = time.monotonic() + 60
+            while True:
+                try:
+                    client.ping()
+                except RedisError:
+                    assert time.monotonic() < end
+                    time.sleep(0.02)
+                else:
+                    return process
 
-    return start
+    with ExitStack() as started:
+        yield start
 
 
 @pytest.fixture(scope="session")
@@ -258,7 +284,7 @@ def redis_server(
     process = start_redis(redis_socket)
     yield f"unix://{redis_socket}"
     process.kill()
-    process.wait(10)
+    process.wait(60)
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import io
 import json
 import random
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
@@ -321,21 +320,17 @@ with ThreadPoolExecutor(8) as pool:
 """
 
 
-def test_nothing_acknowledged_is_lost_when_writers_are_killed(migrated: Database, url: str) -> None:
+def test_nothing_acknowledged_is_lost_when_writers_are_killed(
+    migrated: Database, url: str, start_script: Callable[..., "subprocess.Popen[str]"]
+) -> None:
     acknowledged = dict[int, str]()
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, url, name], stdout=subprocess.PIPE, text=True
-        )
-        for name in ("a", "b")
-    ]
+    writers = [start_script(WRITER, url, name) for name in ("a", "b")]
     for writer, n in zip(writers, (60, 40), strict=True):
         assert writer.stdout is not None
         whole = "".join(writer.stdout.readline() for _ in range(n))
         writer.kill()
         whole += writer.stdout.read()
-        writer.stdout.close()
-        writer.wait(10)
+        writer.wait(60)
         for line in whole.split("\n")[:-1]:
             number, action = line.split(" ", 1)
             assert int(number) not in acknowledged

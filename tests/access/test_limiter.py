@@ -99,7 +99,7 @@ def test_redis_stops_and_starts_again(
 ) -> None:
     socket = tmp_path_factory.mktemp("r") / "s"
     now = [0.0]
-    shared = RedisRates(f"unix://{socket}", patience=2)
+    shared = RedisRates(f"unix://{socket}", patience=30)
     rates = FallbackRates(shared, MemoryRates(), clock=lambda: now[0])
     limiter = Limiter(rates)
 
@@ -109,7 +109,7 @@ def test_redis_stops_and_starts_again(
     process = start_redis(socket)
     assert states() == (True, False)
     process.kill()
-    process.wait(10)
+    process.wait(60)
     assert states() == (True, True)
     socket.unlink(missing_ok=True)
     process = start_redis(socket)
@@ -119,4 +119,4 @@ def test_redis_stops_and_starts_again(
         assert states() == (True, False)  # the script is not known there any more
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)

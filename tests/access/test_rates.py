@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -278,17 +277,27 @@ def test_threads_never_exceed(made: Made) -> None:
     assert run_all(lambda: allowed(store, DEFAULT, 50), 4) == 60
 
 
-def test_two_workers_and_one_redis_never_exceed(redis_url: str) -> None:
+def test_two_workers_and_one_redis_never_exceed(
+    redis_url: str, start_script: Callable[..., "subprocess.Popen[str]"]
+) -> None:
     script = (
         "import sys\n"
         "from nextcall.access.limiter import Limiter\n"
         "from nextcall.access.redis_rates import RedisRates\n"
         "limiter = Limiter(RedisRates(sys.argv[1], patience=10))\n"
         "takes = (limiter.take('a', endpoint='/predict').allowed for _ in range(100))\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
         "print(sum(takes))\n"
     )
-    command = [sys.executable, "-c", script, redis_url]
-    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    workers = [start_script(script, redis_url, asked=True) for _ in range(2)]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("\n")
+        worker.stdin.flush()
     found = [int(worker.communicate(timeout=60)[0]) for worker in workers]
     assert sum(found) == 60  # of the server's own clock, within a minute
 
@@ -338,12 +347,17 @@ def test_a_connection_is_used_again_unless_it_is_another_process_s(
             return len([one for one in client.client_list() if one["name"] != "asking"])
 
         client.client_setname("asking")
+        client.client_kill_filter(_type="normal", skipme=True)  # that no test before left one
         others = connections()
         assert allowed(store, DEFAULT, 30) == 30
         assert connections() == others + 1
         child = os.fork()
         if child == 0:  # it ends here, whatever happens
-            os._exit(allowed(store, DEFAULT, 20))
+            found = 255
+            try:
+                found = allowed(store, DEFAULT, 20)
+            finally:
+                os._exit(found)
         assert allowed(store, DEFAULT, 5) == 5
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 20
         monkeypatch.setattr(redis_rates, "getpid", lambda: -1)  # as the child saw it

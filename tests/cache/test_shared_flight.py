@@ -2,7 +2,6 @@
 
 import asyncio
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from tests.cache.conftest import Clock, MakeTiers
 from nextcall.cache.computing import MISSING
 from nextcall.cache.shared_flight import ComputingTiers, SharedFailureError
 
+StartScript = Callable[..., "subprocess.Popen[str]"]  # of the tests' conftest.py
 SOON = 60.0  # seconds after which a test hangs
 
 WORKER = """
@@ -70,10 +70,8 @@ client.close()
 """
 
 
-def test_processes_compute_each_key_once(redis_url: str) -> None:
-    processes = [
-        subprocess.Popen([sys.executable, "-c", WORKER, redis_url, "ask", "30"]) for _ in range(3)
-    ]
+def test_processes_compute_each_key_once(redis_url: str, start_script: StartScript) -> None:
+    processes = [start_script(WORKER, redis_url, "ask", "300") for _ in range(3)]
     with Redis.from_url(redis_url) as client:
         wait_for(lambda: client.get("ready") == b"3")
         client.set("go", 1)
@@ -85,9 +83,9 @@ def test_processes_compute_each_key_once(redis_url: str) -> None:
 
 
 def test_a_process_that_is_killed_holds_nobody_for_longer_than_its_lock(
-    redis_url: str, make_tiers: MakeTiers
+    redis_url: str, make_tiers: MakeTiers, start_script: StartScript
 ) -> None:
-    process = subprocess.Popen([sys.executable, "-c", WORKER, redis_url, "hang", "1"])
+    process = start_script(WORKER, redis_url, "hang", "1")
     with Redis.from_url(redis_url) as client:
         wait_for(lambda: client.get("holds") == b"1")
         process.kill()

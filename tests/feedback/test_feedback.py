@@ -2,7 +2,7 @@
 
 import asyncio
 import subprocess
-import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -180,18 +180,18 @@ def test_threads_share_commits(
 
 
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed(
-    feedback: Feedback, database: Database, url: str
+    feedback: Feedback,
+    database: Database,
+    url: str,
+    start_script: Callable[..., "subprocess.Popen[str]"],
 ) -> None:
     assert len(feedback.shown) == 0  # migrated
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, url], stdout=subprocess.PIPE, text=True
-    )
+    process = start_script(KILLED, url)
     assert process.stdout is not None
     told = [int(process.stdout.readline()) for _ in range(100)]
     process.kill()
     rest = process.stdout.read().split("\n")[:-1]  # a line that was cut short is none
-    process.stdout.close()
-    process.wait(10)
+    process.wait(60)
     kept = rows(database, ANSWER)
     assert {f"p{each}" for each in (*told, *map(int, rest))} <= {
         each["prediction_id"] for each in kept

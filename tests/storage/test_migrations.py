@@ -1,7 +1,7 @@
 """A database is brought up to date once, whole or not at all, by however many at once."""
 
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -114,7 +114,9 @@ def test_what_revisions_made_is_compared_with_declared_tables(
     assert any("size" in each for each in differences(database, more))
 
 
-def test_several_processes_may_migrate_at_once(url: str, folder: Path) -> None:
+def test_several_processes_may_migrate_at_once(
+    url: str, folder: Path, start_script: Callable[..., "subprocess.Popen[str]"]
+) -> None:
     (folder / "second.py").write_text(SECOND)
     script = (
         "import sys\n"
@@ -124,9 +126,8 @@ def test_several_processes_may_migrate_at_once(url: str, folder: Path) -> None:
         "with Database(sys.argv[1]) as database:\n"
         "    migrate(database, revisions=Path(sys.argv[2]))\n"
     )
-    command = [sys.executable, "-c", script, url, str(folder)]
-    processes = [subprocess.Popen(command) for _ in range(2)]
-    assert [process.wait(60) for process in processes] == [0, 0]
+    processes = [start_script(script, url, str(folder)) for _ in range(2)]
+    assert [process.wait(120) for process in processes] == [0, 0]
     with Database(url) as database:
         assert revision_of(database) == "second"
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,18 +51,12 @@ def lines(folder: Path) -> list[str]:
     return [line for text in texts for line in text.splitlines() if line]
 
 
-def test_many_processes_lose_cut_and_repeat_no_line(tmp_path: Path) -> None:
+def test_many_processes_lose_cut_and_repeat_no_line(
+    tmp_path: Path, start_script: Callable[..., "subprocess.Popen[str]"]
+) -> None:
     path = tmp_path / "log.jsonl"
     names = [f"writer {number}" for number in range(3)]
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path), name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for name in names
-    ]
+    writers = [start_script(WRITER, str(path), name, asked=True) for name in names]
     for writer in writers:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"

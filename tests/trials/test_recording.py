@@ -2,7 +2,7 @@
 
 import asyncio
 import subprocess
-import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
@@ -25,6 +25,8 @@ from nextcall.trials.recording import MOST_METRICS, sums_of
 from nextcall.trials.sighting import Recorded
 from nextcall.trials.tables import ARM, EVENT, EXPOSURE, TRIAL, UNIT_TOTAL
 from nextcall.trials.trials import Trials
+
+StartScript = Callable[..., "subprocess.Popen[str]"]  # of the tests' conftest.py
 
 PROGRAM = """
 import sys
@@ -267,31 +269,25 @@ def test_tasks_assign_and_record_too(trials: Trials, database: Database, test_id
 
 
 def test_two_processes_lose_nothing(
-    trials: Trials, database: Database, test_id: str, url: str
+    trials: Trials, database: Database, test_id: str, url: str, start_script: StartScript
 ) -> None:
     assert trials.get(test_id).status == "running"
-    running = [
-        subprocess.Popen([sys.executable, "-c", PROGRAM, url, test_id, start])
-        for start in ("0", "5")
-    ]
-    assert [each.wait(60) for each in running] == [0, 0]
+    running = [start_script(PROGRAM, url, test_id, start) for start in ("0", "5")]
+    assert [each.wait(120) for each in running] == [0, 0]
     assert sum(each.events for each in sums(database).values()) == 20
     assert sum(each.units for each in sums(database).values()) == 15
     assert sum(units(database).values()) == 15
 
 
 def test_what_was_acknowledged_outlives_the_process_and_is_not_counted_twice(
-    trials: Trials, database: Database, test_id: str, url: str
+    trials: Trials, database: Database, test_id: str, url: str, start_script: StartScript
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, url, test_id], stdout=subprocess.PIPE, text=True
-    )
+    process = start_script(KILLED, url, test_id)
     assert process.stdout is not None
     told = [int(process.stdout.readline()) for _ in range(100)]
     process.kill()
     rest = process.stdout.read().split("\n")[:-1]  # a line that was cut short is none
-    process.stdout.close()
-    process.wait(10)
+    process.wait(60)
     acknowledged = {*told, *map(int, rest)}
     with database.reading() as connection:
         kept = {int(each) for each in connection.scalars(select(EVENT.c.event_id))}
