@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -126,7 +127,8 @@ def test_sqlite_waits_for_the_disk(tmp_path: Path) -> None:
                     for name in ("journal_mode", "synchronous", "foreign_keys")
                 }
             assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
-    assert sqlite3.connect(tmp_path / "a.db").execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as plain:
+        assert plain.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_lock_is_waited_for_and_then_given_up(tmp_path: Path) -> None:
@@ -145,14 +147,14 @@ def test_a_lock_is_waited_for_and_then_given_up(tmp_path: Path) -> None:
                 TABLES.create_all(connection)
                 connection.execute(insert(UNIT).values(id=1, name="a"))
                 held.set()
-                release.wait(10)
+                release.wait(60)
 
         thread = threading.Thread(target=hold)
         thread.start()
-        held.wait(10)
+        assert held.wait(60)
         timer = threading.Timer(0.05, release.set)
         timer.start()
-        with Database(url, patience=30) as patient, patient.writing() as connection:
+        with Database(url, patience=60) as patient, patient.writing() as connection:
             connection.execute(insert(UNIT).values(id=2, name="b"))
         thread.join()
         timer.join()

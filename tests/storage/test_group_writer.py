@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ TABLES = MetaData()
 KEPT = Table("kept", TABLES, Column("id", Integer, primary_key=True))
 
 Write = Callable[[Connection, Sequence[int]], list[Any]]
+SOON = 60.0  # seconds after which a test hangs
 
 
 def keep(connection: Connection, items: Sequence[int]) -> list[Any]:
@@ -53,13 +53,13 @@ class Gate:
     def __call__(self, connection: Connection, items: Sequence[int]) -> list[Any]:
         self.groups.append(list(items))
         self.begun.set()
-        if not self.opened.wait(10):
+        if not self.opened.wait(SOON):
             self.opened.set()  # a test that has failed ends at once
         return self.write(connection, items)
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + SOON
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.001)
@@ -89,11 +89,11 @@ def test_what_gathers_during_a_commit_shares_the_next(
     gate = Gate()
     with GroupWriter(database, gate, largest=6) as writer:
         first = pool.submit(writer.write, 0)
-        gate.begun.wait(10)
+        assert gate.begun.wait(SOON)
         others = [pool.submit(writer.write, item) for item in range(1, 11)]
         wait_until(lambda: len(writer._queue) == 10)
         gate.opened.set()
-        assert [each.result(10) for each in (first, *others)] == [2 * n for n in range(11)]
+        assert [each.result(SOON) for each in (first, *others)] == [2 * n for n in range(11)]
     assert [len(group) for group in gate.groups] == [1, 6, 4]
 
 
@@ -104,7 +104,7 @@ def test_callers_who_come_again_share_the_next_commit_with_those_who_waited(
 
     def write(connection: Connection, items: Sequence[int]) -> list[Any]:
         groups.append(sorted(items))
-        assert allowed.acquire(timeout=10)
+        assert allowed.acquire(timeout=SOON)
         return keep(connection, items)
 
     def write_twice(item: int) -> None:
@@ -117,13 +117,13 @@ def test_callers_who_come_again_share_the_next_commit_with_those_who_waited(
         callers = [pool.submit(write_twice, item) for item in (1, 2)]
         wait_until(lambda: len(writer._queue) == 2)
         allowed.release()
-        alone.result(10)
+        alone.result(SOON)
         wait_until(lambda: len(groups) == 2)  # who was alone is not waited for
         callers += [pool.submit(writer.write, item) for item in (3, 4)]
         wait_until(lambda: len(writer._queue) == 2)
         allowed.release(2)
         for each in callers:
-            each.result(10)  # a rest ends with the last that it waits for
+            each.result(SOON)  # a rest ends with the last that it waits for
     assert groups == [[0], [1, 2], [3, 4, 11, 12]]
 
 
@@ -131,11 +131,11 @@ def test_a_rest_ends_when_its_time_is_up(database: Database, pool: ThreadPoolExe
     gate = Gate()
     with GroupWriter(database, gate, rest=0.05) as writer:
         first = pool.submit(writer.write, 0)
-        gate.begun.wait(10)
+        assert gate.begun.wait(SOON)
         others = [pool.submit(writer.write, item) for item in (1, 2)]
         wait_until(lambda: len(writer._queue) == 2)
         gate.opened.set()
-        assert [each.result(10) for each in (first, *others)] == [0, 2, 4]
+        assert [each.result(SOON) for each in (first, *others)] == [0, 2, 4]
         assert writer.write(3) == 6
     assert gate.groups[2:] == [[3]]
 
@@ -156,19 +156,19 @@ def test_tasks_and_threads_share_a_commit(database: Database, pool: ThreadPoolEx
     gate = Gate()
 
     async def main(writer: GroupWriter[int, int]) -> list[int]:
+        first = pool.submit(writer.write, 10)
+        assert await asyncio.to_thread(gate.begun.wait, SOON)
         tasks = [asyncio.create_task(writer.write_async(item)) for item in range(5)]
-        await asyncio.sleep(0)
         others = [pool.submit(writer.write, item) for item in range(5, 10)]
-        await asyncio.to_thread(gate.begun.wait, 10)
-        await asyncio.to_thread(wait_until, lambda: len(writer._queue) + len(gate.groups[0]) == 10)
+        await asyncio.to_thread(wait_until, lambda: len(writer._queue) == 10)
         gate.opened.set()
         found = await asyncio.gather(*tasks)
-        return found + [each.result(10) for each in others]
+        return found + [each.result(SOON) for each in (*others, first)]
 
     with GroupWriter(database, gate) as writer:
-        assert asyncio.run(main(writer)) == [2 * n for n in range(10)]
-    assert len(gate.groups) == 2
-    assert kept(database) == set(range(10))
+        assert asyncio.run(main(writer)) == [2 * n for n in range(11)]
+    assert [sorted(group) for group in gate.groups] == [[10], list(range(10))]
+    assert kept(database) == set(range(11))
 
 
 @pytest.mark.parametrize("n_bad", [1, 3, 16])
@@ -182,16 +182,16 @@ def test_an_error_reaches_only_those_it_concerns(
     gate = Gate()
     with GroupWriter(database, gate) as writer:
         first = pool.submit(writer.write, 100)
-        gate.begun.wait(10)
+        assert gate.begun.wait(SOON)
         others = [pool.submit(writer.write, item) for item in range(16)]
         wait_until(lambda: len(writer._queue) == 16)
         gate.opened.set()
-        assert first.result(10) == 200
+        assert first.result(SOON) == 200
         for item, each in enumerate(others):
             if item in bad:
-                assert isinstance(each.exception(10), IntegrityError)
+                assert isinstance(each.exception(SOON), IntegrityError)
             else:
-                assert each.result(10) == 2 * item
+                assert each.result(SOON) == 2 * item
     assert kept(database) == {*range(16), 100}
     # Halving takes few commits where few fail.
     assert len(gate.groups) - 1 <= 1 + 2 * n_bad * 4
@@ -212,9 +212,9 @@ def test_an_answer_that_is_an_error_undoes_nothing(
         found = [pool.submit(writer.write, item) for item in range(10)]
         for item, each in enumerate(found):
             if item % 2:
-                assert each.result(10) == item
+                assert each.result(SOON) == item
             else:
-                assert str(each.exception(10)) == str(item)
+                assert str(each.exception(SOON)) == str(item)
     assert sum(map(len, gate.groups)) == 10  # nothing was tried twice
     assert kept(database) == {1, 3, 5, 7, 9}
 
@@ -233,13 +233,13 @@ def test_what_no_item_is_at_fault_for_reaches_all_and_the_writer_goes_on(
     gate = Gate(write)
     with GroupWriter(database, gate) as writer:
         first = pool.submit(writer.write, 0)
-        gate.begun.wait(10)
+        assert gate.begun.wait(SOON)
         others = [pool.submit(writer.write, item) for item in range(1, 9)]
         wait_until(lambda: len(writer._queue) == 8)
         failing.set()
         gate.opened.set()
         for each in (first, *others):
-            assert isinstance(each.exception(10), OperationalError)
+            assert isinstance(each.exception(SOON), OperationalError)
         assert [len(group) for group in gate.groups] == [1, 8]
         failing.clear()
         assert writer.write(5) == 10
@@ -289,7 +289,7 @@ def test_who_finds_no_room_waits_or_is_told(database: Database, pool: ThreadPool
     gate = Gate()
     with GroupWriter(database, gate, waiting=2, largest=2) as writer:
         found = [pool.submit(writer.write, 0)]
-        gate.begun.wait(10)
+        assert gate.begun.wait(SOON)
         found += [pool.submit(writer.write, item) for item in (1, 2)]
         wait_until(lambda: len(writer._queue) == 2)
         with pytest.raises(WriterBusyError, match=r"2 items wait already"):
@@ -307,7 +307,7 @@ def test_who_finds_no_room_waits_or_is_told(database: Database, pool: ThreadPool
             return [task.result() for task in tasks[1:]]
 
         assert asyncio.run(more()) == [2 * item for item in range(10, 20)]
-        assert [each.result(10) for each in found] == [2 * item for item in range(9)]
+        assert [each.result(SOON) for each in found] == [2 * item for item in range(9)]
     assert max(map(len, gate.groups)) == 2
     assert kept(database) == set(range(20)) - {9}
 
@@ -347,25 +347,27 @@ def test_closing_writes_what_waits_and_takes_no_more(
     gate = Gate()
     writer = GroupWriter(database, gate, waiting=3)
     found = [pool.submit(writer.write, 0)]
-    gate.begun.wait(10)
+    assert gate.begun.wait(SOON)
     found += [pool.submit(writer.write, item) for item in (1, 2, 3)]
     wait_until(lambda: len(writer._queue) == 3)
     late = pool.submit(writer.write, 4)  # waits for room
     late_task = pool.submit(asyncio.run, writer.write_async(5))
     wait_until(lambda: len(writer._tasks) == 1)
     closing = [pool.submit(writer.close) for _ in range(2)]
-    assert isinstance(late.exception(10), WriterClosedError)
-    assert isinstance(late_task.exception(10), WriterClosedError)
+    assert isinstance(late.exception(SOON), WriterClosedError)
+    assert isinstance(late_task.exception(SOON), WriterClosedError)
     gate.opened.set()
     for each in closing:
-        each.result(10)
-    assert [each.result(10) for each in found] == [0, 2, 4, 6]
+        each.result(SOON)
+    assert [each.result(SOON) for each in found] == [0, 2, 4, 6]
     with pytest.raises(WriterClosedError, match=r"^the writer is closed\.$"):
         writer.write(6)
     assert kept(database) == {0, 1, 2, 3}
 
 
-def test_what_was_acknowledged_outlives_the_process(database: Database, url: str) -> None:
+def test_what_was_acknowledged_outlives_the_process(
+    database: Database, url: str, start_script: Callable[..., "subprocess.Popen[str]"]
+) -> None:
     """It is killed while it writes; every number that it printed is kept."""
     script = (
         "import os, sys\n"
@@ -383,15 +385,12 @@ def test_what_was_acknowledged_outlives_the_process(database: Database, url: str
         "with ThreadPoolExecutor(8) as pool:\n"
         "    list(pool.map(write, range(100_000)))\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, url], stdout=subprocess.PIPE, text=True
-    )
+    process = start_script(script, url)
     assert process.stdout is not None
     acknowledged = [int(process.stdout.readline()) for _ in range(200)]
     process.kill()
     rest = process.stdout.read().split("\n")[:-1]  # a line that was cut short is none
-    process.stdout.close()
-    process.wait(10)
+    process.wait(SOON)
     assert {*acknowledged, *map(int, rest)} <= kept(database)
 
 
