@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -39,6 +39,7 @@ from nextcall.training.opening import open_index
 
 SERVICES = ("s3", "sns", "sqs")
 SEED = 0
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 @contextmanager
@@ -240,6 +241,18 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         yield open_one
     # The browser itself tells of each answer that is no success, and of a service that is away.
     assert [each for each in said if each and not each.startswith("Failed to load resource")] == []
+
+
+@pytest.fixture(scope="session")
+def stop_time() -> Callable[[Page], None]:
+    """Give what stops the clock of a page: then it goes on only where a test lets it."""
+
+    def stop(page: Page) -> None:
+        page.goto("about:blank")  # what the page has begun goes by the clock of before
+        page.clock.install(time=NOON)
+        page.clock.pause_at(NOON + timedelta(seconds=1))
+
+    return stop
 
 
 def _elsewhere(url: str, at: str) -> str:

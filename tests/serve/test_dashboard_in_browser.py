@@ -1,7 +1,7 @@
 """The dashboard in a real Chromium, before a real service."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import httpx
@@ -10,6 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 DASH: Final = "\N{EN DASH}"
 OpenPage = Callable[..., Page]
+StopTime = Callable[[Page], None]
 Service = Any  # of conftest.py
 
 
@@ -21,25 +22,39 @@ def tile(page: Page, name: str) -> str:
     )
 
 
+class Polled:
+    """Tells metrics of 100 more requests each time; that they are shown says how often it was."""
+
+    def __init__(self, page: Page, told: Any, *, left: Sequence[str] = ()) -> None:
+        self.page, self.told, self.left, self.times = page, told, left, 0
+        page.route("**/performance/metrics", self.tell)
+
+    def tell(self, route: Route) -> None:
+        self.times += 1
+        endpoint = self.told["endpoints"]["POST /predict"] | {
+            "count": 1200 + 100 * self.times,
+            "errors": 3 + 5 * self.times,
+        }
+        endpoints = {**self.told["endpoints"], "POST /predict": endpoint}
+        left = self.left[min(self.times, len(self.left)) - 1] if self.left else None
+        headers = {} if left is None else {"RateLimit": left}
+        route.fulfill(json={**self.told, "endpoints": endpoints}, headers=headers)
+
+    def comes(self, times: int) -> None:
+        expect(self.page.locator("#endpoints")).to_contain_text(f"{1200 + 100 * times:,}")
+
+
 def test_the_dashboard_shows_what_is_told_and_dashes(
-    service: Service, open_page: OpenPage, told_metrics: Any
+    service: Service, open_page: OpenPage, stop_time: StopTime, told_metrics: Any
 ) -> None:
     page = open_page(f"{service.at}dashboard")
-    page.clock.install()
-    polled: list[int] = []
-
-    def tell(route: Route) -> None:
-        polled.append(1)
-        endpoint = {**told_metrics["endpoints"]["POST /predict"], "count": 1200 + 100 * len(polled)}
-        endpoint["errors"] = 3 + 5 * len(polled)
-        endpoints = {**told_metrics["endpoints"], "POST /predict": endpoint}
-        route.fulfill(json={**told_metrics, "endpoints": endpoints})
-
-    page.route("**/performance/metrics", tell)
-    page.reload()
+    stop_time(page)
+    polled = Polled(page, told_metrics)
+    page.goto(f"{service.at}dashboard")
     for number in (1, 2, 3):
-        expect(page.locator("#endpoints")).to_contain_text(f"{1200 + 100 * number:,}")
+        polled.comes(number)
         page.clock.run_for(2_000)
+    polled.comes(4)
     for name, value in (
         ("Requests a second", "9.0"),
         ("Median", "11.3 ms"),
@@ -65,12 +80,10 @@ def test_the_dashboard_shows_what_is_told_and_dashes(
     page.get_by_label("Endpoint", exact=True).select_option("GET /health")
     assert "0.80 ms" in tile(page, "Median")
     page.get_by_role("button", name="Pause").click()
-    page.clock.run_for(1_000)
-    before = len(polled)
     page.clock.run_for(10_000)
-    assert len(polled) == before
+    assert polled.times == 4
     page.get_by_role("button", name="Go on").click()
-    expect(page.locator("#endpoints")).to_contain_text(f"{1200 + 100 * (before + 1):,}")
+    polled.comes(5)
 
 
 @pytest.mark.parametrize(
@@ -88,28 +101,21 @@ def test_the_dashboard_bears_that_little_is_told(
 
 
 def test_the_dashboard_does_not_use_up_its_limits(
-    service: Service, open_page: OpenPage, told_metrics: Any
+    service: Service, open_page: OpenPage, stop_time: StopTime, told_metrics: Any
 ) -> None:
     page = open_page(f"{service.at}dashboard")
-    page.clock.install()
+    stop_time(page)
     left = ['"minute";r=59;t=1, "hour";r=10;t=600', '"minute";r=59;t=1, "hour";r=999;t=4']
-    polled: list[int] = []
-
-    def tell(route: Route) -> None:
-        headers = {"RateLimit": left[min(1, len(polled))]}
-        route.fulfill(json=told_metrics, headers=headers)
-        polled.append(1)
-
-    page.route("**/performance/metrics", tell)
-    page.reload()
-    expect(page.locator("#endpoints")).to_contain_text("POST /predict")
+    polled = Polled(page, told_metrics, left=left)
+    page.goto(f"{service.at}dashboard")
+    polled.comes(1)
     page.clock.run_for(115_000)  # twice the 60 seconds after which one more is allowed: 120
-    assert len(polled) == 1
-    with page.expect_response("**/performance/metrics"):
-        page.clock.run_for(10_000)
-    with page.expect_response("**/performance/metrics"):
-        page.clock.run_for(3_000)
-    assert len(polled) == 3
+    assert polled.times == 1
+    page.clock.run_for(10_000)
+    polled.comes(2)
+    page.clock.run_for(3_000)
+    polled.comes(3)
+    assert polled.times == 3
 
 
 def test_the_dashboard_without_metrics_shows_health(service: Service, open_page: OpenPage) -> None:

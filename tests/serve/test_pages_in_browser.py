@@ -23,6 +23,7 @@ COLOURS: Final = Path(__file__).parents[1] / "data" / "colours_of_texts.js"
 DASH: Final = "\N{EN DASH}"
 Scheme = Literal["light", "dark"]
 OpenPage = Callable[..., Page]
+StopTime = Callable[[Page], None]
 Service = Any  # of conftest.py
 Serving = Callable[..., Any]
 
@@ -182,10 +183,11 @@ def test_what_cannot_be_answered_is_told_in_words(service: Service, open_page: O
 
 
 def test_a_service_that_cannot_answer_now_is_asked_again(
-    service: Service, open_page: OpenPage
+    service: Service, open_page: OpenPage, stop_time: StopTime
 ) -> None:
     page = open_page(service.at)
-    page.clock.install()
+    stop_time(page)
+    page.goto(service.at)
     refusal = json.dumps({"error": "The database cannot be reached", "details": []})
     headers = {"Retry-After": "7", "Content-Type": "application/json"}
     page.route(
@@ -292,11 +294,12 @@ def test_a_key_is_asked_for_and_kept_by_the_tab_alone(
 
 
 def test_who_asks_too_often_is_told_when_there_is_room(
-    production: tuple[Service, dict[str, str]], open_page: OpenPage
+    production: tuple[Service, dict[str, str]], open_page: OpenPage, stop_time: StopTime
 ) -> None:
     service, keys = production
     page = open_page(service.at)
-    page.clock.install()
+    stop_time(page)
+    page.goto(service.at)
     page.evaluate("(key) => sessionStorage.setItem('nextcall.key', key)", keys["user"])
     for number in range(4):
         ask(page, f"list the queues, {number}")
@@ -313,13 +316,17 @@ def test_who_asks_too_often_is_told_when_there_is_room(
 
 
 def test_a_question_outlives_the_service(
-    predictor: Predictor, settings: Settings, serving: Serving, open_page: OpenPage
+    predictor: Predictor,
+    settings: Settings,
+    serving: Serving,
+    open_page: OpenPage,
+    stop_time: StopTime,
 ) -> None:
     with serving(create_app(predictor, settings=settings)) as service:
         page = open_page(service.at)
         board = open_page(f"{service.at}dashboard")
-        board.clock.install()
-        board.reload()
+        stop_time(board)
+        board.goto(f"{service.at}dashboard")
         expect(board.locator("#served")).to_contain_text("Answers")
         service.stop()
         board.clock.run_for(2_000)
