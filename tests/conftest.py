@@ -22,7 +22,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest  # after the environment
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from numba.core.dispatcher import Dispatcher
 from redis import Redis
 from redis.exceptions import RedisError
@@ -40,8 +40,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # HYPOTHESIS_PROFILE=explore looks for new examples; a run of the checks repeats the last one.
-settings.register_profile("check", deadline=None, derandomize=True, database=None)
-settings.register_profile("explore", deadline=None, max_examples=1000)
+# Whether examples are made quickly is a matter of what else the machine does.
+QUICK = [HealthCheck.too_slow]
+settings.register_profile(
+    "check", deadline=None, derandomize=True, database=None, suppress_health_check=QUICK
+)
+settings.register_profile("explore", deadline=None, max_examples=1000, suppress_health_check=QUICK)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "check"))
 
 
@@ -184,7 +188,7 @@ def postgres() -> Iterator[str]:
     path = os.pathsep.join([os.environ["PATH"], *map(str, reversed(versions))])
     if (initdb := shutil.which("initdb", path=path)) is None:
         pytest.skip("NEXTCALL_TEST_POSTGRES_URL names no server, and PostgreSQL is not installed")
-    with TemporaryDirectory(prefix="postgres-") as folder:
+    with TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
         server = PostgresServer(Path(initdb).resolve().parent, Path(folder))
         server.start()
         try:

@@ -60,8 +60,12 @@ def test_many_processes_lose_cut_and_repeat_no_line(
     for writer in writers:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
+    for writer in writers:  # all at once
+        assert writer.stdin is not None
+        writer.stdin.write("\n")
+        writer.stdin.flush()
     for writer in writers:
-        writer.communicate("\n")
+        writer.communicate()
         assert writer.returncode == 0
     found = Counter((name, number) for name, number, _ in map(json.loads, lines(tmp_path)))
     assert found == Counter((name, number) for name in names for number in range(3000))
