@@ -242,10 +242,10 @@ def test_of_many_threads_one_tries() -> None:
 
     def work(number: int) -> None:
         tried.append(number)
-        leave.wait(10)
+        leave.wait(60)
 
     def call(number: int) -> None:
-        begin.wait(10)
+        begin.wait(60)
         try:
             breaker.call(lambda: work(number))
         except BreakerOpenError as error:
@@ -257,7 +257,7 @@ def test_of_many_threads_one_tries() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert (len(tried), refused) == (1, 19 * [0.0])
     assert breaker.state == "closed"
 
@@ -341,14 +341,14 @@ def test_a_side_has_one_breaker_whoever_asks() -> None:
     found = list[Breaker]()
 
     def ask() -> None:
-        begin.wait(10)
+        begin.wait(60)
         found.append(breakers["redis"])
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(found) == 8
     assert len({id(each) for each in found}) == 1
     with pytest.raises(TimeoutError):

@@ -62,7 +62,7 @@ def test_by_default_five_batches_of_a_hundred_are_done_at_once(simulate: Simulat
     def work(numbers: Sequence[int]) -> Sequence[int]:
         sizes.append(len(numbers))
         if numbers[0] < 500:
-            met.wait(10)  # so five run at the same time
+            met.wait(60)  # so five run at the same time
         return numbers
 
     assert len(bulk(range(1050), work).answers) == 1050
@@ -84,7 +84,7 @@ def test_no_more_than_so_many_run_at_once() -> None:
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
-        begin.wait(10)
+        begin.wait(60)
         with lock:
             running[0] -= 1
         return numbers
@@ -185,7 +185,7 @@ def test_who_interrupts_waits_for_no_batch_that_has_not_begun(
 
     def work(numbers: Sequence[int]) -> Sequence[int]:
         begun.append(numbers[0])
-        leave.wait(10)
+        leave.wait(60)
         return numbers
 
     def interrupted(
