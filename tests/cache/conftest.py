@@ -33,7 +33,7 @@ def make_tiers(clock: Clock) -> Iterator[MakeTiers]:
     made: list[Tiers[object]] = []
 
     def make(url: str, *, category: str = "query", **options: float) -> Tiers[object]:
-        shared = RedisTier(url, category=category, **{"patience": 10.0, **options})  # type: ignore[arg-type]
+        shared = RedisTier(url, category=category, **{"patience": 60.0, **options})  # type: ignore[arg-type]
         memory = Cache[object](ttl=1000, entries=100, clock=clock)
         made.append(Tiers(memory, shared, codec=JsonCodec(), clock=clock))
         return made[-1]

@@ -11,7 +11,7 @@ from nextcall.cache.cache import Cache
 from nextcall.cache.computing import ComputingCache
 from nextcall.cache.single_flight import SingleFlight
 
-SOON = 30.0  # seconds after which a test hangs
+SOON = 60.0  # seconds after which a test hangs
 
 
 class Held:
