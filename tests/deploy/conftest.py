@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,6 @@ def panels() -> list[Any]:
 @pytest.fixture
 def start() -> Iterator[Any]:
     """Give what runs the image's start script here; what it started is ended."""
-    begun: list[subprocess.Popen[str]] = []
 
     def run(variables: dict[str, str], *words: str) -> subprocess.Popen[str]:
         inherited = {k: v for k, v in os.environ.items() if not re.match("NEXTCALL_", k)}
@@ -74,11 +74,17 @@ def start() -> Iterator[Any]:
             stderr=subprocess.PIPE,
             text=True,
         )
-        begun.append(process)
+        begun.enter_context(process)
+        begun.callback(end, process)
         return process
 
-    yield run
-    for process in begun:
+    def end(process: "subprocess.Popen[str]") -> None:
         if process.poll() is None:
             process.terminate()
-            process.communicate(timeout=30)
+            try:
+                process.communicate(timeout=60)
+            finally:
+                process.kill()
+
+    with ExitStack() as begun:
+        yield run

@@ -25,7 +25,7 @@ def variables(tmp_path: Path) -> dict[str, str]:
 
 
 def said(process: "Popen[str]") -> list[str]:
-    out, error = process.communicate(timeout=30)
+    out, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (0, "")
     return out.splitlines()
 
