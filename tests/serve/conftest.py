@@ -162,7 +162,7 @@ class Service:
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(30)
+        self._thread.join(60)
 
 
 @contextmanager
@@ -211,9 +211,9 @@ def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("chromium is not installed (Debian's package of that name)")
-    expect.set_options(timeout=20_000)  # milliseconds: a machine may have other work
+    expect.set_options(timeout=60_000)  # milliseconds: a machine may have other work
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program)
+        opened = playwright.chromium.launch(executable_path=program, timeout=120_000)
         yield opened
         opened.close()
 
@@ -231,7 +231,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
             context = browser.new_context(color_scheme=scheme, viewport=size)
             opened.callback(context.close)
             page = context.new_page()
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(60_000)
             page.on("pageerror", lambda error: said.append(f"{error}"))
             page.on("console", lambda told: said.append(told.text))
             page.on("request", lambda asked: said.append(_elsewhere(asked.url, at)))

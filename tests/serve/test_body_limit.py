@@ -24,6 +24,9 @@ from nextcall.serve.settings import load_settings
 MOST = 2048
 
 
+HASTY = 0.05  # seconds, where somebody is to be late
+
+
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body_limit, "_LINGER_SECONDS", 0.01)
@@ -101,7 +104,7 @@ class Sender:
     async def send(self, message: MutableMapping[str, Any]) -> None:
         self.answered.append(message)
 
-    def ask(self, *, most: int = 10, seconds: float = 0.05, stated: bytes = b"") -> str:
+    def ask(self, *, most: int = 10, seconds: float = 60, stated: bytes = b"") -> str:
         """Give the status, and what is said of the connection."""
         app = FastAPI()
         add_error_handlers(app)
@@ -125,7 +128,7 @@ class Sender:
 
 def test_a_body_that_does_not_end_in_time_is_refused_and_the_connection_closed() -> None:
     sender = Sender(b"[", b"1")
-    assert sender.ask() == "408 close"
+    assert sender.ask(seconds=HASTY) == "408 close"
     assert json.loads(sender.answered[1]["body"]) == {
         "error": "Request body is too slow",
         "details": [{"field": "body", "rule": "Should come within 0.05 seconds", "got": "2 bytes"}],
@@ -150,7 +153,7 @@ def test_time_runs_for_the_whole_body_not_for_each_piece() -> None:
             await asyncio.sleep(0.02)
             return {"type": "http.request", "body": b"", "more_body": True}
 
-    assert Dripping().ask() == "408 close"
+    assert Dripping().ask(seconds=HASTY) == "408 close"
 
 
 def test_a_body_that_comes_in_time_has_no_more_to_fear() -> None:
@@ -197,7 +200,7 @@ def test_a_fault_of_the_connection_is_told_to_who_reads() -> None:
                 raise ClientDisconnect from cancelled
             raise AssertionError
 
-    assert Broken().ask() == "400 open"
+    assert Broken().ask(seconds=HASTY) == "400 open"
 
 
 LENGTH: list[tuple[bytes, bytes]] = [(b"content-length", b"6")]

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from nextcall.cache.layers import LAYERS
+from nextcall.cache.redis_tier import RedisTier
 from nextcall.serve.app import create_app
 from nextcall.serve.caches import (
     Category,
@@ -199,7 +200,12 @@ def test_workers_share_answers_and_forget_them_together(
     predictor: Predictor,
     settings: Settings,
     start_redis: Callable[[Path], "subprocess.Popen[bytes]"],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A machine may have other work; who asks a Redis that is gone is told so at once.
+    options = RedisTier.__init__.__kwdefaults__
+    assert options is not None
+    monkeypatch.setitem(options, "patience", 60.0)
     with TemporaryDirectory(prefix="nextcall-redis-") as folder:
         socket = Path(folder, "s")
         process = start_redis(socket)
