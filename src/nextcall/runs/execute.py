@@ -19,6 +19,7 @@ from nextcall.progress import Progress
 from nextcall.runs.notebook import NotebookError, read_notebook
 
 _ENGINE = "nextcall"
+_STARTUP_SECONDS = 300  # a machine may have other work
 
 
 class _Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
@@ -37,7 +38,11 @@ class _Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
         from ipykernel.kernelspec import make_ipkernel_cmd  # noqa: PLC0415  # only to run
 
         client = PapermillNotebookClient(
-            nb_man, kernel_name=kernel_name, timeout=None, on_cell_executed=on_cell_executed
+            nb_man,
+            kernel_name=kernel_name,
+            timeout=None,
+            startup_timeout=_STARTUP_SECONDS,
+            on_cell_executed=on_cell_executed,
         )
         manager = client.create_kernel_manager()
         manager.kernel_spec.argv = make_ipkernel_cmd(python_arguments=["-Xfrozen_modules=off"])
