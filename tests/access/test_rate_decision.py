@@ -1,12 +1,12 @@
 """A client that reads structured fields, as the IETF's draft says, finds what was decided."""
 
 import re
+from itertools import permutations
 
 from nextcall.access.memory_rates import MemoryRates
 from nextcall.access.rate_decision import (
     UNLIMITED_DECISION,
     Decision,
-    WindowState,
     rate_headers,
     rate_refusal,
     retry_seconds,
@@ -82,14 +82,14 @@ def test_the_older_headers_say_the_same() -> None:
 
 
 def test_the_tightest_window_has_the_least_left_and_of_equals_takes_longest() -> None:
-    minute, hour, day = (
-        WindowState(60, 60, 3, 9.0),
-        WindowState(3600, 1000, 1, 99.0),
-        WindowState(86_400, 10_000, 1, 999.0),
-    )
-    for windows in ((minute, hour, day), (day, hour, minute), (hour, day, minute)):
-        headers = dict(rate_headers(Decision(None, 0.0, windows), now=0.0))
-        assert headers[b"x-ratelimit-limit"] == b"10000"
+    rule = RatePolicy().rule("/predict")
+    assert rule is not None
+    for states in permutations([(3, 9.0), (1, 99.0), (1, 999.0)]):
+        remaining, reset_after = zip(*states, strict=True)
+        headers = dict(rate_headers(Decision(None, 0.0, rule, remaining, reset_after), now=0.0))
+        tightest = rule.windows[reset_after.index(999.0)]
+        assert headers[b"x-ratelimit-limit"] == b"%d" % tightest.limit
+        assert headers[b"x-ratelimit-remaining"] == b"1"
         assert headers[b"x-ratelimit-reset"] == b"999"
 
 

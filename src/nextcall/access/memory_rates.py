@@ -4,55 +4,36 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from typing import TypeAlias
 
-from nextcall.access.rate_decision import Decision, Reason, WindowState
+from nextcall.access.rate_decision import Decision, Reason
 from nextcall.access.rate_rules import EXACT_ENTRIES, MINUTE, RateRule
 
 _SECOND = 1_000_000_000
 _STRIKES_WITHIN = MINUTE * _SECOND
 
-
-class _Log:
-    """What one window counts."""
-
-    __slots__ = ("entries", "start", "used")
-
-    def __init__(self) -> None:
-        self.entries: deque[tuple[int, int]] = deque()  # moments, in nanoseconds, and costs
-        self.used = 0  # the sum of the costs
-        self.start = 0  # of the last slot
-
-    def forget(self, edge: int) -> None:
-        """Let go of what lies at `edge` or before."""
-        entries = self.entries
-        while entries and entries[0][0] <= edge:
-            self.used -= entries.popleft()[1]
-
-    def add(self, now: int, cost: int, slot: int) -> None:
-        """Count a cost with the last slot, where that is young enough."""
-        if now - self.start < slot:
-            cost += self.entries.pop()[1]
-        else:
-            self.start = now
-        self.entries.append((now, cost))
-
-    def leaves(self, amount: int) -> int | None:
-        """Moment of what must leave for `amount` to be free; none where there is not so much."""
-        for moment, cost in self.entries:
-            amount -= cost
-            if amount <= 0:
-                return moment
-        return None
+_Log: TypeAlias = deque[tuple[int, int, int]]
+"""What a window counts: of each entry the last moment, the cost and the first moment."""
 
 
 class _State:
     """What is known of one identifier."""
 
-    __slots__ = ("blocked_until", "forget_at", "full_at", "logs", "seconds", "strikes", "struck_at")
+    __slots__ = (
+        "blocked_until",
+        "forget_at",
+        "full_at",
+        "logs",
+        "seconds",
+        "strikes",
+        "struck_at",
+        "used",
+    )
 
     def __init__(self, rule: RateRule) -> None:
         self.seconds = rule.seconds
-        self.logs = [_Log() for _ in rule.seconds]
+        self.logs: list[_Log] = [deque() for _ in rule.seconds]
+        self.used = [0] * len(rule.seconds)  # the sum of the costs of each
         self.full_at = 0  # when the bucket is full again
         self.blocked_until = self.strikes = self.struck_at = self.forget_at = 0
 
@@ -129,63 +110,73 @@ class MemoryRates:
 
 
 def _take(state: _State, rule: RateRule, cost: int, now: int) -> Decision:
-    reason: Reason | None = None
-    wait = full_at = 0
-    for log, (span, limit, _) in zip(state.logs, rule.nanoseconds, strict=True):
-        entries = log.entries
-        if entries and entries[0][0] <= now - span:
-            log.forget(now - span)
-        over = log.used + cost - limit
-        if over > 0:
-            leaves = log.leaves(over)
-            wait, reason = max(wait, span if leaves is None else leaves + span - now), "window"
+    """Count a cost in each window, where all have room for it."""
+    windows, logs, used, full = rule.nanoseconds, state.logs, state.used, False
+    for place, (span, limit, _) in enumerate(windows):
+        log = logs[place]
+        while log and log[0][0] <= now - span:
+            used[place] -= log.popleft()[1]
+        if used[place] + cost > limit:
+            full = True
+    full_at = early = 0
     if rule.burst is not None:
         refill = round(rule.refill_seconds * _SECOND)
         full_at = max(state.full_at, now) + cost * refill
         early = full_at - rule.burst * refill - now
-        if early > 0:
-            wait, reason = max(wait, early), reason or "burst"
-    if reason is not None or state.blocked_until > now:
-        reason, wait = _refuse(state, rule, now, reason, wait)
-        cost = 0
-    else:
-        state.full_at = full_at
-        state.forget_at = max(state.forget_at, now + rule.nanoseconds[-1][0])
-    return Decision(reason, wait / _SECOND, _counted(state, rule, cost, now))
+    if full or early > 0 or state.blocked_until > now:
+        return _refused(state, rule, cost, now, early)
+    state.full_at, state.forget_at = full_at, now + windows[-1][0]
+    entry = now, cost, now
+    remaining: list[int] = []
+    reset_after: list[float] = []
+    for place, (span, limit, slot) in enumerate(windows):
+        log = logs[place]
+        if slot and len(log) >= EXACT_ENTRIES and now - log[-1][2] < slot:
+            _, before, start = log.pop()
+            log.append((now, before + cost, start))
+        else:
+            log.append(entry)
+        used[place] = held = used[place] + cost
+        remaining.append(limit - held)
+        reset_after.append((log[0][0] + span - now) / _SECOND)
+    return Decision(None, 0.0, rule, remaining, reset_after)
 
 
-def _counted(state: _State, rule: RateRule, cost: int, now: int) -> tuple[WindowState, ...]:
-    """Count a cost, where there is one, and say how full the windows are."""
-    states = []
-    for seconds, log, (span, limit, slot) in zip(
-        rule.seconds, state.logs, rule.nanoseconds, strict=True
-    ):
-        entries = log.entries
-        if cost:
-            if slot and len(entries) >= EXACT_ENTRIES:
-                log.add(now, cost, slot)
-            else:
-                entries.append((now, cost))
-            log.used += cost
-        left = limit - log.used
-        reset = (entries[0][0] + span - now) / _SECOND if entries else 0.0
-        states.append(WindowState(seconds, limit, max(0, left), reset))
-    return tuple(states)
-
-
-def _refuse(
-    state: _State, rule: RateRule, now: int, reason: Reason | None, wait: int
-) -> tuple[Reason | None, int]:
-    """Count a refusal, and block where there were too many; give why, and how long to wait."""
+def _refused(state: _State, rule: RateRule, cost: int, now: int, early: int) -> Decision:
+    """Count a refusal, block where there were too many, and say why and how long to wait."""
+    reason: Reason = "burst"
+    wait = early
+    remaining: list[int] = []
+    reset_after: list[float] = []
+    for log, held, (span, limit, _) in zip(state.logs, state.used, rule.nanoseconds, strict=True):
+        if (over := held + cost - limit) > 0:
+            leaves = _leaves(log, over)
+            reason, wait = "window", max(wait, span if leaves is None else leaves + span - now)
+        remaining.append(max(0, limit - held))
+        reset_after.append((log[0][0] + span - now) / _SECOND if log else 0.0)
+    if state.blocked_until <= now and _strike(state, rule, now):
+        state.blocked_until = now + rule.block_seconds * _SECOND
+        state.forget_at = max(state.forget_at, state.blocked_until)
     if state.blocked_until > now:
-        return "blocked", state.blocked_until - now
+        reason, wait = "blocked", state.blocked_until - now
+    return Decision(reason, wait / _SECOND, rule, remaining, reset_after)
+
+
+def _leaves(log: _Log, amount: int) -> int | None:
+    """Moment of what must leave for `amount` to be free; none where there is not so much."""
+    for moment, cost, _ in log:
+        amount -= cost
+        if amount <= 0:
+            return moment
+    return None
+
+
+def _strike(state: _State, rule: RateRule, now: int) -> bool:
+    """Count a refusal, and say whether there were too many."""
     if now - state.struck_at >= _STRIKES_WITHIN:
         state.strikes, state.struck_at = 0, now
     state.strikes += 1
     if state.strikes < rule.strikes:
-        return reason, wait
+        return False
     state.strikes = 0
-    wait = rule.block_seconds * _SECOND
-    state.blocked_until = now + wait
-    state.forget_at = max(state.forget_at, state.blocked_until)
-    return "blocked", wait
+    return True

@@ -1,6 +1,6 @@
 """What a store of rates answers, and how it is told over HTTP."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
@@ -10,7 +10,7 @@ from nextcall.access.rate_rules import WINDOW_NAMES, RateRule
 Reason: TypeAlias = Literal["window", "burst", "blocked"]
 
 
-class WindowState(NamedTuple):  # a third of the time that a frozen dataclass takes to make
+class WindowState(NamedTuple):
     """How full a window is."""
 
     seconds: int
@@ -25,23 +25,38 @@ class WindowState(NamedTuple):  # a third of the time that a frozen dataclass ta
         return WINDOW_NAMES.get(self.seconds, f"{self.seconds}s")
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Whether a request is let through, and what is left."""
 
     reason: Reason | None
     """Why it is refused: a window is full, too many at once, or too many refusals before."""
     retry_after: float
     """Seconds until it would be let through, if nothing else came; 0 where it is."""
-    windows: tuple[WindowState, ...]
+    rule: RateRule | None
+    """What the request was held to; none where nothing limits it."""
+    remaining: Sequence[int]
+    """What is left in each window."""
+    reset_after: Sequence[float]
+    """Seconds until the oldest of what a window counts leaves; 0 where it counts nothing."""
 
     @property
     def allowed(self) -> bool:
         """Whether it is let through."""
         return self.reason is None
 
+    @property
+    def windows(self) -> tuple[WindowState, ...]:
+        """How full each window is."""
+        windows = () if self.rule is None else self.rule.windows
+        return tuple(
+            WindowState(window.seconds, window.limit, remaining, reset_after)
+            for window, remaining, reset_after in zip(
+                windows, self.remaining, self.reset_after, strict=True
+            )
+        )
 
-UNLIMITED_DECISION: Final = Decision(None, 0.0, ())
+
+UNLIMITED_DECISION: Final = Decision(None, 0.0, None, (), ())
 
 
 class RateStore(Protocol):
@@ -71,27 +86,29 @@ def rate_headers(decision: Decision, *, now: float) -> list[tuple[bytes, bytes]]
 
     Examples
     --------
-    >>> decision = Decision(None, 0.0, (WindowState(60, 60, 59, 59.2),))
+    >>> from nextcall.access.rate_rules import Window
+    >>> rule = RateRule(windows=(Window(seconds=60, limit=60),))
+    >>> decision = Decision(None, 0.0, rule, (59,), (59.2,))
     >>> dict(rate_headers(decision, now=100.0))[b"ratelimit"]
     b'"minute";r=59;t=60'
     """
-    windows = decision.windows
-    if not windows:
+    rule = decision.rule
+    if rule is None:
         return []
-    said, names = _said_always(tuple([state[:2] for state in windows]))
+    said, names = _said_always(rule)
     headers, states = said.copy(), []
     fewest = longest = -1.0
-    for (remaining_name, reset_name, form), state in zip(names, windows, strict=True):
-        _, _, remaining, after = state
+    for (remaining_name, reset_name, form, limit), remaining, after in zip(
+        names, decision.remaining, decision.reset_after, strict=True
+    ):
         left, reset = b"%d" % remaining, b"%d" % ceil(now + after)
-        headers.append((remaining_name, left))
-        headers.append((reset_name, reset))
+        headers += (remaining_name, left), (reset_name, reset)
         states.append(form % (left, ceil(after)))
         if fewest < 0 or remaining < fewest or (remaining == fewest and after > longest):
-            fewest, longest, tightest = remaining, after, (state.limit, left, reset)
+            fewest, longest, tightest = remaining, after, (limit, left, reset)
     limit, left, reset = tightest
     headers += (
-        (b"x-ratelimit-limit", b"%d" % limit),
+        (b"x-ratelimit-limit", limit),
         (b"x-ratelimit-remaining", left),
         (b"x-ratelimit-reset", reset),
         (b"ratelimit", b", ".join(states)),
@@ -122,17 +139,18 @@ def rate_refusal(decision: Decision, *, now: float) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=10_000)
 def _said_always(
-    windows: tuple[tuple[int, int], ...],
-) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes, bytes]]]:
-    """Give the headers that only the rule decides, and the names of the others for each window."""
+    rule: RateRule,
+) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes, bytes, bytes]]]:
+    """Give the headers that only the rule decides, and of each window names and limit."""
     said, names, policies = [], [], []
-    for seconds, limit in windows:
-        name = WindowState(seconds, limit, 0, 0.0).name.encode()
-        said.append((b"x-ratelimit-limit-" + name, b"%d" % limit))
+    for window in rule.windows:
+        state = WindowState(window.seconds, window.limit, 0, 0.0)
+        name, limit = state.name.encode(), b"%d" % state.limit
+        said.append((b"x-ratelimit-limit-" + name, limit))
         form = b'"%b";r=%%b;t=%%d' % name
-        names.append((b"x-ratelimit-remaining-" + name, b"x-ratelimit-reset-" + name, form))
-        policies.append(b'"%b";q=%d;w=%d' % (name, limit, seconds))
+        names.append((b"x-ratelimit-remaining-" + name, b"x-ratelimit-reset-" + name, form, limit))
+        policies.append(b'"%b";q=%b;w=%d' % (name, limit, state.seconds))
     said.append((b"ratelimit-policy", b", ".join(policies)))
     return said, names

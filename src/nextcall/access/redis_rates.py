@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError as ConnectionBrokenError
 from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
-from nextcall.access.rate_decision import Decision, Reason, WindowState
+from nextcall.access.rate_decision import Decision, Reason
 from nextcall.access.rate_rules import MINUTE, RateRule
 
 _SCRIPT: Final = Path(__file__).with_suffix(".lua").read_bytes()
@@ -166,13 +166,6 @@ def _packed(rule: RateRule) -> bytes:
 
 def _decision(answer: bytes, rule: RateRule) -> Decision:
     values = struct.unpack(f"<{len(answer) // 8}d", answer)
-    return Decision(
-        _REASONS[int(values[0])],
-        values[1] / _MICRO,
-        tuple(
-            WindowState(window.seconds, window.limit, int(remaining), reset / _MICRO)
-            for window, remaining, reset in zip(
-                rule.windows, values[2::2], values[3::2], strict=True
-            )
-        ),
-    )
+    resets = [each / _MICRO for each in values[3::2]]
+    remaining = [int(each) for each in values[2::2]]
+    return Decision(_REASONS[int(values[0])], values[1] / _MICRO, rule, remaining, resets)
