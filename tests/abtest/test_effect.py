@@ -52,6 +52,30 @@ def test_the_normal_law_and_another_null_are_statsmodels() -> None:
     assert (found.ci_lower, found.ci_upper) == pytest.approx((low, high))
 
 
+@given(
+    value=st.floats(-1e6, 1e6),
+    se=st.floats(1e-3, 1e3),
+    dof=st.one_of(st.just(inf), st.floats(0.5, 1e9)),
+    alpha=st.floats(1e-9, 0.999),
+)
+def test_laws_are_scipys_to_the_last_bit(value: float, se: float, dof: float, alpha: float) -> None:
+    law = stats.norm() if dof == inf else stats.t(dof)
+    z = value / se
+    expected = {
+        "two-sided": (law.isf(alpha / 2), min(1.0, 2 * law.sf(abs(z)))),
+        "greater": (law.isf(alpha), law.sf(z)),
+        "less": (law.isf(alpha), law.sf(-z)),
+    }
+    for side in SIDES:
+        found = effect_of(value, se, dof=dof, alpha=alpha, alternative=side)
+        reach, pvalue = expected[side]
+        ends = (
+            -inf if side == "less" else value - reach * se,
+            inf if side == "greater" else value + reach * se,
+        )
+        assert (found.ci_lower, found.ci_upper, found.pvalue) == (*ends, pvalue)
+
+
 def test_a_far_tail_keeps_its_digits() -> None:
     assert effect_of(30.0, 1.0).pvalue == pytest.approx(2 * stats.norm.sf(30.0), rel=1e-12)
     assert 0 < effect_of(30.0, 1.0).pvalue < 1e-190

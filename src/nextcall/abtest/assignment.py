@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from nextcall.abtest.allocation import Allocation
@@ -13,6 +12,9 @@ from nextcall.abtest.eligibility import Eligibility
 from nextcall.abtest.hashing import BucketHash
 from nextcall.abtest.layers import Holdout, Layer
 from nextcall.abtest.units import Units, packed_units, unit_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Reason = Literal["assigned", "override", "not eligible", "held out", "other test", "not exposed"]
 """Why a unit sees a variant or none. Units of an override belong in no analysis."""
@@ -53,8 +55,10 @@ class Assignments:
     codes: NDArray[np.int16]
     reasons: NDArray[np.int8]
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> "pd.DataFrame":
         """Give the columns variant (missing where in none) and reason, both categories."""
+        import pandas as pd  # noqa: PLC0415  # 30 MB, and only for frames
+
         return pd.DataFrame(
             {
                 "variant": _category(self.codes, self.variants),
@@ -169,7 +173,7 @@ class Assignment:
             return Assigned(None, "other test")
         return self._of_bucket[self._hash.bucket(unit)]
 
-    def assign_many(self, units: Units, attributes: pd.DataFrame | None = None) -> Assignments:
+    def assign_many(self, units: Units, attributes: "pd.DataFrame | None" = None) -> Assignments:
         """Give what each unit sees, as `assign` does.
 
         Parameters
@@ -197,6 +201,8 @@ class Assignment:
         for holdout in self.holdouts:
             leave_out(holdout.holds_many(packed), "held out")
         if self.eligibility is not None:
+            import pandas as pd  # noqa: PLC0415  # as above
+
             known = pd.DataFrame(index=range(len(codes))) if attributes is None else attributes
             if len(known) != len(codes):
                 raise ValueError(
@@ -214,4 +220,6 @@ class Assignment:
 
 
 def _category(codes: NDArray[np.integer], names: Sequence[str]) -> "pd.Categorical[str]":
+    import pandas as pd  # noqa: PLC0415  # as above
+
     return pd.Categorical.from_codes(codes.astype(np.int64), pd.Index(names, dtype=str))

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DEEPEST: Final = 20  # rules within rules
 
@@ -74,7 +76,7 @@ class Eligibility:
         """Say whether a unit with these attributes may enter."""
         return self._node.holds(attributes)
 
-    def admits_many(self, attributes: pd.DataFrame) -> NDArray[np.bool_]:
+    def admits_many(self, attributes: "pd.DataFrame") -> NDArray[np.bool_]:
         """Say so of each row, as `admits` does; a column that is absent is missing in all."""
         return self._node.holds_many(attributes)
 
@@ -89,12 +91,14 @@ class _Test:
     def holds(self, attributes: Mapping[str, object]) -> bool:
         return self.satisfied(_value(attributes.get(self.attribute)))
 
-    def holds_many(self, attributes: pd.DataFrame) -> NDArray[np.bool_]:
+    def holds_many(self, attributes: "pd.DataFrame") -> NDArray[np.bool_]:
         if self.attribute not in attributes:
             return np.full(len(attributes), self.satisfied(None))
         column = attributes[self.attribute]
         if column.dtype == object:  # True and 1 would count as one value
             return np.array([self.satisfied(_value(value)) for value in column], bool)
+        import pandas as pd  # noqa: PLC0415  # 30 MB, and only for frames
+
         codes, values = pd.factorize(column)
         found = [self.satisfied(_value(value)) for value in values.tolist()]
         return np.array([*found, self.satisfied(None)], bool)[codes]  # -1, the last: missing
@@ -111,7 +115,7 @@ class _Group:
         found = (part.holds(attributes) for part in self.parts)
         return all(found) if self.every else any(found)
 
-    def holds_many(self, attributes: pd.DataFrame) -> NDArray[np.bool_]:
+    def holds_many(self, attributes: "pd.DataFrame") -> NDArray[np.bool_]:
         join = np.logical_and if self.every else np.logical_or
         found = np.full(len(attributes), self.every)
         for part in self.parts:
@@ -128,7 +132,7 @@ class _Not:
     def holds(self, attributes: Mapping[str, object]) -> bool:
         return not self.part.holds(attributes)
 
-    def holds_many(self, attributes: pd.DataFrame) -> NDArray[np.bool_]:
+    def holds_many(self, attributes: "pd.DataFrame") -> NDArray[np.bool_]:
         return ~self.part.holds_many(attributes)
 
 
@@ -186,5 +190,9 @@ def _value(value: object) -> _Value | None:
         if isinstance(number, np.generic):
             number = number.item()
         return None if number != number else ("number", number)  # noqa: PLR0124  # not a number
-    missing = value is None or value is pd.NA or value is pd.NaT
+    if value is None:
+        return None
+    import pandas as pd  # noqa: PLC0415  # as above
+
+    missing = value is pd.NA or value is pd.NaT
     return None if missing else ("other", repr(value))

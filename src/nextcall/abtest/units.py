@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Units: TypeAlias = "pd.Series[Any] | pd.Index[Any] | pa.Array | NDArray[Any] | Sequence[str | int]"
 """A column of units: texts or integers."""
@@ -45,6 +46,8 @@ class PackedUnits:
 
     def places_in(self, wanted: Sequence[str]) -> NDArray[np.int64]:
         """Give the place of each in a list, or -1."""
+        import pyarrow.compute as pc  # noqa: PLC0415  # 7 MB, and only for columns of units
+
         places = pc.index_in(self.texts, value_set=pa.array(wanted, pa.large_string()))
         return np.asarray(places.fill_null(-1), np.int64)
 
@@ -100,6 +103,8 @@ def packed_units(units: Units) -> PackedUnits:
     if pa.types.is_dictionary(column.type) and column.dictionary.null_count:
         column = column.dictionary_decode()
     if column.null_count:
+        import pyarrow.compute as pc  # noqa: PLC0415  # as above
+
         row = pc.index(column.is_null(), True).as_py()
         raise ValueError(f"units must not be missing, but row {row} is.")
     rows = None

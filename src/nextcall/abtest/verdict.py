@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isinf, isnan
-from typing import Final, Literal
+from typing import Final
 
 from nextcall.abtest.comparison import Comparison
+from nextcall.abtest.decision import Decision
 from nextcall.abtest.effect import Effect
 from nextcall.abtest.srm import SampleRatio
-
-Decision = Literal["winner", "loser", "no difference", "keep running", "invalid"]
-"""What to do with a test."""
 
 MISMATCH: Final = 0.001
 """P-value of the sample ratio below which no winner is named."""

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import isfinite
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 from sqlalchemy import select
 
 from nextcall.abtest.effect import effect_of
@@ -17,6 +16,9 @@ from nextcall.abtest.shares import Share, share_interval
 from nextcall.feedback.answers import given_within
 from nextcall.feedback.tables import ANSWER
 from nextcall.storage.database import Database
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)  # of windows: those of a day begin at midnight
 _MEASURES: Final = ("hit_at_1", "hit_at_3", "mrr", "none_rate")
@@ -65,8 +67,10 @@ class OnlineAccuracy:
     mrr: Estimate
     none_rate: Estimate
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> "pd.DataFrame":
         """Give one row, with a column a field; ends of intervals are ``NAME.low``, ``.high``."""
+        import pandas as pd  # noqa: PLC0415  # 30 MB, and only for frames
+
         names = ("since", "model_version", "answers", "users", "outside")
         row: dict[str, object] = {name: getattr(self, name) for name in names}
         for name in _MEASURES:
@@ -136,8 +140,10 @@ def online_accuracy(
     return [_accuracy(start, version, found) for (start, version), found in ordered]
 
 
-def accuracy_frame(found: Iterable[OnlineAccuracy]) -> pd.DataFrame:
+def accuracy_frame(found: Iterable[OnlineAccuracy]) -> "pd.DataFrame":
     """Put accuracies below one another."""
+    import pandas as pd  # noqa: PLC0415  # as above
+
     frames = [each.to_frame() for each in found]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from nextcall.feedback.accuracy import online_accuracy
 from nextcall.serve.answers import OnlineMetrics
 from nextcall.storage.database import OUT_OF_REACH, Database
 
@@ -48,6 +47,9 @@ class OnlineReading:
             return self._told
 
     def _read(self) -> OnlineMetrics | None:
+        # Loaded where it is first asked for: 20 MB, of scipy.
+        from nextcall.feedback.accuracy import online_accuracy  # noqa: PLC0415
+
         since = self._now() - _DAY
         try:
             found = online_accuracy(self._database, since=since, by_version=False)

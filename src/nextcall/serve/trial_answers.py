@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from nextcall.abtest.decision import Decision
 from nextcall.abtest.metrics import Direction
-from nextcall.abtest.verdict import Decision
 from nextcall.serve.answers import Answered
 from nextcall.trials.definition import MeanOver, TestType
 from nextcall.trials.life import Action, Change, Status, Trial

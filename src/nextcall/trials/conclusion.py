@@ -6,6 +6,7 @@ from typing import Final
 
 from nextcall.abtest.analysis import Analysis, analyze_measured
 from nextcall.abtest.comparison import Comparison
+from nextcall.abtest.decision import Decision
 from nextcall.abtest.effect import Arm, effect_of
 from nextcall.abtest.look import LookPlan, look
 from nextcall.abtest.measured import Measured, Summed
@@ -13,7 +14,7 @@ from nextcall.abtest.metrics import Aim, Mean, Metric
 from nextcall.abtest.moments import Moments
 from nextcall.abtest.sequential_srm import SequentialSampleRatio
 from nextcall.abtest.srm import SampleRatio, sample_ratio
-from nextcall.abtest.verdict import MISMATCH, Decision, conclude
+from nextcall.abtest.verdict import MISMATCH, conclude
 from nextcall.trials.aggregates import Aggregate
 from nextcall.trials.definition import Definition, Variant
 from nextcall.trials.life import Trial

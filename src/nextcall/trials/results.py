@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from nextcall.abtest.decision import Decision
 from nextcall.abtest.effect import Effect
-from nextcall.abtest.look import Method
-from nextcall.abtest.verdict import Decision
 from nextcall.trials.life import Status
+
+if TYPE_CHECKING:  # a service has results in its types long before it computes one
+    from nextcall.abtest.look import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +115,7 @@ class TrialResult:
     pvalue: float
     valid: bool
     reason: str
-    method: Method
+    method: "Method"
     srm: SampleRatioCheck
     variant_results: tuple[VariantResult, ...]
     other_metrics: Mapping[str, tuple[VariantResult, ...]]

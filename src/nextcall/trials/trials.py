@@ -8,7 +8,6 @@ from sqlalchemy import Connection, func, select, update
 from nextcall.storage.database import Backend, Database
 from nextcall.storage.group_writer import GroupWriter
 from nextcall.trials import life
-from nextcall.trials.conclusion import conclude_trial
 from nextcall.trials.definition import Definition, Variant
 from nextcall.trials.known_trials import KnownTrials
 from nextcall.trials.life import Action, Change, Status, Trial
@@ -283,4 +282,7 @@ class Trials:
             with self._database.writing() as connection:
                 this = update(TRIAL).where(TRIAL.c.number == trial.number, unseen)
                 connection.execute(this.values(units_at_first_look=units))
+        # Loaded where a test is first analysed: half a second and 80 MB, of pandas and scipy.
+        from nextcall.trials.conclusion import conclude_trial  # noqa: PLC0415
+
         return conclude_trial(trial, units, sums)
