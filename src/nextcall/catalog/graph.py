@@ -8,17 +8,19 @@ still lack, are vectors over entities, and every question is a product with one 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from nextcall.catalog.catalog import Catalog
 from nextcall.catalog.graph_kernels import fed_rows, flows, givers, raise_to, wanted_terms
 from nextcall.catalog.terms import TermTables
 from nextcall.files import atomic_path
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 _VERSION: Final = 1  # of what is inferred; a file of another version is not read
 _BLOCK: Final = 1024  # operations whose edges are computed at once
@@ -92,14 +94,21 @@ class OperationGraph:
         return built
 
     @cached_property
-    def _needing(self) -> sparse.csr_array:
+    def _needing(self) -> "sparse.csr_array":
         """Edge weights of needs, terms by operations."""
-        return _by_term(self.tables.need_terms, self.tables.need_weights, len(self.tables.terms))
+        tables = self.tables
+        found = _by_term(tables.need_terms, tables.need_weights, len(tables.terms))
+        return _matrix(found, len(self))
 
     @cached_property
-    def _yielding(self) -> sparse.csr_array:
-        """Chances of yields, terms by operations."""
+    def _givers(self) -> "_ByTerm":
+        """Chances of yields of each term."""
         return _by_term(self.tables.yield_terms, self.tables.yield_weights, len(self.tables.terms))
+
+    @cached_property
+    def _yielding(self) -> "sparse.csr_array":
+        """Chances of yields, terms by operations."""
+        return _matrix(self._givers, len(self))
 
     def producers(self, row: int) -> tuple[_Rows, _Floats]:
         """Give the operations that feed this one, and the edges' weights, strongest first."""
@@ -109,7 +118,7 @@ class OperationGraph:
         """Give the operations that this one feeds, and the edges' weights, strongest first."""
         return _strongest(self._yielding[:, [row]].T.tocsr() @ self._needing, without=row)
 
-    def edges(self, *, least: float = 0.1) -> sparse.csr_array:
+    def edges(self, *, least: float = 0.1) -> "sparse.csr_array":
         """Give the weight of every edge, from producer (row) to consumer (column).
 
         Parameters
@@ -117,6 +126,8 @@ class OperationGraph:
         least : float
             Edges of a smaller weight are left out, as are those of an operation to itself.
         """
+        from scipy import sparse  # noqa: PLC0415  # as in _matrix
+
         yields = self._yielding.T.tocsr()
         rows, columns, weights = [], [], []
         for start in range(0, len(self), _BLOCK):
@@ -220,9 +231,8 @@ class OperationGraph:
         """
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}.")
-        table = self._yielding
         least = _FAINT * float(demand[:-1].max(initial=0.0))
-        rows, given = givers(demand, least, table.data, table.indices, table.indptr, len(self))
+        rows, given = givers(demand, least, *self._givers, len(self))
         scores = given / (1 + self._unmet(rows, known))
         best = np.argsort(-scores, kind="stable")[:n]
         return rows[best], scores[best]
@@ -269,13 +279,35 @@ def _shares(weights: ArrayLike) -> _Floats:
     return shares
 
 
-def _by_term(terms: NDArray[np.int32], weights: _Floats, n_terms: int) -> sparse.csr_array:
+class _ByTerm(NamedTuple):
+    """What stands in a table of operations by terms, term by term, rows ascending in each."""
+
+    weights: _Floats
+    rows: NDArray[Any]
+    """Ascending in each term."""
+    starts: NDArray[Any]
+    """Where each term begins, and the last ends, shape (n_terms + 1,)."""
+
+
+def _by_term(terms: NDArray[np.int32], weights: _Floats, n_terms: int) -> _ByTerm:
     rows, places = np.nonzero(weights)
     found = terms[rows, places]
-    return sparse.csr_array((weights[rows, places], (found, rows)), shape=(n_terms, len(terms)))
+    order = np.argsort(found, kind="stable")
+    counts = np.bincount(found, minlength=n_terms)
+    return _ByTerm(
+        weights[rows, places][order],
+        rows[order],
+        np.concatenate([[0], np.cumsum(counts)]),
+    )
 
 
-def _strongest(found: sparse.csr_array, *, without: int) -> tuple[_Rows, _Floats]:
+def _matrix(found: _ByTerm, n_operations: int) -> "sparse.csr_array":
+    from scipy import sparse  # noqa: PLC0415  # 10 MB, and a ranker asks for no matrix
+
+    return sparse.csr_array(found, shape=(len(found.starts) - 1, n_operations))
+
+
+def _strongest(found: "sparse.csr_array", *, without: int) -> tuple[_Rows, _Floats]:
     """Give columns and values of a matrix of one row, largest value first."""
     kept = found.indices != without
     rows, weights = found.indices[kept], found.data[kept]

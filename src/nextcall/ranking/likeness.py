@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from nextcall.ranking.lexicon import prompt_words, stems
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _LAST_SHARE: Final = 0.5  # of the likeness of two histories: their last calls; else all calls
 
@@ -117,7 +119,11 @@ class HistoryLikeness:
         return columns, weights / np.sqrt(counts.sum())
 
 
-def _stack(rows: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], width: int) -> csr_array:
+def _stack(
+    rows: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], width: int
+) -> "csr_array":
+    from scipy.sparse import csr_array  # noqa: PLC0415  # 10 MB, and only where answers are kept
+
     indptr = np.concatenate([[0], np.cumsum([len(columns) for columns, _ in rows])])
     columns = np.concatenate([columns for columns, _ in rows])
     values = np.concatenate([weights for _, weights in rows])
