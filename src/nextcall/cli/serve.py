@@ -65,7 +65,7 @@ def serve(
             predictor = load_predictor(settings, progress=progress)
             predictor.warm()
             stores = opened.enter_context(open_stores(settings))
-            caches = opened.enter_context(open_caches(settings, predictor))
+            caches = opened.enter_context(open_caches(settings, predictor, progress=progress))
             observer = opened.enter_context(open_observer(settings))
         if predictor.fallback_reason is not None:
             note(

@@ -105,6 +105,7 @@ def create_app(
         max_history=predictor.max_history,
         on_block=None if door is None else door.tell_of_block,
         on_count=None if observer is None else observer.validated,
+        judged=None if caches is None else caches.judged,
     )
 
     limits = Limits(

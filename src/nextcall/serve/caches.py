@@ -20,9 +20,11 @@ from nextcall.cache.shared_flight import ComputingTiers
 from nextcall.cache.stats import CacheStats
 from nextcall.cache.tiers import Tiers, TierStats
 from nextcall.guard.guard import packaged_guard_version
+from nextcall.progress import Progress, silent
 from nextcall.serve.access_settings import revealed
 from nextcall.serve.answer_cache import AnswerCache
 from nextcall.serve.guard_settings import GuardSettings
+from nextcall.serve.judged_catalog import JudgedCatalog, judged_catalog
 from nextcall.serve.kept_answer import KeptAnswer, KeptAnswerCodec
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings
@@ -47,11 +49,19 @@ class ServiceCaches:
         Over ``query``, and over Redis where it is shared.
     semantic : SemanticCache or None
         Answers by the meaning of their prompts.
+    judged : JudgedCatalog or None
+        Which operations are shown as they are, where that was found out before.
     """
 
     def __init__(
-        self, settings: Settings, predictor: Predictor, *, shared: RedisTier | None = None
+        self,
+        settings: Settings,
+        predictor: Predictor,
+        *,
+        shared: RedisTier | None = None,
+        judged: JudgedCatalog | None = None,
     ) -> None:
+        self.judged = judged
         self.layers = Caches(settings.layers())
         memory: Cache[KeptAnswer] = self.layers[_ANSWERS]
         self.tiers = None if shared is None else Tiers(memory, shared, codec=KeptAnswerCodec())
@@ -101,26 +111,39 @@ class ServiceCaches:
 
 
 @contextmanager
-def open_caches(settings: Settings, predictor: Predictor) -> Iterator[ServiceCaches | None]:
+def open_caches(
+    settings: Settings, predictor: Predictor, *, progress: Progress = silent
+) -> Iterator[ServiceCaches | None]:
     """Open the caches that are set; None where nothing is to be kept.
+
+    The guard judges the catalogue's texts, unless the cache folder tells what it said of them.
 
     Raises
     ------
     ValueError
         Where the URL of Redis is none.
     """
-    url = revealed(settings.redis_url)
     if not settings.cache_enabled:
         yield None
-    elif url is None:
-        yield ServiceCaches(settings, predictor)
-    else:
-        version = answers_version(settings, predictor)
-        shared = RedisTier(url, category=_ANSWERS, version=version)
-        try:
-            yield ServiceCaches(settings, predictor, shared=shared)
-        finally:
-            shared.close()
+        return
+    judged = None
+    if settings.guard_enabled and settings.guard_output_enabled:
+        judged = judged_catalog(
+            predictor.index.catalog,
+            threshold=settings.guard_threshold,
+            folder=settings.cache_dir / "judged",
+            progress=progress,
+        )
+    url = revealed(settings.redis_url)
+    if url is None:
+        yield ServiceCaches(settings, predictor, judged=judged)
+        return
+    version = answers_version(settings, predictor)
+    shared = RedisTier(url, category=_ANSWERS, version=version)
+    try:
+        yield ServiceCaches(settings, predictor, shared=shared, judged=judged)
+    finally:
+        shared.close()
 
 
 def answers_version(settings: Settings, predictor: Predictor) -> str:

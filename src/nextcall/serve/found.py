@@ -56,6 +56,11 @@ def short_prediction(found: Found) -> Prediction:
     )
 
 
+def usual_prediction(operation: Operation) -> Prediction:
+    """Write an operation as it is shown where nothing of it is withheld."""
+    return short_prediction(Found(operation=operation, rank=1, similarity=0))
+
+
 def full_prediction(found: Found, reason: str, *, is_cold: bool) -> FullPrediction:
     """Write an answer with all that is known of it."""
     features = None

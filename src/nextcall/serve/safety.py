@@ -11,6 +11,7 @@ from nextcall.guard.guard import Guard, Policy, packaged_guard_version
 from nextcall.guard.pii import Masked, mask_pii
 from nextcall.serve.answers import Answer, FullAnswer
 from nextcall.serve.guard_settings import GuardSettings
+from nextcall.serve.judged_catalog import JudgedCatalog
 from nextcall.serve.problems import UnsafeError
 from nextcall.serve.safety_carried import KnownCalls, texts_of_request, texts_of_trial
 from nextcall.serve.safety_counts import Outcome, SafetyCounts, SafetySnapshot
@@ -107,6 +108,8 @@ class Safety:
         Hears of each refusal, in the thread that refuses.
     on_count : callable, optional
         Hears of each request that is counted.
+    judged : JudgedCatalog, optional
+        What the same guard said of the same catalogue before.
     """
 
     def __init__(
@@ -119,6 +122,7 @@ class Safety:
         max_history: int = 100,
         on_block: OnBlock | None = None,
         on_count: Callable[[Noted], None] | None = None,
+        judged: JudgedCatalog | None = None,
     ) -> None:
         self.enabled = settings.guard_enabled
         self.version = version or packaged_guard_version()
@@ -128,8 +132,10 @@ class Safety:
         self._counts = SafetyCounts()
         judge = guard or Guard(policy="block", threshold=settings.guard_threshold)
         self._inputs = InputChecks(settings, judge, self._counts)
-        filters = settings.guard_output_enabled
-        self._filter = AnswerFilter(catalog, judge, self._counts) if filters else None
+        self._filter: AnswerFilter | None = None
+        if settings.guard_output_enabled:
+            known = None if judged is None else judged.flags
+            self._filter = AnswerFilter(catalog, judge, self._counts, judged=known)
         self._known = KnownCalls(catalog)
 
     def check(self, route: str, carried: Iterable[tuple[str, object]]) -> Checked:

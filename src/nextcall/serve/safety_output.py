@@ -1,31 +1,39 @@
 """What an answer may show of the catalogue's operations, whose texts nobody vouches for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from nextcall.catalog.catalog import Catalog
+from nextcall.catalog.operation import Operation
 from nextcall.guard.output import OutputFilter, Proposal
 from nextcall.guard.payload import Judge
 from nextcall.guard.steady import SignatureGuard
 from nextcall.serve.answers import FullPrediction, Prediction
-from nextcall.serve.found import DESCRIPTION_CHARACTERS, Found, short_prediction, shortened
+from nextcall.serve.found import DESCRIPTION_CHARACTERS, shortened, usual_prediction
 from nextcall.serve.safety_counts import SafetyCounts
+
+MOST_SHOWN: Final = DESCRIPTION_CHARACTERS + 1
+"""Characters of a description that are kept: one more, so that it is seen whether some are left
+out."""
+
+Flags: TypeAlias = tuple[str, ...]
+"""What is noticed of an operation, as `nextcall.guard.output.Released` has it."""
 
 _MOST_KEPT: Final = 4096  # operations of which it is kept what they show: some megabytes
 _MOST_READ: Final = 3_000  # characters of a description: markup may fill ten times what is shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Showable:
+class Showable:
     """What may be shown of an operation."""
 
     api_call: str
     method: str | None
     description: str
     parameters: Mapping[str, str]
-    flags: tuple[str, ...]
+    flags: Flags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +75,24 @@ class AnswerFilter:
         Judges descriptions and names.
     counts : SafetyCounts
         Hears what was kept back, and of failures.
+    judged : callable, optional
+        Gives the flags of an operation that the guard judged before, and of which nothing is
+        withheld or changed; None of all others.
     """
 
-    def __init__(self, catalog: Catalog, guard: Judge, counts: SafetyCounts) -> None:
-        self._catalog = catalog
-        most = DESCRIPTION_CHARACTERS + 1  # one more, so that it is seen whether some are left out
-        usual = OutputFilter(catalog, guard, most_characters=most)
-        self._basic = OutputFilter(catalog, SignatureGuard(), most_characters=most)
-        self._kept = lru_cache(_MOST_KEPT)(lambda name: self._showable(name, usual))
-        self._counts = counts
+    def __init__(
+        self,
+        catalog: Catalog,
+        guard: Judge,
+        counts: SafetyCounts,
+        *,
+        judged: Callable[[str], Flags | None] | None = None,
+    ) -> None:
+        self._catalog, self._counts = catalog, counts
+        self._judged = judged
+        self._usual = OutputFilter(catalog, guard, most_characters=MOST_SHOWN)
+        self._basic = OutputFilter(catalog, SignatureGuard(), most_characters=MOST_SHOWN)
+        self._kept = lru_cache(_MOST_KEPT)(self._looked_at)
 
     def release(self, predictions: Sequence[Prediction]) -> Filtered:
         """Look at the predictions of an answer.
@@ -114,7 +131,7 @@ class AnswerFilter:
             failed=not all_sure,
         )
 
-    def _of(self, operation_id: str) -> tuple[_Showable | None, bool]:
+    def _of(self, operation_id: str) -> tuple[Showable | None, bool]:
         """Give what may be shown of an operation, and whether the guard had its full say."""
         try:
             shown = self._kept(operation_id)
@@ -129,36 +146,53 @@ class AnswerFilter:
             self._counts.tell("output", error)
             return self._bare(operation_id), False
 
-    def _showable(self, operation_id: str, by: OutputFilter) -> _Showable | None:
-        if operation_id not in self._catalog:
-            return None
-        operation = self._catalog[operation_id]
-        usual = short_prediction(Found(operation=operation, rank=1, similarity=0))
-        proposal = Proposal(
-            operation_id=operation_id,
-            method=operation.method,
-            path=operation.path,
-            description=(operation.summary or operation.description)[:_MOST_READ],
-            parameters=usual.parameters,
-        )
-        released = by.release([proposal]).kept
-        if not released:
-            return None
-        (one,) = released
-        return _Showable(
+    def _looked_at(self, operation_id: str) -> Showable | None:
+        flags = None if self._judged is None else self._judged(operation_id)
+        if flags is None:
+            return self._showable(operation_id, self._usual)
+        usual = usual_prediction(self._catalog[operation_id])
+        return Showable(
             api_call=usual.api_call,
             method=usual.method,
-            description=shortened(one.proposal.description),
-            parameters={name: str(hint) for name, hint in one.proposal.parameters.items()},
-            flags=one.flags,
+            description=usual.description,
+            parameters=usual.parameters,
+            flags=flags,
         )
 
-    def _bare(self, operation_id: str) -> _Showable:
+    def _showable(self, operation_id: str, by: OutputFilter) -> Showable | None:
+        if operation_id not in self._catalog:
+            return None
+        return showable(self._catalog[operation_id], by)
+
+    def _bare(self, operation_id: str) -> Showable:
         operation = self._catalog[operation_id]
-        return _Showable(
+        return Showable(
             api_call=operation.api_call,
             method=operation.method,
             description="",
             parameters={},
             flags=("description withheld", "parameter withheld"),
         )
+
+
+def showable(operation: Operation, by: OutputFilter) -> Showable | None:
+    """Say what may be shown of an operation of a filter's catalogue; None where it may not be."""
+    usual = usual_prediction(operation)
+    proposal = Proposal(
+        operation_id=operation.operation_id,
+        method=operation.method,
+        path=operation.path,
+        description=(operation.summary or operation.description)[:_MOST_READ],
+        parameters=usual.parameters,
+    )
+    released = by.release([proposal]).kept
+    if not released:
+        return None
+    (one,) = released
+    return Showable(
+        api_call=usual.api_call,
+        method=usual.method,
+        description=shortened(one.proposal.description),
+        parameters={name: str(hint) for name, hint in one.proposal.parameters.items()},
+        flags=one.flags,
+    )
