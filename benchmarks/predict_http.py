@@ -70,7 +70,8 @@ def main() -> None:
     if arguments.serve == "bare":
         _serve_bare()
     elif arguments.serve == "whole":
-        _serve_whole(arguments.folder, arguments.redis)
+        with whole_service(arguments.folder, arguments.redis) as app:
+            _listen(app)
     else:
         with TemporaryDirectory() as folder:
             key = _new_key(Path(folder))
@@ -104,7 +105,9 @@ def _serve_bare() -> None:
     _listen(app)
 
 
-def _serve_whole(folder: Path, redis: str | None) -> None:
+@contextmanager
+def whole_service(folder: Path, redis: str | None) -> Iterator[FastAPI]:
+    """Build the service of production over a small catalogue, its database in a folder."""
     os.environ["NEXTCALL_SECRET"] = _SECRET
     settings = load_settings(
         environment="production",
@@ -133,15 +136,13 @@ def _serve_whole(folder: Path, redis: str | None) -> None:
         open_caches(settings, predictor) as caches,
         open_observer(settings) as observer,
     ):
-        _listen(
-            create_app(
-                predictor,
-                settings=settings,
-                trials=kept.trials,
-                door=kept.door,
-                caches=caches,
-                observer=observer,
-            )
+        yield create_app(
+            predictor,
+            settings=settings,
+            trials=kept.trials,
+            door=kept.door,
+            caches=caches,
+            observer=observer,
         )
 
 
