@@ -64,11 +64,11 @@ class Peer:
             text=True,
             env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         )
-        self.n_tools = self._ask([_tool(catalog, row) for row in range(len(catalog))])
+        self.n_tools = self._ask([tool(catalog, row) for row in range(len(catalog))])
 
     def retrieve(self, query: Query) -> tuple[float, float]:
         """Give the wall and CPU seconds of one answer."""
-        called = [_tool_name(call.operation_id) for call in query.history]
+        called = [tool_name(call.operation_id) for call in query.history]
         wall, cpu = self._ask({"prompt": query.prompt, "history": called})
         return wall, cpu
 
@@ -83,28 +83,38 @@ class Peer:
         return json.loads(self._process.stdout.readline())
 
 
-def _tool_name(operation_id: str) -> str:
+def part_of(catalog: Catalog, count: int) -> Catalog:
+    """Take so many operations, evenly spread over a catalogue."""
+    chosen = [operation.operation_id for operation in catalog][:: len(catalog) // count]
+    return catalog.subset(chosen[:count], name=f"some of {catalog.name}")
+
+
+def tool_name(operation_id: str) -> str:
+    """Give the name of an operation as a tool."""
     return operation_id.replace(":", "_")
 
 
-def _tool(catalog: Catalog, row: int) -> dict[str, object]:
+def tool(catalog: Catalog, row: int) -> dict[str, object]:
+    """Describe an operation as a tool of MCP."""
     operation = catalog.operations[row]
     names = {parameter.name: {"type": "string"} for parameter in operation.parameters}
     required = [parameter.name for parameter in operation.parameters if parameter.required]
     return {
-        "name": _tool_name(operation.operation_id),
+        "name": tool_name(operation.operation_id),
         "description": operation.description[:300],
         "inputSchema": {"type": "object", "properties": names, "required": required},
     }
 
 
-def _seconds(answer: Callable[[], object]) -> tuple[float, float]:
+def seconds_of(answer: Callable[[], object]) -> tuple[float, float]:
+    """Give the wall and CPU seconds of a call."""
     begin, cpu = time.perf_counter(), time.process_time()
     answer()
     return time.perf_counter() - begin, time.process_time() - cpu
 
 
-def _summary(taken: Sequence[tuple[float, float]]) -> dict[str, float]:
+def summary(taken: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """Sum up wall and CPU seconds, in milliseconds."""
     walls, cpus = ([1_000 * value for value in values] for values in zip(*taken, strict=True))
     return {
         "p50": statistics.median(walls),
@@ -121,8 +131,8 @@ def cold(
     index.embedder = embedder
     for query in queries[:20]:
         ranker.rank(index, query.prompt, query.history)
-    return _summary(
-        [_seconds(lambda: ranker.rank(index, q.prompt, q.history)) for q in queries[20:]]  # noqa: B023  # called now
+    return summary(
+        [seconds_of(lambda: ranker.rank(index, q.prompt, q.history)) for q in queries[20:]]  # noqa: B023  # called now
     )
 
 
@@ -135,15 +145,15 @@ def beside_peer(
     peer.retrieve(queries[0])
     ours, theirs = [], []
     for query in queries[1:]:
-        ours.append(_seconds(lambda: ranker.rank(index, query.prompt, query.history)))  # noqa: B023
+        ours.append(seconds_of(lambda: ranker.rank(index, query.prompt, query.history)))  # noqa: B023
         theirs.append(peer.retrieve(query))
     peer.close()
     return {
         "operations": len(index),
         "tools_of_peer": peer.n_tools,
-        "nextcall": _summary(ours),
-        "graph_tool_call": _summary(theirs),
-        "ratio": _summary(ours)["p50"] / _summary(theirs)["p50"],
+        "nextcall": summary(ours),
+        "graph_tool_call": summary(theirs),
+        "ratio": summary(ours)["p50"] / summary(theirs)["p50"],
     }
 
 
@@ -181,8 +191,7 @@ def main() -> None:
         "milliseconds": milliseconds,
     }
     if arguments.peer_python != sys.executable or find_spec("graph_tool_call"):
-        chosen = [o.operation_id for o in catalog][:: len(catalog) // _PEER_OPERATIONS]
-        part = index.subset(catalog.subset(chosen[:_PEER_OPERATIONS], name="some of AWS"))
+        part = index.subset(part_of(catalog, _PEER_OPERATIONS))
         part.embedder = embedders.get("static", part.embedder)
         answered = [query for query in every if query.relevant[0] in part.catalog]
         asked = with_history(answered[: arguments.peer_prompts], part.catalog, rng=rng)

@@ -212,9 +212,9 @@ def _peers(
     model.mkdir()
     Path(model, "no_op.py").write_text(_ML)
     port = {name: _free_port() for name in ("bentoml", "litserve", "mlserver", "grpc")}
-    settings = {"name": "no-op", "implementation": "no_op.NoOp"}
-    Path(model, "model-settings.json").write_text(json.dumps(settings))
-    settings = {
+    card = {"name": "no-op", "implementation": "no_op.NoOp"}
+    Path(model, "model-settings.json").write_text(json.dumps(card))
+    settings: dict[str, object] = {
         "debug": False,
         "host": "127.0.0.1",
         "http_port": port["mlserver"],
