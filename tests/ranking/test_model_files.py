@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nextcall.embedding.onnx import OnnxEmbedder
-from nextcall.ranking import model_files
+from nextcall.ranking import signed_files
 from nextcall.ranking.abstention import INPUTS, Abstention
 from nextcall.ranking.background import Background
 from nextcall.ranking.candidates import retrieve
@@ -243,7 +243,7 @@ def test_an_older_model_stays_usable_where_writing_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The disk is full when the second file is written; then it is not."""
-    monkeypatch.setattr(model_files, "_digest", lambda _: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr(signed_files, "digest", lambda _: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
         save_ranker(newer, copy, card=CARD)
     monkeypatch.undo()

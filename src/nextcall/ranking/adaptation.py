@@ -1,7 +1,9 @@
 """A ranker that learned from a target's own sessions, above one that ranks any catalogue."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -11,7 +13,7 @@ from nextcall.progress import Progress, silent
 from nextcall.ranking.abstention import Abstention
 from nextcall.ranking.adapted_features import TargetEvidence
 from nextcall.ranking.adapted_rows import Examined, Examiner, examine_once
-from nextcall.ranking.adapted_score import AdaptedScore
+from nextcall.ranking.adapted_score import ADAPTED_COLUMNS, AdaptedScore
 from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.calibration import Calibration
 from nextcall.ranking.candidates import retrieve
@@ -64,10 +66,49 @@ class AdaptedRanker:
         self.score = score
         self.calibration = calibration
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all that it learned, its base with it."""
+        told = hashlib.sha256(self.base.digest.encode())
+        told.update(self.score.trees.to_text().encode())
+        told.update(np.array([self.score.tree_weight, *self.score.weights]).tobytes())
+        told.update(np.array(self.calibration.weights).tobytes())
+        for name, array in sorted(self.evidence.to_arrays().items()):
+            told.update(name.encode())
+            told.update(np.ascontiguousarray(array).data)
+        return told.hexdigest()
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns of ``Ranked.features``."""
+        return ADAPTED_COLUMNS
+
+    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Split scores into what each feature adds, as `AdaptedScore.contributions` does."""
+        return self.score.contributions(features)
+
     @property
     def abstention_(self) -> Abstention | None:
         """What the base has learned of abstaining."""
         return self.base.abstention_
+
+    def check(self, index: CatalogIndex) -> None:
+        """Make sure that an index is of the catalogue, and with vectors, that it learned from.
+
+        Raises
+        ------
+        ValueError
+            Where it is not.
+        """
+        if index.catalog.content_hash != self.evidence.content_hash:
+            raise ValueError(
+                f"index must be of the catalogue that was adapted to, got {index.catalog.name!r}."
+            )
+        if index.embedder.name != self.evidence.encoder:
+            raise ValueError(
+                f"index must encode prompts by {self.evidence.encoder!r}, as when the ranker was "
+                f"adapted, got {index.embedder.name!r}."
+            )
 
     def rank(
         self,
@@ -98,14 +139,11 @@ class AdaptedRanker:
         Raises
         ------
         ValueError
-            Where `k` is below 1, or the catalogue is another one.
+            Where `k` is below 1, or the index is not one to `check`.
         """
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}.")
-        if index.catalog.content_hash != self.evidence.content_hash:
-            raise ValueError(
-                f"index must be of the catalogue that was adapted to, got {index.catalog.name!r}."
-            )
+        self.check(index)
         query = Query(
             query_id="",
             prompt=prompt,

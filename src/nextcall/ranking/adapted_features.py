@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.ranking.answer_votes import AnswerVotes, TermVotes
+from nextcall.ranking.array_file import ArrayGroup, within
 from nextcall.ranking.call_counts import CallCounts
 from nextcall.ranking.feature_table import Feature
 from nextcall.ranking.index import CatalogIndex
-from nextcall.ranking.likeness import HistoryLikeness, PromptLikeness, Question
+from nextcall.ranking.likeness import PromptLikeness, Question
+from nextcall.ranking.state_votes import StateVotes
 from nextcall.ranking.workflow import WorkflowPrior
 from nextcall.sessions import Query
 from nextcall.sessions.queries import observed_sessions
@@ -63,7 +65,6 @@ ADAPTED_FEATURES: Final = (
 
 ADAPTED_NAMES: Final = tuple(feature.name for feature in ADAPTED_FEATURES)
 _COLUMN: Final = {name: column for column, name in enumerate(ADAPTED_NAMES)}
-_JOINT: Final = (0.25, 0.25, 0.5)  # likeness of states: prompts', histories', their product
 _MOST: Final = 3_000  # prompts, and states, that are compared: every pair of them is looked at
 _UNKNOWN: Final = np.float32(np.nan)
 
@@ -111,12 +112,22 @@ class TargetEvidence:
         of calls all are counted.
     prior : WorkflowPrior
         What follows what in any API.
+
+    Attributes
+    ----------
+    content_hash : str
+        Of the catalogue.
+    encoder : str
+        Name of what encoded the prompts.
+    ordered : bool
+        Whether it knows sessions, or only what prompts were answered with.
     """
 
     def __init__(self, index: CatalogIndex, queries: Sequence[Query], prior: WorkflowPrior) -> None:
         n = len(index)
         self._n = n
         self.content_hash = index.catalog.content_hash
+        self.encoder = index.embedder.name
         asked, answers = _prompts(index, queries)
         self._prompts = PromptLikeness(asked)
         self._prompt_votes = AnswerVotes(self._prompts.matrix(), answers, n)
@@ -127,9 +138,57 @@ class TargetEvidence:
         ]
         runs = [run for run in runs if len(run)]
         self._counts = CallCounts(runs or answers, index.statics, prior)
-        self._ordered = bool(runs)
+        self.ordered = bool(runs)
         steps = [query for query in queries if query.task == "next_call"][-_MOST:]
-        self._states = _States(index, steps) if steps else None
+        self._states = None
+        if steps:
+            nexts = [index.positions(query.relevant) for query in steps]
+            self._states = StateVotes([ask(index, query).question for query in steps], nexts, n)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Give plain arrays that `from_arrays` reads back exactly."""
+        arrays = within("prompts", self._prompts.to_arrays())
+        arrays |= within("votes", self._prompt_votes.to_arrays())
+        arrays |= within("terms", self._term_votes.to_arrays())
+        arrays |= within("counts", self._counts.to_arrays())
+        return arrays | within("states", {} if self._states is None else self._states.to_arrays())
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: ArrayGroup,
+        prior: WorkflowPrior,
+        *,
+        content_hash: str,
+        encoder: str,
+        ordered: bool,
+    ) -> Self:
+        """Read what `to_arrays` gave.
+
+        Parameters
+        ----------
+        prior, content_hash, encoder, ordered
+            That it had.
+
+        Raises
+        ------
+        ValueError
+            Where the arrays are not of that form.
+        """
+        evidence: Self = cls.__new__(cls)
+        evidence.content_hash, evidence.encoder = content_hash, encoder
+        evidence._counts = CallCounts.from_arrays(arrays.within("counts"), prior)
+        evidence._n = n = len(evidence._counts.calls)
+        evidence._prompts = prompts = PromptLikeness.from_arrays(arrays.within("prompts"))
+        evidence._prompt_votes = AnswerVotes.from_arrays(
+            arrays.within("votes"), n=len(prompts), n_operations=n
+        )
+        evidence._term_votes = TermVotes.from_arrays(arrays.within("terms"), n_operations=n)
+        evidence.ordered = ordered
+        states = arrays.within("states")
+        known = arrays.holds("states")
+        evidence._states = StateVotes.from_arrays(states, n_operations=n) if known else None
+        return evidence
 
     def suggest(self, asked: Asked, *, n: int) -> NDArray[np.int64]:
         """Rows of the `n` operations that the evidence speaks for most, in no order."""
@@ -174,7 +233,7 @@ class TargetEvidence:
         if asked.turns:
             each = [self._prompt_votes.regression(self._prompts.to(turn)) for turn in asked.turns]
             every["turns_regression"] = np.max(each, axis=0)
-        if self._ordered:
+        if self.ordered:
             times = np.bincount(question.called, minlength=self._n)
             every |= {
                 "first_probability": counts.first,
@@ -183,7 +242,7 @@ class TargetEvidence:
             }
         if len(question.called):
             columns["last_regression"] = regression[question.called[-1]]
-        if len(question.called) and self._ordered:
+        if len(question.called) and self.ordered:
             following, columns["following_seen"] = counts.following(question.called)
             every["following"] = following
             every["following_two"] = counts.following_two(question.called, following)
@@ -214,31 +273,6 @@ class TargetEvidence:
         }
 
 
-class _States:
-    """What came next where like prompts stood after like calls."""
-
-    def __init__(self, index: CatalogIndex, steps: Sequence[Query]) -> None:
-        states = [ask(index, query).question for query in steps]
-        self._prompts = PromptLikeness(states)
-        self._histories = HistoryLikeness(states, len(index))
-        joint = _joint(self._prompts.matrix(), self._histories.matrix())
-        nexts = [index.positions(query.relevant) for query in steps]
-        self.votes = AnswerVotes(joint, nexts, len(index))
-
-    def likeness(self, question: Question) -> NDArray[np.float64]:
-        return _joint(self._prompts.to(question), self._histories.to(question))
-
-    def columns(self, question: Question) -> dict[str, NDArray[np.float64]]:
-        likeness = self.likeness(question)
-        expected = self.votes.regression(likeness)
-        return {
-            "state_regression": expected,
-            "state_regression_gap": expected.max() - expected,
-            "state_nearest": self.votes.nearest(likeness),
-            "state_votes": self.votes.votes(likeness),
-        }
-
-
 def _base_columns(base: NDArray[np.float64]) -> dict[str, NDArray[np.float64] | float]:
     share = np.exp(base - base.max())
     rank = np.empty(len(base))
@@ -249,12 +283,6 @@ def _base_columns(base: NDArray[np.float64]) -> dict[str, NDArray[np.float64] | 
         "base_share": share / share.sum(),
         "base_rank": rank,
     }
-
-
-def _joint(prompts: NDArray[np.float64], histories: NDArray[np.float64]) -> NDArray[np.float64]:
-    first, second, both = _JOINT
-    joint: NDArray[np.float64] = first * prompts + second * histories + both * prompts * histories
-    return joint
 
 
 def _prompts(

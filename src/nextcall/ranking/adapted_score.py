@@ -27,8 +27,10 @@ WEIGHED: Final = (
 
 _HARD: Final = 45
 _RANDOM: Final = 15
-_NAMES: Final = (*FEATURE_NAMES, *ADAPTED_NAMES)
-_COLUMNS: Final = [_NAMES.index(name) for name in WEIGHED]
+ADAPTED_COLUMNS: Final = (*FEATURE_NAMES, *ADAPTED_NAMES)
+"""Names of all features that the trees of an adapted ranker look at."""
+
+_COLUMNS: Final = [ADAPTED_COLUMNS.index(name) for name in WEIGHED]
 _RIDGE: Final = 1.0  # what the base says counts as much as one prompt does
 _DOUBT: Final = 3.0  # of the trees, until they have proved themselves: a few prompts' worth
 _MANY: Final = 500  # queries, from which on half of them tell enough of the other half
@@ -93,6 +95,18 @@ class AdaptedScore:
         plain: NDArray[np.float64] = features[:, _COLUMNS] @ self.weights
         return plain + self.tree_weight * self.trees.predict(features)
 
+    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Split each score into what every feature adds, and a constant at the end.
+
+        Returns
+        -------
+        array of shape (n_rows, n_features + 1)
+            Rows sum to `predict`.
+        """
+        added = self.tree_weight * self.trees.contributions(features)
+        added[:, _COLUMNS] += features[:, _COLUMNS] * self.weights
+        return added
+
 
 def _weigh(rows: QueryRows) -> NDArray[np.float64]:
     """Weigh the columns of `WEIGHED` without any trees."""
@@ -110,7 +124,7 @@ def _weigh(rows: QueryRows) -> NDArray[np.float64]:
 
 def _grow(rows: QueryRows, settings: BoostingSettings, rng: np.random.Generator) -> Trees:
     sampled = rows.sample(hard=_HARD, random=_RANDOM, rng=rng)
-    return train_trees(sampled, settings=settings, rng=rng, feature_names=_NAMES)
+    return train_trees(sampled, settings=settings, rng=rng, feature_names=ADAPTED_COLUMNS)
 
 
 def _calibrate(rows: QueryRows, scored: list[NDArray[np.float64]]) -> Calibration:

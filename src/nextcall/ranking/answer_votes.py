@@ -1,11 +1,12 @@
 """What like questions were answered with: kernel ridge regression, neighbours and naive Bayes."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nextcall.ranking.array_file import ArrayGroup, of_texts
 from nextcall.ranking.likeness import Question
 
 _RIDGE: Final = 0.5  # beside a likeness of 1 to itself: one twin's answer counts two thirds
@@ -45,6 +46,38 @@ class AnswerVotes:
         self._share = given.mean(axis=0)
         ridge = likeness + _RIDGE * np.eye(len(answers))
         self._weights = np.linalg.solve(ridge, given - self._share)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Give plain arrays that `from_arrays` reads back exactly."""
+        return {
+            "seen": self._seen,
+            "example": self._example,
+            "code": self._code,
+            "share": self._share,
+            "weights": self._weights,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: ArrayGroup, *, n: int, n_operations: int) -> Self:
+        """Read what `to_arrays` gave, of `n` known questions.
+
+        Raises
+        ------
+        ValueError
+            Where the arrays are not of that form.
+        """
+        votes: Self = cls.__new__(cls)
+        votes._n = n_operations
+        votes._seen = arrays.places("seen", None, below=n_operations)
+        votes._example = arrays.places("example", None, below=n)
+        votes._code = arrays.places("code", len(votes._example), below=len(votes._seen))
+        votes._starts = np.searchsorted(votes._code, np.arange(len(votes._seen)))
+        votes._share = arrays.take("share", len(votes._seen), dtype="<f8")
+        votes._weights = arrays.take("weights", n, len(votes._seen), dtype="<f8")
+        known = np.unique(votes._code)
+        if not len(known) or not np.array_equal(known, np.arange(len(votes._seen))):
+            raise ValueError("code must name each operation that answered")
+        return votes
 
     def regression(self, likeness: NDArray[np.float64]) -> NDArray[np.float64]:
         """Expected number of times, 0 or 1, that each operation answers; shape (n_operations,).
@@ -101,6 +134,26 @@ class TermVotes:
         base = (holds.sum(axis=0) + _PSEUDO) / (len(questions) + 1)
         often = (given.T @ holds + 2 * base) / (given.sum(axis=0)[:, None] + 2)
         self._lift = np.log(often / base)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Give plain arrays that `from_arrays` reads back exactly."""
+        return {"terms": of_texts(list(self._vocabulary)), "seen": self._seen, "lift": self._lift}
+
+    @classmethod
+    def from_arrays(cls, arrays: ArrayGroup, *, n_operations: int) -> Self:
+        """Read what `to_arrays` gave.
+
+        Raises
+        ------
+        ValueError
+            Where the arrays are not of that form.
+        """
+        votes: Self = cls.__new__(cls)
+        votes._n = n_operations
+        votes._vocabulary = {term: place for place, term in enumerate(arrays.texts("terms"))}
+        votes._seen = arrays.places("seen", None, below=n_operations)
+        votes._lift = arrays.take("lift", len(votes._seen), len(votes._vocabulary), dtype="<f8")
+        return votes
 
     def lifts(self, question: Question) -> NDArray[np.float64]:
         """Sum of the log ratios of the known terms / root of their number; 0 where none is."""

@@ -2,13 +2,15 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nextcall.catalog.actions import ACTIONS
+from nextcall.ranking.array_file import ArrayGroup
 from nextcall.ranking.index import Statics
-from nextcall.ranking.workflow import WorkflowPrior
+from nextcall.ranking.workflow import Kinds, WorkflowPrior
 
 _STRENGTH: Final = 2.0  # calls that a shorter history's distribution is worth
 _RECENT: Final = 10
@@ -21,17 +23,21 @@ class CallCounts:
     ----------
     sessions : sequence of arrays
         Rows of each session's calls, in order; at least one session with a call.
-    statics : Statics
+    statics : Statics or Kinds
         Facts of the catalogue's operations.
     prior : WorkflowPrior
         What follows an action in any API.
     """
 
     def __init__(
-        self, sessions: Sequence[NDArray[np.int64]], statics: Statics, prior: WorkflowPrior
+        self,
+        sessions: Sequence[NDArray[np.int64]],
+        statics: Statics | Kinds,
+        prior: WorkflowPrior,
     ) -> None:
         n = len(statics.action)
-        self._n, self._statics, self._prior = n, statics, prior
+        self._n, self._kinds, self._prior = n, Kinds.of(statics), prior
+        self._runs = tuple(sessions)
         calls = np.concatenate(sessions)
         self.calls = np.bincount(calls, minlength=n).astype(np.float64)
         within = [np.unique(session) for session in sessions]
@@ -63,6 +69,40 @@ class CallCounts:
         mean_calls = self.calls.sum() / self.sessions.sum()
         self.calls_a_session = (self.calls + mean_calls) / (self.sessions + 1)
         """Calls of an operation in a session that calls it."""
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Give the sessions as plain arrays, which `from_arrays` counts again."""
+        return {
+            "calls": np.concatenate(self._runs),
+            "lengths": np.array([len(run) for run in self._runs], dtype=np.int64),
+            "action": self._kinds.action,
+            "service": self._kinds.service,
+            "resource": self._kinds.resource,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: ArrayGroup, prior: WorkflowPrior) -> Self:
+        """Read what `to_arrays` gave.
+
+        Raises
+        ------
+        ValueError
+            Where the arrays are not of that form.
+        """
+        action = arrays.take("action", None, dtype="|i1")
+        n = len(action)
+        kinds = Kinds(
+            action=action,
+            service=arrays.take("service", n, dtype="<i4"),
+            resource=arrays.take("resource", n, dtype="<i4"),
+        )
+        calls = arrays.places("calls", None, below=n)
+        lengths = arrays.places("lengths", None, below=len(calls) + 1)
+        if not len(calls) or not ((action >= 0) & (action < len(ACTIONS))).all():
+            raise ValueError("calls and actions must be those of sessions")
+        if lengths.sum() != len(calls):
+            raise ValueError(f"lengths must sum to the number of calls, {len(calls)}")
+        return cls(np.split(calls, np.cumsum(lengths)[:-1]), kinds, prior)
 
     def following(self, called: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
         """Probability of each operation after the last call, and how often that was seen."""
@@ -109,9 +149,9 @@ class CallCounts:
     def _abstract(self, called: NDArray[np.int64]) -> NDArray[np.float64]:
         """What the abstract prior says, shared out among the operations of an action."""
         rows = np.arange(self._n)
-        relation = self._prior.relations(self._statics, called[-1], rows)
-        bigram, _ = self._prior.probabilities(self._statics, called)
-        action = self._statics.action.astype(np.int64)
+        relation = self._prior.relations(self._kinds, called[-1], rows)
+        bigram, _ = self._prior.probabilities(self._kinds, called)
+        action = self._kinds.action.astype(np.int64)
         kind = action * bigram.shape[1] + relation
         shared = bigram[action, relation] / np.bincount(kind)[kind]
         probability: NDArray[np.float64] = shared / max(float(shared.sum()), 1e-12)

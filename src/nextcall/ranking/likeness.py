@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nextcall.ranking.array_file import ArrayGroup, of_texts, within
 from nextcall.ranking.lexicon import prompt_words, stems
 
 if TYPE_CHECKING:
@@ -55,6 +56,34 @@ class PromptLikeness:
         self._rarest = float(np.log((n + 1) / 0.5))
         self._words = _stack([self._weigh(question) for question in questions], len(distinct))
 
+    def __len__(self) -> int:
+        """Count the known prompts."""
+        return len(self._vectors)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Give plain arrays that `from_arrays` reads back exactly."""
+        terms = of_texts(list(self._vocabulary))
+        words = within("words", _unstacked(self._words))
+        return words | {"vectors": self._vectors, "terms": terms, "idf": self._idf}
+
+    @classmethod
+    def from_arrays(cls, arrays: ArrayGroup) -> Self:
+        """Read what `to_arrays` gave.
+
+        Raises
+        ------
+        ValueError
+            Where the arrays are not of that form.
+        """
+        prompts: Self = cls.__new__(cls)
+        prompts._vectors = arrays.take("vectors", None, None, dtype="<f4")
+        prompts._vocabulary = {term: place for place, term in enumerate(arrays.texts("terms"))}
+        n, width = len(prompts._vectors), len(prompts._vocabulary)
+        prompts._idf = arrays.take("idf", width, dtype="<f8")
+        prompts._rarest = float(np.log((n + 1) / 0.5))
+        prompts._words = _restacked(arrays.within("words"), n, width)
+        return prompts
+
     def to(self, question: Question) -> NDArray[np.float64]:
         """Likeness of a prompt to each known one, shape (n,); 1 where the text is the same."""
         columns, weights = self._weigh(question)
@@ -94,6 +123,25 @@ class HistoryLikeness:
         self._last = np.array([self._newest(question.called) for question in questions])
         self._calls = _stack([self._weigh(q.called) for q in questions], n_operations + 1)
 
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Give plain arrays that `from_arrays` reads back exactly."""
+        return {"last": self._last} | within("calls", _unstacked(self._calls))
+
+    @classmethod
+    def from_arrays(cls, arrays: ArrayGroup, *, n: int, n_operations: int) -> Self:
+        """Read what `to_arrays` gave, of `n` known histories.
+
+        Raises
+        ------
+        ValueError
+            Where the arrays are not of that form.
+        """
+        histories: Self = cls.__new__(cls)
+        histories._n = n_operations
+        histories._last = arrays.places("last", n, below=n_operations + 1)
+        histories._calls = _restacked(arrays.within("calls"), n, n_operations + 1)
+        return histories
+
     def to(self, question: Question) -> NDArray[np.float64]:
         """Likeness to each known history, shape (n,), from 0 to 1."""
         columns, weights = self._weigh(question.called)
@@ -128,3 +176,22 @@ def _stack(
     columns = np.concatenate([columns for columns, _ in rows])
     values = np.concatenate([weights for _, weights in rows])
     return csr_array((values, columns, indptr), shape=(len(rows), width))
+
+
+def _unstacked(rows: "csr_array") -> dict[str, NDArray[Any]]:
+    return {
+        "starts": rows.indptr.astype(np.int64),
+        "columns": rows.indices.astype(np.int64),
+        "values": rows.data,
+    }
+
+
+def _restacked(arrays: ArrayGroup, n: int, width: int) -> "csr_array":
+    from scipy.sparse import csr_array  # noqa: PLC0415  # as above
+
+    values = arrays.take("values", None, dtype="<f8")
+    starts = arrays.places("starts", n + 1, below=len(values) + 1)
+    columns = arrays.places("columns", len(values), below=width)
+    if starts[0] != 0 or starts[-1] != len(values) or (np.diff(starts) < 0).any():
+        raise ValueError("starts must rise from 0 to the number of values")
+    return csr_array((values, columns, starts), shape=(n, width))

@@ -4,11 +4,11 @@ Nothing in it runs when it is read.
 """
 
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, Final
 
 import pyarrow as pa
@@ -22,23 +22,46 @@ from nextcall.ranking.calibration import Calibration
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.ranker import CallRanker
+from nextcall.ranking.signed_files import (
+    ModelError,
+    digest,
+    read_text,
+    read_values,
+    require,
+    write_text,
+    write_values,
+)
 from nextcall.ranking.training_prompts import TrainingPrompts
 from nextcall.ranking.workflow import WorkflowPrior
 
+__all__ = [
+    "RANKER_FILE",
+    "ModelCard",
+    "ModelError",
+    "forget_prompts",
+    "load_abstention",
+    "load_prompts",
+    "load_ranker",
+    "packaged_abstention",
+    "remove_others",
+    "save_abstention",
+    "save_prompts",
+    "save_ranker",
+]
+
 _FORMAT: Final = "nextcall.ranker.1"
-_FILE: Final = "ranker.json"
+RANKER_FILE: Final = "ranker.json"
+"""What a model's folder is known by: it names, and proves, all other files of it."""
+
 _PROMPTS_FORMAT: Final = b"nextcall.prompts.1"
 _PROMPTS: Final = "prompts-*.parquet"  # named after the trees that learned from them
+_OF_ONE_MODEL: Final = ("trees-*.txt", _PROMPTS, "evidence-*.npz", "base-*")
 _PROMPTS_SCHEMA: Final = pa.schema(
     [pa.field("prompt", pa.string()), pa.field("relevant", pa.list_(pa.string()))]
 )
 _ABSTENTION_FORMAT: Final = "nextcall.abstention.1"
 _ABSTENTION_FILE: Final = "abstention.json"
 _PACKAGES: Final = ("nextcall", "lightgbm", "numpy")
-
-
-class ModelError(ValueError):
-    """A folder holds no ranker that can be used; the message says which file and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +100,12 @@ def save_ranker(ranker: CallRanker, directory: Path, *, card: ModelCard) -> None
     if not hasattr(ranker, "trees_"):
         raise ValueError("ranker must be fitted before it is saved.")
     text = ranker.trees_.to_text()
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    trees = directory / f"trees-{digest[:12]}.txt"
-    with atomic_path(trees) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    trees = directory / f"trees-{sha256[:12]}.txt"
+    write_text(text, trees)
     values = {
         "format": _FORMAT,
-        "trees": {"file": trees.name, "sha256": digest},
+        "trees": {"file": trees.name, "sha256": sha256},
         "feature_names": list(ranker.trees_.feature_names),
         "settings": asdict(ranker.settings),
         "hard_negatives": ranker.hard_negatives,
@@ -96,15 +118,20 @@ def save_ranker(ranker: CallRanker, directory: Path, *, card: ModelCard) -> None
         (directory / _ABSTENTION_FILE).unlink(missing_ok=True)
     else:
         save_abstention(ranker.abstention_, directory)
-    _write_values(values, directory / _FILE)
-    for old in directory.glob("trees-*.txt"):
-        if old != trees:
-            old.unlink()
-    for old in directory.glob(_PROMPTS):
-        if old != _prompts_path(directory, digest):
-            old.unlink()
+    write_values(values, directory / RANKER_FILE)
+    remove_others(directory, keep={trees.name, _prompts_path(directory, sha256).name})
     if ranker.prompts_ is not None:
         save_prompts(ranker.prompts_, directory)
+
+
+def remove_others(directory: Path, *, keep: Container[str]) -> None:
+    """Remove files of other models from a folder, by their names."""
+    for pattern in _OF_ONE_MODEL:
+        for old in directory.glob(pattern):
+            if old.name not in keep and old.is_dir():
+                rmtree(old)
+            elif old.name not in keep:
+                old.unlink()
 
 
 def save_prompts(prompts: TrainingPrompts, directory: Path) -> None:
@@ -116,7 +143,7 @@ def save_prompts(prompts: TrainingPrompts, directory: Path) -> None:
         Where the folder holds no ranker.
     """
     columns = {"prompt": list(prompts.prompts), "relevant": [list(r) for r in prompts.relevant]}
-    metadata = {"format": _PROMPTS_FORMAT, "sha256": _digest(columns)}
+    metadata = {"format": _PROMPTS_FORMAT, "sha256": digest(columns)}
     table = pa.table(columns, schema=_PROMPTS_SCHEMA.with_metadata(metadata))
     with atomic_path(_prompts_path(directory, _trees_digest(directory))) as temporary:
         pq.write_table(table, temporary, compression="zstd")
@@ -148,14 +175,14 @@ def load_prompts(directory: Path) -> TrainingPrompts:
     except (pa.ArrowException, OSError) as error:
         raise ModelError(f"{path}: must be a whole Parquet file: {error}.") from error
     metadata = table.schema.metadata or {}
-    _require(
+    require(
         metadata.get(b"format") == _PROMPTS_FORMAT and table.schema.equals(_PROMPTS_SCHEMA),
         path,
         "must be training prompts that nextcall wrote",
     )
     columns = table.to_pydict()
-    _require(
-        metadata.get(b"sha256") == _digest(columns).encode(),
+    require(
+        metadata.get(b"sha256") == digest(columns).encode(),
         path,
         "its content does not match its own sha256: it is damaged",
     )
@@ -164,16 +191,16 @@ def load_prompts(directory: Path) -> TrainingPrompts:
     )
 
 
-def _prompts_path(directory: Path, digest: str) -> Path:
-    return directory / _PROMPTS.replace("*", digest[:12])
+def _prompts_path(directory: Path, sha256: str) -> Path:
+    return directory / _PROMPTS.replace("*", sha256[:12])
 
 
 def _trees_digest(directory: Path) -> str:
-    path = directory / _FILE
-    trees = _read_values(path, form=_FORMAT).get("trees")
-    digest = trees.get("sha256") if isinstance(trees, dict) else None
-    _require(isinstance(digest, str), path, "must state the sha256 of its trees")
-    return str(digest)
+    path = directory / RANKER_FILE
+    trees = read_values(path, form=_FORMAT).get("trees")
+    sha256 = trees.get("sha256") if isinstance(trees, dict) else None
+    require(isinstance(sha256, str), path, "must state the sha256 of its trees")
+    return str(sha256)
 
 
 def load_ranker(directory: Path) -> tuple[CallRanker, ModelCard]:
@@ -184,8 +211,8 @@ def load_ranker(directory: Path) -> tuple[CallRanker, ModelCard]:
     ModelError
         Where the folder holds no ranker, a damaged one, or one of another format.
     """
-    path = directory / _FILE
-    values = _read_values(path, form=_FORMAT)
+    path = directory / RANKER_FILE
+    values = read_values(path, form=_FORMAT)
     try:
         return _rebuild(values, directory)
     except ModelError:
@@ -198,7 +225,7 @@ def save_abstention(abstention: Abstention, directory: Path) -> Path:
     """Write what was learned of abstaining beside a ranker, whose own files stay; give the path."""
     values = {"format": _ABSTENTION_FORMAT, "abstention": abstention.to_dict()}
     path = directory / _ABSTENTION_FILE
-    _write_values(values, path)
+    write_values(values, path)
     return path
 
 
@@ -213,7 +240,7 @@ def load_abstention(directory: Path) -> Abstention | None:
     path = directory / _ABSTENTION_FILE
     if not path.exists():
         return None
-    values = _read_values(path, form=_ABSTENTION_FORMAT)
+    values = read_values(path, form=_ABSTENTION_FORMAT)
     try:
         return Abstention.from_dict(values["abstention"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -232,18 +259,13 @@ def packaged_abstention(index: CatalogIndex) -> Abstention | None:
 def _rebuild(values: Mapping[str, Any], directory: Path) -> tuple[CallRanker, ModelCard]:
     """Make a ranker of what the file says and of the trees beside it."""
     names = tuple(values["feature_names"])
-    _require(
+    require(
         names == FEATURE_NAMES,
-        directory / _FILE,
+        directory / RANKER_FILE,
         "its features are not those of this version: train it again",
     )
     trees_path = directory / Path(values["trees"]["file"]).name
-    try:
-        text = trees_path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{trees_path}: cannot be read: {error}.") from error
-    intact = hashlib.sha256(text.encode()).hexdigest() == values["trees"]["sha256"]
-    _require(intact, trees_path, f"does not match the sha256 in {_FILE}: it is damaged")
+    text = read_text(trees_path, sha256=values["trees"]["sha256"], stated_in=RANKER_FILE)
     settings = values["settings"]
     ranker = CallRanker(
         settings=BoostingSettings(**{**settings, "ignored": tuple(settings.get("ignored", ()))}),
@@ -255,34 +277,3 @@ def _rebuild(values: Mapping[str, Any], directory: Path) -> tuple[CallRanker, Mo
     ranker.calibration_ = Calibration.from_dict(values["calibration"])
     ranker.abstention_ = load_abstention(directory)
     return ranker, ModelCard(**values["card"])
-
-
-def _write_values(values: Mapping[str, Any], path: Path) -> None:
-    signed = {**values, "sha256": _digest(values)}
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(signed, indent=1, sort_keys=True), encoding="utf-8")
-
-
-def _read_values(path: Path, *, form: str) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(f"{path.parent}: must hold a ranker ({path.name}), found none.") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: must be JSON: {error}.") from error
-    _require(isinstance(values, dict), path, "must hold a JSON object")
-    given = values.get("format")
-    _require(given == form, path, f"format must be {form!r}, got {given!r}")
-    stated = values.pop("sha256", None)
-    intact = stated == _digest(values)
-    _require(intact, path, "its content does not match its own sha256: it is damaged")
-    return dict(values)
-
-
-def _require(condition: bool, path: Path, rule: str) -> None:  # noqa: FBT001  # a condition
-    if not condition:
-        raise ModelError(f"{path}: {rule}.")
-
-
-def _digest(values: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -1,5 +1,6 @@
 """The ranker: what was learned, free of any catalogue."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -104,6 +105,20 @@ class CallRanker:
         self.random_negatives = random_negatives
         self.abstention_ = None
         self.prompts_ = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the trees, by which one trained ranker is told from another."""
+        return hashlib.sha256(self.trees_.to_text().encode()).hexdigest()
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns of ``Ranked.features``."""
+        return FEATURE_NAMES
+
+    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Split scores into what each feature adds, as `Trees.contributions` does."""
+        return self.trees_.contributions(features)
 
     def fit(
         self,

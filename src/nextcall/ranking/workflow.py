@@ -35,6 +35,20 @@ _EDGES: Final = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """What transitions look at of every operation, each an array of shape (n_operations,)."""
+
+    action: NDArray[np.int8]
+    service: NDArray[np.int32]
+    resource: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, statics: "Statics | Kinds") -> "Kinds":
+        """Take what transitions need of the facts of a catalogue."""
+        return cls(statics.action, statics.service, statics.resource)
+
+
 @dataclass(frozen=True)
 class WorkflowPrior:
     """Transition probabilities between abstract calls, learned from sessions of any catalogue.
@@ -60,7 +74,9 @@ class WorkflowPrior:
         return cls(Transitions.fit([], states=_STATES, order=3))
 
     @staticmethod
-    def relations(statics: Statics, last: np.int64, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def relations(
+        statics: Statics | Kinds, last: np.int64, rows: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
         """Relation of each of `rows` to the call `last`, as positions in `RELATIONS`."""
         same_service = statics.service[rows] == statics.service[last]
         same = same_service & (statics.resource[rows] == statics.resource[last])
@@ -68,7 +84,7 @@ class WorkflowPrior:
         return relation
 
     @classmethod
-    def _tokens(cls, statics: Statics, called: NDArray[np.int64]) -> list[str]:
+    def _tokens(cls, statics: Statics | Kinds, called: NDArray[np.int64]) -> list[str]:
         tokens = []
         for i, row in enumerate(called):
             relation = (
@@ -78,7 +94,7 @@ class WorkflowPrior:
         return tokens
 
     def probabilities(
-        self, statics: Statics, called: NDArray[np.int64]
+        self, statics: Statics | Kinds, called: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Probability of each action and relation after the last call, and after the last two.
 
