@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Self
 
-from nextcall.feedback.shown import ShownPredictions
+from nextcall.feedback.elsewhere import ShownElsewhere
+from nextcall.feedback.shown import Shown, ShownPredictions
 from nextcall.feedback.writing import Given, Told, write_answers
 from nextcall.storage.database import Database
 from nextcall.storage.group_writer import GroupWriter
@@ -14,7 +15,7 @@ class Feedback:
 
     Threads and tasks may share one. An answer is written with all that is known of what was shown,
     in one transaction with those that come at the same time, and is on disk when the call returns.
-    What was shown is known to the process that showed it.
+    What was shown is known to the process that showed it, and to others through `elsewhere`.
 
     Parameters
     ----------
@@ -22,6 +23,8 @@ class Feedback:
         Migrated.
     shown : ShownPredictions
         In which whoever shows a prediction leaves it.
+    elsewhere : ShownElsewhere, optional
+        Asked by `give_async` where `shown` does not know a prediction.
 
     Examples
     --------
@@ -44,8 +47,14 @@ class Feedback:
     (2, False, True)
     """
 
-    def __init__(self, database: Database, shown: ShownPredictions) -> None:
-        self.database, self.shown = database, shown
+    def __init__(
+        self,
+        database: Database,
+        shown: ShownPredictions,
+        *,
+        elsewhere: ShownElsewhere | None = None,
+    ) -> None:
+        self.database, self.shown, self.elsewhere = database, shown, elsewhere
         self._writer: GroupWriter[Told, Given] = GroupWriter(database, write_answers)
 
     def close(self) -> None:
@@ -84,14 +93,20 @@ class Feedback:
         sqlalchemy.exc.OperationalError, WriterClosedError
             Where the database is out of reach, or the program is about to end.
         """
-        return self._writer.write(self._told(prediction_id, chosen, at, user))
+        shown = self.shown.find(prediction_id, at=at)
+        return self._writer.write(_told(prediction_id, chosen, at, user, shown))
 
     async def give_async(
         self, prediction_id: str, chosen: str | None, *, at: datetime, user: str | None = None
     ) -> Given:
         """Keep an answer as `give` does, from a task of asyncio."""
-        return await self._writer.write_async(self._told(prediction_id, chosen, at, user))
-
-    def _told(self, prediction_id: str, chosen: str | None, at: datetime, user: str | None) -> Told:
         shown = self.shown.find(prediction_id, at=at)
-        return Told(prediction_id=prediction_id, chosen=chosen, at=at, user=user, shown=shown)
+        if shown is None and self.elsewhere is not None:
+            shown = await self.elsewhere.find(prediction_id)
+        return await self._writer.write_async(_told(prediction_id, chosen, at, user, shown))
+
+
+def _told(
+    prediction_id: str, chosen: str | None, at: datetime, user: str | None, shown: Shown | None
+) -> Told:
+    return Told(prediction_id=prediction_id, chosen=chosen, at=at, user=user, shown=shown)

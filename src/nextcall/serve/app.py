@@ -1,7 +1,7 @@
 """The application, built from its parts by one function."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI
@@ -136,7 +136,10 @@ def create_app(
         for body in warming:
             with suppress(RefusedError, UnsafeError):
                 await answering.reply(body, "short")
-        yield
+        async with AsyncExitStack() as opened:
+            if feedback is not None and feedback.elsewhere is not None:
+                await opened.enter_async_context(feedback.elsewhere.telling())
+            yield
 
     app = FastAPI(
         title=_TITLE,
