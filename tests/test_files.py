@@ -59,6 +59,17 @@ def test_a_file_has_the_mode_that_open_would_give_it(tmp_path: Path, mask: int) 
     assert modes[0] == modes[1]
 
 
+def test_the_mask_of_the_process_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To ask for it is to set it: a file that another thread makes meanwhile is open to all."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "umask", lambda _: pytest.fail("it was set"))
+        with atomic_path(tmp_path / "a.txt") as temporary:
+            temporary.write_text("whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
 @given(content=st.binary(max_size=3000), size=st.sampled_from([1, 1 << 10, 1 << 20]))
 def test_a_hash_is_of_all_bytes(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, size: int
