@@ -343,7 +343,7 @@ def test_nothing_acknowledged_is_lost_when_writers_are_killed(
         whole = "".join(lines) + writer.stdout.read()
         writer.wait(60)
         acknowledged += [line.split() for line in whole.split("\n")[:-1]]
-    credentials = Credentials(migrated)
+    credentials = Credentials(migrated, monotonic=lambda: 0.0)
     credentials.refresh()
     revoked = {key for what, key, _ in acknowledged if what == "revoked"}
     assert len(revoked) > 2

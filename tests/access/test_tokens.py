@@ -170,7 +170,7 @@ def test_a_header_and_claims_of_ones_own_are_refused(claims: dict[str, object]) 
 
 
 def test_a_revoked_token_never_works_again(migrated: Database, now: list[float]) -> None:
-    credentials = Credentials(migrated)
+    credentials = Credentials(migrated, monotonic=lambda: 0.0)
     tokens = Tokens([NEW], credentials=credentials, clock=lambda: now[0])
     with pytest.raises(CredentialsUnavailableError):
         tokens.verify("a")
@@ -187,18 +187,18 @@ def test_a_revoked_token_never_works_again(migrated: Database, now: list[float])
     assert reason(tokens, token) == "revoked"
     later = MOMENT + timedelta(days=2, hours=23)
     revoke_token(migrated, "another", expires_at=later, now=later)
-    again = Credentials(migrated)
+    again = Credentials(migrated, monotonic=lambda: 0.0)
     again.refresh()
     assert again.is_revoked(issued.jti)
     revoke_token(migrated, "third", expires_at=later, now=later + timedelta(hours=2))
-    again = Credentials(migrated)
+    again = Credentials(migrated, monotonic=lambda: 0.0)
     again.refresh()
     assert not again.is_revoked(issued.jti)  # it has long expired
     assert again.is_revoked("another")
 
 
 def test_the_role_of_a_known_user_counts(migrated: Database, now: list[float]) -> None:
-    credentials = Credentials(migrated)
+    credentials = Credentials(migrated, monotonic=lambda: 0.0)
     tokens = Tokens([NEW], credentials=credentials, clock=lambda: now[0])
     add_user(migrated, "Ada", role="developer", now=MOMENT)
     credentials.refresh()

@@ -109,10 +109,17 @@ def test_development_counts_nothing_and_production_does(kept: Database) -> None:
         assert (door.shared, door.outside) == (None, None)
 
 
-def test_limits_are_stricter_under_load_where_that_is_asked_for(kept: Database) -> None:
+def test_limits_are_stricter_under_load_where_that_is_asked_for(
+    kept: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nextcall.serve.door._LOAD_SECONDS", 3600.0)
     for adaptive, expected in ((True, 30), (False, 60)):
         with opened(kept, rate_adaptive=adaptive) as door:
             assert door.limiter is not None
+            end = time.monotonic() + 60
+            while not door.load._until:  # the door looks at its own load once
+                assert time.monotonic() < end
+                time.sleep(0.01)
             door.load.observe_load(0.95)
             decision = door.limiter.take("a", endpoint="/predict")
             assert decision.windows[0].limit == expected

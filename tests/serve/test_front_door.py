@@ -42,11 +42,11 @@ class House:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.credentials = Credentials(database)
+        self.credentials = Credentials(database, monotonic=lambda: 0.0)
         self.credentials.refresh()
         self.tokens = Tokens([SECRET], credentials=self.credentials)
         self.rates: Any = MemoryRates(clock=lambda: 0)
-        self.audit, self.load = AuditLog(database), LoadFactor()
+        self.audit, self.load = AuditLog(database), LoadFactor(clock=lambda: 0.0)
         self.outside: Any = None
 
     def client(
