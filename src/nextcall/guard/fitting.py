@@ -111,7 +111,7 @@ def training_rows(
 
     Payloads that are mere words are left out: nobody could tell them from words.
     """
-    injections, payloads, benign = (round(share * number) for number in (3500, 1500, 5000))
+    injections, payloads, benign = (round(share * number) for number in (3500, 2000, 5000))
     every = [
         *(row for row in rows if not is_mere_words(row)),
         *own_texts(rng, injections=injections, payloads=payloads, benign=benign),
