@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, cast
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextcall.serve.bodies import too_large
+from nextcall.serve.leaving import Headers, Leaving
 from nextcall.serve.problems import RefusedError, json_response, problem
 
 BODY_SECONDS: Final = 10.0
@@ -55,33 +56,36 @@ class BodyLimit:
             return
         headers = dict(scope["headers"])
         stated = headers.get(b"content-length", b"")
-        body = _Body(receive, send, self.most, self.seconds)
+        body = _Body(receive, self.most, self.seconds)
+        leaving = Leaving.seen(send, body.look)
+        body.leaving = leaving
         if stated.strip(b"0") or b"transfer-encoding" in headers:
             body.announced = "waits to be asked" if b"expect" in headers else "comes"
         if stated.isdigit() and (len(stated) > _LONGEST_LENGTH or int(stated) > self.most):
             refusal = body.too_large(int(stated[:_LONGEST_LENGTH]))
             response = json_response(refusal.refusal, status=refusal.status)
-            await response(scope, receive, body.send)
+            await response(scope, receive, leaving)
             return
-        await self.app(scope, body.receive, body.send)
+        await self.app(scope, body.receive, leaving)
 
 
 class _Body:
     """The body of one request, on its way."""
 
     __slots__ = (
-        "_ahead", "_late_at", "_most", "_receive", "_received", "_refused", "_seconds", "_send",
-        "_whole", "announced",
+        "_ahead", "_late_at", "_most", "_receive", "_received", "_refused", "_seconds", "_whole",
+        "announced", "leaving",
     )  # fmt: skip
 
-    def __init__(self, receive: Receive, send: Send, most: int, seconds: float) -> None:
-        self._receive, self._send = receive, send
+    def __init__(self, receive: Receive, most: int, seconds: float) -> None:
+        self._receive = receive
         self._most, self._seconds = most, seconds
         self._received = 0
         self._late_at = 0.0  # where it was waited for
         self._refused = self._whole = False
         self._ahead: Message | None = None  # what nobody has asked for yet
         self.announced: Literal["no", "waits to be asked", "comes"] = "no"
+        self.leaving: Leaving | None = None
 
     async def receive(self) -> Message:
         """Pass on what comes.
@@ -107,19 +111,21 @@ class _Body:
             raise self.too_large(self._received)
         return message
 
-    async def send(self, message: Message) -> None:
-        """Pass an answer on; where it refuses the body, the connection ends with it."""
-        if message["type"] == "http.response.start" and not self._whole:
+    def look(self, _: int, headers: Headers) -> None:
+        """See an answer begin; where it refuses the body, the connection ends with it."""
+        if not self._whole:
             self._refused |= self.announced != "no" and not self._is_there()
-        if self._refused:
-            if message["type"] == "http.response.start":
-                headers = [*message.get("headers", ()), (b"connection", b"close")]
-                message = {**message, "headers": headers}
-            elif not message.get("more_body", False):
-                await self._send({**message, "more_body": True})
-                await self._throw_away()
-                message = {"type": "http.response.body"}
-        await self._send(message)
+        if self._refused and self.leaving is not None:
+            headers.append((b"connection", b"close"))
+            self.leaving.ending = self._end
+
+    async def _end(self, message: Message, send: Send) -> None:
+        """Pass on a part of an answer that refuses the body."""
+        if not message.get("more_body", False):
+            await send({**message, "more_body": True})
+            await self._throw_away()
+            message = {"type": "http.response.body"}
+        await send(message)
 
     def too_large(self, size: int) -> RefusedError:
         """Refuse it for its size."""

@@ -12,7 +12,7 @@ from typing import Final
 
 import anyio.to_thread
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nextcall.access.audit_event import AuditEvent, Kind
 from nextcall.access.key_format import KEY_PREFIX
@@ -21,6 +21,7 @@ from nextcall.access.principal import CredentialError, CredentialsUnavailableErr
 from nextcall.access.rate_decision import UNLIMITED_DECISION, Decision, rate_headers
 from nextcall.serve.admission import Admission, too_often
 from nextcall.serve.door import Door
+from nextcall.serve.leaving import Headers, Leaving, Look
 from nextcall.serve.problems import Problem, json_response, method_refusal
 
 _DEVELOPER: Final = Principal(name="development", role="admin")
@@ -143,7 +144,7 @@ class FrontDoor:
         else:
             await anyio.to_thread.run_sync(admission.take)
         if admission.decision.allowed:
-            await self.app(scope, receive, self._telling(send, admission))
+            await self.app(scope, receive, Leaving.seen(send, self._telling(admission)))
         else:
             await self._too_often(admission.decision)(scope, receive, send)
 
@@ -170,15 +171,12 @@ class FrontDoor:
         response.raw_headers += rate_headers(decision, now=now)
         return response
 
-    def _telling(self, send: Send, admission: Admission) -> Send:
+    def _telling(self, admission: Admission) -> Look:
         load, clock = self._door.load, self._clock
 
-        async def tell(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                load.observe_request(admission.route, failed=message["status"] >= 500)
-                told = rate_headers(admission.decision, now=clock())
-                message = {**message, "headers": [*message.get("headers", ()), *told]}
-            await send(message)
+        def tell(status: int, headers: Headers) -> None:
+            load.observe_request(admission.route, failed=status >= 500)
+            headers += rate_headers(admission.decision, now=clock())
 
         return tell
 

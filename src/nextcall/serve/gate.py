@@ -8,12 +8,13 @@ from random import Random
 from time import perf_counter
 from typing import Final
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nextcall.access.address_rates import AddressRates
 from nextcall.access.identifiers import Network, client_address
 from nextcall.access.permissions import route_of
 from nextcall.serve.admission import TooMany
+from nextcall.serve.leaving import Headers, Leaving
 from nextcall.serve.observer import Observer
 from nextcall.serve.problems import json_response
 from nextcall.telemetry.log_entries import request_of
@@ -74,24 +75,22 @@ class Gate:
         state["request_id"] = named
         state["address"] = address = self._address(scope, forwarded)
 
-        async def tell(message: Message) -> None:
+        def tell(status: int, headers: Headers) -> None:
             nonlocal code
-            if message["type"] == "http.response.start":
-                code = message["status"]
-                headers = [*message.get("headers", ()), (b"x-request-id", request_id)]
-                message = {**message, "headers": headers}
-            await send(message)
+            code = status
+            headers.append((b"x-request-id", request_id))
 
+        leaving = Leaving.seen(send, tell)
         wait = 0.0 if self._rates is None else self._rates.wait(address)
         app = self.app if wait == 0.0 else _too_many(wait)
         observer = self._observer
         if observer is None:
-            await app(scope, receive, tell)
+            await app(scope, receive, leaving)
             return
         observer.metrics.request_began()
         try:
             with request_of(named), observer.traces.request(traced) as span:
-                await app(scope, receive, tell)
+                await app(scope, receive, leaving)
                 span.tell(status=code)
         finally:
             method: str = scope["method"]

@@ -23,7 +23,6 @@ class Shortcut:
     def __init__(self, app: ASGIApp, *, method: str, path: str, answer: ASGIApp) -> None:
         self.app = app
         self._method, self._path, self._answer = method, path, answer
-        self._handled: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -35,7 +34,18 @@ class Shortcut:
         if not is_short:
             await self.app(scope, receive, send)
             return
-        if self._handled is None:  # once all handlers are known
+        try:
+            await self._answer(scope, receive, send)
+        except Exception as error:  # noqa: BLE001  # whoever handles it knows which it is
             handlers = scope["app"].exception_handlers
-            self._handled = ExceptionMiddleware(self._answer, handlers=handlers)
-        await self._handled(scope, receive, send)
+            failed = ExceptionMiddleware(_failing(error), handlers=handlers)
+            await failed(scope, receive, send)
+
+
+def _failing(error: Exception) -> ASGIApp:
+    """Make an application that fails in one way: who handles errors surrounds no answer."""
+
+    async def fail(*_: object) -> None:
+        raise error
+
+    return fail
