@@ -6,6 +6,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import ceil, log
 from typing import Final
 
 import numpy as np
@@ -94,6 +95,7 @@ class LatencyWindow:
         self._counts = array("I", bytes(4 * slots * _BUCKETS))
         self._errors = [0] * slots
         self._numbers = [-1] * slots  # of the slots of time that are in the ring
+        self._newest = self._first = -1  # the slot that was counted in last, and its first place
         self._lock = threading.Lock()
 
     def observe(self, seconds: float, *, error: bool = False) -> None:
@@ -101,23 +103,24 @@ class LatencyWindow:
         if seconds <= SHORTEST:
             bucket = 0
         elif seconds < LONGEST:
-            bucket = math.ceil(math.log(seconds) / _LOG_GROWTH) - _LOWEST
+            bucket = ceil(log(seconds) / _LOG_GROWTH) - _LOWEST
         else:
             bucket = _BUCKETS - 1
         with self._lock:
             number = self._clock() // self._slot
-            place = number % self._slots
-            if self._numbers[place] != number:
-                self._begin(place, number)
-            self._counts[place * _BUCKETS + bucket] += 1
+            if number != self._newest:
+                self._begin(number)
+            self._counts[self._first + bucket] += 1
             if error:
-                self._errors[place] += 1
+                self._errors[number % self._slots] += 1
 
-    def _begin(self, place: int, number: int) -> None:
-        begin = place * _BUCKETS
-        self._counts[begin : begin + _BUCKETS] = _EMPTY
-        self._errors[place] = 0
-        self._numbers[place] = number
+    def _begin(self, number: int) -> None:
+        place = number % self._slots
+        self._newest, self._first = number, place * _BUCKETS
+        if self._numbers[place] != number:  # else the clock went back
+            self._counts[self._first : self._first + _BUCKETS] = _EMPTY
+            self._errors[place] = 0
+            self._numbers[place] = number
 
     def latency(self) -> Latency:
         """Give count, errors and percentiles of the window that ends now."""

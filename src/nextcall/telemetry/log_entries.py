@@ -137,13 +137,33 @@ def request_line(
     >>> json.loads(line)["context"]
     {'method': 'GET', 'route': '/health', 'status': 200, 'milliseconds': 1.5}
     """
+    second = int(moment)
+    return b'%b.%03dZ%b%b%b%b"}\n' % (
+        _begun(second),
+        int((moment - second) * 1000),
+        _middle(method, route, status),
+        repr(round(1000 * seconds, 3)).encode(),
+        _end(thread, os.getpid()),
+        _shown(request_id).encode(),
+    )
+
+
+@lru_cache(maxsize=4)
+def _begun(second: int) -> bytes:
+    return f'{{"timestamp":"{_second(second)}'.encode()
+
+
+@lru_cache(maxsize=1024)
+def _middle(method: str, route: str, status: int) -> bytes:
     return (
-        f'{{"timestamp":"{_second(int(moment))}.{int(moment % 1 * 1000):03d}Z","level":"info",'
-        f'"logger":"nextcall.serve","message":"request","context":{{"method":"{method}",'
-        f'"route":"{route}","status":{status},"milliseconds":{round(1000 * seconds, 3)}}},'
-        f'"thread":"{thread}","process":{os.getpid()},'
-        f'"request_id":"{_shown(request_id)}"}}\n'
+        '","level":"info","logger":"nextcall.serve","message":"request",'
+        f'"context":{{"method":"{method}","route":"{route}","status":{status},"milliseconds":'
     ).encode()
+
+
+@lru_cache(maxsize=64)
+def _end(thread: str, process: int) -> bytes:
+    return f'}},"thread":"{thread}","process":{process},"request_id":"'.encode()
 
 
 def _shown(request_id: str) -> str:
