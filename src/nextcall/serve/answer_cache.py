@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -111,5 +112,9 @@ def _age(request: PredictRequest, now: datetime) -> int | None:
 
 
 def _digest(data: bytes, asked: Asked) -> str:
-    told = "\n".join(asked).encode()
-    return blake2b(b"%b\n%b" % (told, data), digest_size=20).hexdigest()
+    return blake2b(_begin(asked) + data, digest_size=20).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _begin(asked: Asked) -> bytes:
+    return "\n".join([*asked, ""]).encode()

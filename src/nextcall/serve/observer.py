@@ -19,6 +19,7 @@ from nextcall.telemetry.families import (
     METHODS,
     OTHER,
 )
+from nextcall.telemetry.instruments import Count
 from nextcall.telemetry.latency import Latencies
 from nextcall.telemetry.logs import Logs, LogSettings, open_logs
 from nextcall.telemetry.metrics import Metrics, open_metrics
@@ -59,6 +60,7 @@ class Observer:
         self._hit_seconds = self.latencies.of("cache_hit")
         self._miss_seconds = self.latencies.of("cache_miss")
         self._ranking_seconds = self.latencies.of("ranking")
+        self._cold_starts: dict[tuple[str, str], Count] = {}
 
     def request_ended(
         self, method: str, route: str, status: int, seconds: float, *, request_id: str
@@ -98,8 +100,11 @@ class Observer:
 
     def cold_started(self, level: str, confidence: float | None, *, least: float) -> None:
         """Note an answer that a method other than the first gave."""
-        is_sure = confidence is not None and confidence >= least
-        self.metrics.count(COLD_STARTS, level, CONFIDENT if is_sure else "unsure").add()
+        sure = CONFIDENT if confidence is not None and confidence >= least else "unsure"
+        counted = self._cold_starts.get((level, sure))
+        if counted is None:
+            counted = self._cold_starts[level, sure] = self.metrics.count(COLD_STARTS, level, sure)
+        counted.add()
         if confidence is not None:
             self.metrics.histogram(COLD_START_CONFIDENCE, level).observe(confidence)
 

@@ -1,7 +1,7 @@
 """Routes that predict."""
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any, Final, cast, get_args
 from urllib.parse import parse_qsl
 
@@ -28,6 +28,11 @@ Detailed = Annotated[
     Query(description="full: scores, features, reasons, timings and all other fields."),
 ]
 _DETAILS: Final = get_args(Detail)
+_QUERIES: Final[Mapping[bytes, Detail]] = {
+    b"": "short",
+    **{f"detail={detail}".encode(): detail for detail in _DETAILS},
+}
+"""As nearly all ask; others are taken apart."""
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     **BODY_REFUSALS,
     503: {"model": Problem, "description": "The answer took too long; ask again."},
@@ -91,8 +96,9 @@ def detail_of(scope: Scope) -> Detail:
         Where it is none that there is.
     """
     query: bytes = scope["query_string"]
-    if not query:
-        return "short"
+    known = _QUERIES.get(query)
+    if known is not None:
+        return known
     asked = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get("detail", "short")
     if asked not in _DETAILS:
         raise refused("query.detail", "Input should be 'short' or 'full'", asked)
