@@ -1,7 +1,6 @@
 """The verb `serve`: answer over HTTP."""
 
 import os
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +36,10 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="Port to listen on, 0 for a free one. Default: 8000.")
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that answer; one for each core is best. Default: 1."),
+    ] = None,
 ) -> None:
     """Answer over HTTP which call comes next."""
     # Read when the libraries load: requests run side by side, each on one thread.
@@ -51,41 +54,30 @@ def serve(
         database_url=database,
         host=host,
         port=port,
+        workers=workers,
     )
     mode = settings.mode()
-    from nextcall.serve.server import address, bind, loading_for_good, run
+    from nextcall.serve.server import address, bind, loading_for_good
 
-    with bind(settings.host, settings.port) as listening, ExitStack() as opened:
+    with bind(settings.host, settings.port) as listening:
         with loading_for_good():
-            from nextcall.serve.app import create_app  # a second that bad input need not wait for
-            from nextcall.serve.caches import open_caches
-            from nextcall.serve.loading import load_predictor, open_stores
-            from nextcall.serve.observer import open_observer
+            from nextcall.serve.loading import load_predictor
+            from nextcall.serve.starting import run_service  # a second: bad input need not wait
 
             predictor = load_predictor(settings, progress=progress)
             predictor.warm()
-            stores = opened.enter_context(open_stores(settings))
-            caches = opened.enter_context(open_caches(settings, predictor, progress=progress))
-            observer = opened.enter_context(open_observer(settings))
         if predictor.fallback_reason is not None:
             note(
                 f"warning: no trained ranker in {settings.model}, fused retrieval answers "
                 f"({predictor.fallback_reason})"
             )
-        app = create_app(
-            predictor,
-            settings=settings,
-            trials=stores.trials,
-            door=stores.door,
-            caches=caches,
-            observer=observer,
-            feedback=stores.feedback,
-            history=stores.history,
-        )
-        note(
-            f"Serving {predictor.index.catalog.name} ({len(predictor.index):,} operations) at "
-            f"{address(listening)} (documentation: {address(listening)}/docs)."
-        )
-        if mode.notice is not None:
-            note(mode.notice)
-        run(app, listening)
+
+        def begun() -> None:
+            note(
+                f"Serving {predictor.index.catalog.name} ({len(predictor.index):,} operations) at "
+                f"{address(listening)} (documentation: {address(listening)}/docs)."
+            )
+            if mode.notice is not None:
+                note(mode.notice)
+
+        run_service(predictor, settings, listening, begun=begun, tell=note)

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from nextcall.catalog.load import load_catalog
 from nextcall.embedding.static_files import EncoderError
+from nextcall.feedback.elsewhere import ShownElsewhere
 from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.retention import forget_old
 from nextcall.feedback.shown import ShownPredictions
@@ -37,9 +39,25 @@ class Stores:
     history: RunHistory
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerPlace:
+    """Where a worker finds the others."""
+
+    folder: Path
+    """Of their sockets."""
+    number: int
+    """Of this one, from 0."""
+
+
 @contextmanager
-def open_stores(settings: Settings) -> Iterator[Stores]:
+def open_stores(settings: Settings, *, worker: WorkerPlace | None = None) -> Iterator[Stores]:
     """Open what is kept in the database that is set; when the block ends, what waits is written.
+
+    Parameters
+    ----------
+    settings : Settings
+    worker : WorkerPlace, optional
+        Of this process, where there are several.
 
     Raises
     ------
@@ -54,18 +72,21 @@ def open_stores(settings: Settings) -> Iterator[Stores]:
     ):
         feedback = None
         if settings.feedback_enabled:
-            feedback = opened.enter_context(_open_feedback(settings, database))
+            feedback = opened.enter_context(_open_feedback(settings, database, worker))
         yield Stores(trials=trials, door=door, feedback=feedback, history=RunHistory(database))
 
 
 @contextmanager
-def _open_feedback(settings: Settings, database: Database) -> Iterator[Feedback]:
+def _open_feedback(
+    settings: Settings, database: Database, worker: WorkerPlace | None
+) -> Iterator[Feedback]:
     shown = ShownPredictions(
         most=settings.feedback_shown, keep=timedelta(seconds=settings.feedback_seconds)
     )
+    elsewhere = None if worker is None else ShownElsewhere(worker.folder, worker.number, shown)
     keep = timedelta(days=settings.feedback_days)
     forget = (_DAY, lambda: forget_old(database, now=datetime.now(UTC), keep=keep))
-    with Feedback(database, shown) as feedback, Upkeep([forget]):
+    with Feedback(database, shown, elsewhere=elsewhere) as feedback, Upkeep([forget]):
         yield feedback
 
 

@@ -18,6 +18,12 @@ OUTSIDE_CALLS: Final = (
         fallback="the memory of each worker; it is asked again after a second",
     ),
     OutsideCall(
+        name="other workers",
+        purpose="a prediction that another worker showed, when feedback comes",
+        seconds=1.0,
+        fallback="404, as of a prediction that is too old",
+    ),
+    OutsideCall(
         name="database, keys",
         purpose="what changed of keys, users and revocations",
         seconds=30.0,

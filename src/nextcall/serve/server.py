@@ -89,9 +89,16 @@ def run(app: ASGIApp, listening: socket.socket) -> None:
     SIGTERM then leaves by `SystemExit`, as SIGINT does by `KeyboardInterrupt`: what the caller
     opened, it closes.
     """
+    with leaving():
+        uvicorn.Server(_config(app)).run(sockets=[listening])
+
+
+@contextmanager
+def leaving() -> Iterator[None]:
+    """Leave by `SystemExit` at SIGTERM while the block runs, so that all it opened is closed."""
     before = signal.signal(signal.SIGTERM, _leave)
     try:
-        uvicorn.Server(_config(app)).run(sockets=[listening])
+        yield
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -65,6 +65,9 @@ class Settings(TelemetrySettings, CacheSettings, FeedbackSettings, GuardSettings
     prediction_seconds: float = Field(
         30, gt=0, le=3600, description="seconds that one answer may take; then it is refused"
     )
+    workers: int = Field(
+        1, ge=1, le=64, description="processes that answer; what is loaded lies in memory once"
+    )
     threads: int = Field(4, ge=1, le=64, description="requests that are computed side by side")
 
     @model_validator(mode="after")

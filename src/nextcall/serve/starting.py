@@ -1,0 +1,105 @@
+"""Starts a service on a socket: in this process alone, or in workers that share what is loaded."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from fastapi import FastAPI
+
+from nextcall.serve.app import create_app
+from nextcall.serve.caches import open_caches
+from nextcall.serve.loading import WorkerPlace, open_stores
+from nextcall.serve.observer import open_observer
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.server import leaving, loading_for_good, run
+from nextcall.serve.settings import Settings
+from nextcall.serve.workers import Workers
+
+_IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # a folder of its own is made there
+
+
+@contextmanager
+def opened_app(
+    predictor: Predictor, settings: Settings, *, worker: WorkerPlace | None = None
+) -> Iterator[FastAPI]:
+    """Open what the settings name, and build the application over it.
+
+    Raises
+    ------
+    ValueError, OSError
+        Where something cannot be opened, or a setting does not fit.
+    """
+    with ExitStack() as opened:
+        with loading_for_good():
+            stores = opened.enter_context(open_stores(settings, worker=worker))
+            caches = opened.enter_context(open_caches(settings, predictor))
+            observer = opened.enter_context(open_observer(settings))
+        yield create_app(
+            predictor,
+            settings=settings,
+            trials=stores.trials,
+            door=stores.door,
+            caches=caches,
+            observer=observer,
+            feedback=stores.feedback,
+            history=stores.history,
+        )
+
+
+def run_service(
+    predictor: Predictor,
+    settings: Settings,
+    listening: socket.socket,
+    *,
+    begun: Callable[[], None],
+    tell: Callable[[str], None],
+) -> None:
+    """Serve until a signal ends it.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Loaded and warm; workers share it.
+    settings : Settings
+    listening : socket.socket
+        Bound.
+    begun : callable
+        Called when nothing can be wrong with the settings any more.
+    tell : callable
+        Hears what happens to workers.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `opened_app`.
+    SystemExit
+        At SIGTERM, and wherever there are several workers.
+    """
+    if settings.workers == 1:
+        with opened_app(predictor, settings) as app:
+            begun()
+            run(app, listening)
+        return
+    in_memory = _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None
+    with leaving(), TemporaryDirectory(prefix="nextcall-", dir=in_memory) as folder:
+        metrics = settings.metrics_dir or Path(folder, "metrics")
+        shared = settings.model_copy(update={"metrics_dir": metrics})
+        with opened_app(predictor, shared):
+            pass  # what is wrong is told once, and the database is brought up to date by one
+        if settings.redis_url is None:
+            tell(
+                f"{settings.workers} workers count rates and keep answers apart; with "
+                "NEXTCALL_REDIS_URL they share both."
+            )
+
+        def work(number: int) -> None:
+            place = WorkerPlace(folder=Path(folder), number=number)
+            with opened_app(predictor, shared, worker=place) as app:
+                run(app, listening)
+
+        begun()
+        raise SystemExit(Workers(work, settings.workers, tell=tell).run())

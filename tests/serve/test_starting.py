@@ -1,0 +1,154 @@
+"""A service of several workers: they share work, answer for one another, come back."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.settings import Settings
+
+from .test_server import place, started_with
+
+PREDICT = {"prompt": "list the queues", "max_predictions": 2}
+LONG = 60.0
+
+
+@pytest.fixture
+def variables(predictor: Predictor, settings: Settings, tmp_path: Path) -> dict[str, str]:
+    """Tell where the catalogue and the model lie, and the log."""
+    assert predictor.ranker is not None
+    return {
+        **os.environ,
+        "NEXTCALL_MODEL": str(settings.model),
+        "NEXTCALL_CATALOG": str(settings.catalog),
+        "NEXTCALL_CACHE_DIR": str(settings.cache_dir),
+        "NEXTCALL_DATABASE_URL": f"sqlite:///{tmp_path}/kept/a.db",
+        "NEXTCALL_LOG_DIR": str(tmp_path / "log"),
+        "NEXTCALL_LOG_LEVEL": "info",
+    }
+
+
+@pytest.fixture
+def workers(variables: dict[str, str]) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """Start two, and wait until both answer."""
+    with started_with(variables, "--workers", "2") as process:
+        at = place(process)
+        until(lambda: len(children(process)) == 2)
+        until(lambda: len(asked(at, 20)) == 20)
+        yield process, at
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + LONG
+    while True:
+        try:
+            if condition():
+                return
+        except httpx.TransportError:  # of a worker that begins or ended
+            pass
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def children(process: "subprocess.Popen[str]") -> set[int]:
+    told = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return {int(pid) for pid in told.split()}
+
+
+def asked(at: str, n: int) -> list[str]:
+    """Ask over so many connections at once, so that both workers take some; give the ids."""
+    with ExitStack() as opened:
+        clients = [opened.enter_context(httpx.Client(base_url=at, timeout=LONG)) for _ in range(n)]
+        for client in clients:
+            client.get("/health").raise_for_status()  # its connection is a worker's now
+        answers = [client.post("/predict", json=PREDICT) for client in clients]
+    assert {answer.status_code for answer in answers} == {200}
+    return [answer.json()["prediction_id"] for answer in answers]
+
+
+def test_feedback_reaches_whoever_showed_the_prediction(
+    workers: tuple["subprocess.Popen[str]", str],
+) -> None:
+    _, at = workers
+    ids = asked(at, 12)
+    with httpx.Client(base_url=at, timeout=LONG) as one:  # of one worker
+        for prediction_id in ids:
+            given = one.post("/feedback", json={"prediction_id": prediction_id, "chosen": None})
+            assert given.status_code == 200, given.text
+        unknown = {"prediction_id": "0" * 36, "chosen": None}
+        assert one.post("/feedback", json=unknown).status_code == 404
+
+
+def test_counts_are_of_all_workers_and_each_answers(
+    workers: tuple["subprocess.Popen[str]", str], tmp_path: Path
+) -> None:
+    process, at = workers
+    before = counted(at)
+    asked(at, 30)
+    until(lambda: counted(at) == before + 30)
+    log = tmp_path / "log/nextcall.jsonl"
+    until(lambda: sum(told(line) for line in log.read_text().splitlines()) == before + 30)
+    assert len(children(process)) == 2
+
+
+def told(line: str) -> bool:
+    context: dict[str, object] = json.loads(line)["context"]
+    return context.get("route") == "/predict"
+
+
+def counted(at: str) -> int:
+    metrics = httpx.get(f"{at}/metrics", timeout=LONG).text
+    (number,) = re.findall(
+        r'http_requests_total\{endpoint="/predict".*,status="200"\} (\d+)', metrics
+    )
+    return int(number)
+
+
+def test_one_that_is_killed_is_replaced_and_what_was_acknowledged_stays(
+    workers: tuple["subprocess.Popen[str]", str],
+) -> None:
+    process, at = workers
+    ids = asked(at, 6)
+    for prediction_id in ids:
+        body = {"prediction_id": prediction_id, "chosen": None}
+        assert httpx.post(f"{at}/feedback", json=body, timeout=LONG).status_code == 200
+    before = counted(at)
+    killed = min(children(process))
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: len(children(process) - {killed}) == 2)
+    until(lambda: len(asked(at, 20)) == 20)
+    until(lambda: counted(at) >= before + 20)  # what the dead one had counted, too
+    for prediction_id in ids:
+        body = {"prediction_id": prediction_id, "chosen": None}
+        given = httpx.post(f"{at}/feedback", json=body, timeout=LONG)
+        assert (given.status_code, given.json()["repeated"]) == (200, True)
+
+
+def test_sigterm_ends_all_and_leaves_nothing(
+    workers: tuple["subprocess.Popen[str]", str],
+) -> None:
+    process, _ = workers
+    ended = children(process)
+    maps = "".join(Path(f"/proc/{pid}/maps").read_text() for pid in ended)
+    (folder,) = set(re.findall(r"(/\S+/nextcall-[^/\s]+)/metrics/", maps))
+    assert Path(folder).stat().st_mode & 0o077 == 0  # nobody else may ask at the sockets
+    process.terminate()
+    assert process.wait(LONG) == 143
+    assert not [pid for pid in ended if Path(f"/proc/{pid}").exists()]
+    assert not Path(folder).exists()
+
+
+def test_a_count_that_cannot_be_is_refused(variables: dict[str, str]) -> None:
+    with started_with(variables, "--workers", "0") as process:
+        _, said = process.communicate(timeout=LONG)
+    assert process.returncode == 2
+    assert "NEXTCALL_WORKERS" in said
