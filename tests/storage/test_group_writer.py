@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from nextcall.storage import group_writer
 from nextcall.storage.database import Database
 from nextcall.storage.group_writer import GroupWriter, WriterBusyError, WriterClosedError
 
@@ -97,10 +98,25 @@ def test_what_gathers_during_a_commit_shares_the_next(
     assert [len(group) for group in gate.groups] == [1, 6, 4]
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 def test_callers_who_come_again_share_the_next_commit_with_those_who_waited(
-    database: Database, pool: ThreadPoolExecutor
+    database: Database,
+    pool: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    at_once: bool,
 ) -> None:
+    """Also where they come again at once, before the writer looks who waits."""
     groups, allowed = list[list[int]](), threading.Semaphore(0)
+    settle = group_writer._settle
+
+    def settle_and_wait(waiting: Any, answer: Any) -> None:
+        before = len(writer._queue)
+        settle(waiting, answer)
+        if at_once and len(groups) == 2:
+            wait_until(lambda: len(writer._queue) > before)
+
+    monkeypatch.setattr(group_writer, "_settle", settle_and_wait)
 
     def write(connection: Connection, items: Sequence[int]) -> list[Any]:
         groups.append(sorted(items))
@@ -111,7 +127,7 @@ def test_callers_who_come_again_share_the_next_commit_with_those_who_waited(
         writer.write(item)
         writer.write(item + 10)
 
-    with GroupWriter(database, write, rest=60) as writer:
+    with GroupWriter(database, write, rest=600) as writer:
         alone = pool.submit(writer.write, 0)
         wait_until(lambda: len(groups) == 1)
         callers = [pool.submit(write_twice, item) for item in (1, 2)]

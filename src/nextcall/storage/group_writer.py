@@ -94,6 +94,7 @@ class GroupWriter(Generic[T, R]):
         self._queue: deque[_Asked[T, R]] = deque()
         self._closed = False
         self._enough = 1  # so many must wait to wake the writer
+        self._waited: int | None = None  # when the first of a group was answered
         lock = threading.Lock()
         self._something = threading.Condition(lock)
         self._room = threading.Condition(lock)
@@ -198,13 +199,15 @@ class GroupWriter(Generic[T, R]):
         while True:
             with self._something:
                 if last > 1:
-                    self._wait_for(min(last + len(self._queue), self._largest), self._rest)
+                    # Not those who wait now: some of them may have come again already.
+                    self._wait_for(min(last + (self._waited or 0), self._largest), self._rest)
                 self._wait_for(1)
                 if not self._queue:
                     return
                 n = min(len(self._queue), self._largest)
                 group = [self._queue.popleft() for _ in range(n)]
                 self._make_room(n)
+            self._waited = None
             self._commit(group)
             last = n
 
@@ -226,6 +229,8 @@ class GroupWriter(Generic[T, R]):
                 self._commit(group[half:])
                 return
             answers = [error] * len(group)
+        if self._waited is None:
+            self._waited = len(self._queue)
         of_loops = []
         for asked, answer in zip(group, answers, strict=True):
             if isinstance(asked.waiting, Future):
