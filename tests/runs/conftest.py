@@ -38,6 +38,8 @@ import os
 import sys
 from pathlib import Path
 
+from ipykernel.connect import get_connection_info
+
 print(f"counted in {out}, {Path(out).resolve()}, from {Path.cwd()}")
 print("a quiet warning", file=sys.stderr)
 
@@ -56,6 +58,7 @@ result = {"count": count, "seed": seed}
 result |= {"rate": rate, "rate.low": rate - 0.1, "rate.high": rate + 0.1}
 result |= {"all.ours.rate": rate, "all.theirs.rate": rate / 2}
 result["passive"] = int(os.environ["OMP_WAIT_POLICY"] == "PASSIVE")
+result["portless"] = int(get_connection_info(unpack=True)["transport"] == "ipc")
 if mode == "nan":
     result["count"] = float("nan")
 if mode != "nothing":

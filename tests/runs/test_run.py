@@ -51,6 +51,10 @@ def test_the_kernel_is_this_interpreter_with_threads_that_do_not_spin(done: RunR
     assert done.result["passive"] == 1
 
 
+def test_the_kernel_takes_no_port_that_another_may_have_taken(done: RunResult) -> None:
+    assert done.result["portless"] == 1
+
+
 def test_the_executed_notebook_names_the_final_folder_and_no_machine(done: RunResult) -> None:
     text = (done.folder / "counting.ipynb").read_text()
     notebook = nbformat.reads(text, as_version=4)

@@ -47,7 +47,10 @@ class _Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
         manager = client.create_kernel_manager()
         manager.kernel_spec.argv = make_ipkernel_cmd(python_arguments=["-Xfrozen_modules=off"])
         manager.transport_encryption = "auto"  # others on the machine cannot listen
-        client.execute(cwd=str(kernel_cwd), env=_environment())
+        # Ports would be looked for before the kernel takes them, and others take them meanwhile.
+        with TemporaryDirectory(prefix="nextcall-") as folder:
+            manager.transport, manager.ip = "ipc", f"{folder}/k"
+            client.execute(cwd=str(kernel_cwd), env=_environment())
 
 
 papermill_engines.register(_ENGINE, _Engine)
