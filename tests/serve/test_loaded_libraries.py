@@ -63,6 +63,9 @@ def loaded(
         "sklearn",
         "lightgbm",  # 100 MB, for reasons and training; compiled trees score
         "pyarrow.compute",
+        "redis",  # 9 MB, where none is named
+        "jwt",  # 9 MB, where no token is made
+        "httpx",  # 6 MB, where nothing is measured
     ],
 )
 def test_a_service_loads_nothing_that_it_is_not_asked_for(

@@ -7,13 +7,8 @@ from functools import lru_cache
 from hashlib import sha1
 from os import getpid
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final, cast
-
-from redis.backoff import NoBackoff
-from redis.connection import ConnectionPool
-from redis.exceptions import ConnectionError as ConnectionBrokenError
-from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
 
 from nextcall.access.rate_decision import Decision, Reason
 from nextcall.access.rate_rules import MINUTE, RateRule
@@ -83,7 +78,7 @@ class RedisRates:
         packed = _NOW_AND_COST.pack(now, cost) + _packed(rule)
         try:
             return _decision(self._run(key, packed), rule)
-        except RedisError as error:
+        except _errors().RedisError as error:
             raise StoreUnavailableError(
                 f"Redis does not answer: {type(error).__name__}."
             ) from error
@@ -96,7 +91,7 @@ class RedisRates:
     def _run(self, key: bytes, packed: bytes) -> bytes:
         try:
             return self._ask(_command(b"7\r\nEVALSHA", _SHA, key, packed))
-        except NoScriptError:  # it was started anew
+        except _errors().NoScriptError:  # it was started anew
             return self._ask(_command(b"4\r\nEVAL", _SCRIPT, key, packed))
 
     def _ask(self, command: bytes) -> bytes:
@@ -116,7 +111,7 @@ class RedisRates:
             try:
                 connection.send_packed_command((command,), check_health=False)
                 return cast("bytes", connection.read_response())
-            except ConnectionBrokenError:
+            except _errors().ConnectionError:
                 connection.disconnect()
                 connection.send_packed_command((command,), check_health=False)
                 return cast("bytes", connection.read_response())
@@ -132,6 +127,13 @@ def _command(name: bytes, script: bytes, key: bytes, packed: bytes) -> bytes:
     )
 
 
+def _errors() -> ModuleType:
+    """Give the errors of Redis' client; asked where something was raised."""
+    from redis import exceptions  # noqa: PLC0415  # as below
+
+    return exceptions
+
+
 def _pool(url: str, *, patience: float) -> Any:  # its types say nothing
     """Give what makes connections, each of which tries nothing twice.
 
@@ -140,6 +142,11 @@ def _pool(url: str, *, patience: float) -> Any:  # its types say nothing
     ValueError
         Where the URL is of another form.
     """
+    # Loaded where a Redis is named: 9 MB.
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+    from redis.connection import ConnectionPool  # noqa: PLC0415
+    from redis.retry import Retry  # noqa: PLC0415
+
     try:
         return ConnectionPool.from_url(
             url,

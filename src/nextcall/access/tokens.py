@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64Error
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,6 @@ from hmac import compare_digest
 from hmac import digest as hmac_digest
 from typing import Any, Final
 
-import jwt
 from sqlalchemy import Connection, delete, insert, select
 
 from nextcall.access.credentials import Credentials
@@ -120,6 +119,8 @@ class Tokens:
             "exp": now + seconds,
             "jti": jti,
         }
+        import jwt  # noqa: PLC0415  # 9 MB, and only where a token is made
+
         token = jwt.encode(
             claims, self._signing, algorithm="HS256", headers={"kid": key_name(self._signing)}
         )
@@ -218,9 +219,10 @@ def revoke_token(
 
 
 def _header(secret: bytes) -> str:
-    return jwt.encode({}, secret, algorithm="HS256", headers={"kid": key_name(secret)}).split(".")[
-        0
-    ]
+    """Write the header of a token, as `jwt.encode` does."""
+    header = {"alg": "HS256", "kid": key_name(secret), "typ": "JWT"}
+    text = json.dumps(header, separators=(",", ":"))
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def _decode(text: str) -> bytes:

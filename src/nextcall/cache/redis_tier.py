@@ -6,12 +6,6 @@ from hashlib import blake2b
 from typing import Any, Final
 from uuid import uuid4
 
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as ConnectionBrokenError
-from redis.exceptions import RedisError
-from redis.retry import Retry
-
 from nextcall.cache.rules import Kind, Rule
 
 _LAYOUT: Final = 1  # of keys and values; another one shares nothing with this
@@ -118,6 +112,12 @@ class RedisTier:
         self._base = f"{prefix}:{_LAYOUT}:{version}:{category}"
         self._log = f"{self._base}:log"
         self._lock_ms, self._failure_ms = int(lock_seconds * 1000), int(failure_seconds * 1000)
+        # Loaded where a Redis is named: 9 MB.
+        from redis import Redis  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.exceptions import ConnectionError as ConnectionBrokenError  # noqa: PLC0415
+        from redis.retry import Retry  # noqa: PLC0415
+
         once_more = Retry(NoBackoff(), 1, supported_errors=(ConnectionBrokenError,))
         try:
             self._client: Any = Redis.from_url(  # its types say nothing
@@ -200,8 +200,15 @@ class RedisTier:
                 for command in commands:
                     pipeline.execute_command(*command)
                 return list(pipeline.execute())
-        except RedisError as error:
+        except _redis_error() as error:
             raise TierUnavailableError(f"Redis does not answer: {type(error).__name__}.") from error
+
+
+def _redis_error() -> type[Exception]:
+    """Give what Redis' client raises; asked where something was raised."""
+    from redis.exceptions import RedisError  # noqa: PLC0415  # as above
+
+    return RedisError
 
 
 def _packed(token: bytes, rule: Rule) -> bytes:

@@ -2,24 +2,24 @@
 
 import json
 from collections.abc import Iterator
-from typing import Final
-
-import httpx
+from typing import TYPE_CHECKING, Final
 
 from nextcall.performance.figures import Figures
 from nextcall.performance.promises import USER_PARTS
 from nextcall.performance.repeating import Budget, repeated
 from nextcall.progress import Progress, silent
 
+if TYPE_CHECKING:
+    import httpx
+
 USERS: Final = 20
 """At once, where nothing else is said."""
 
 _ROUTE: Final = "/predict"
-_FAILURES: Final = (httpx.HTTPError,)
 
 
 async def measure_users(
-    client: httpx.AsyncClient,
+    client: "httpx.AsyncClient",
     prompts: Iterator[str],
     *,
     repeats: int,
@@ -48,6 +48,8 @@ async def measure_users(
     ValueError
         Where a first request is not answered with success.
     """
+    import httpx  # noqa: PLC0415  # 6 MB, and only where something is measured
+
     same = next(prompts)
     await check(client, same)
 
@@ -64,7 +66,7 @@ async def measure_users(
             repeats,
             budget,
             users=users,
-            failures=_FAILURES,
+            failures=(httpx.HTTPError,),
             description=f"{name}, {users} at once",
             progress=progress,
         )
@@ -72,7 +74,7 @@ async def measure_users(
     return figures
 
 
-async def check(client: httpx.AsyncClient, prompt: str) -> None:
+async def check(client: "httpx.AsyncClient", prompt: str) -> None:
     """Ask once.
 
     Raises
@@ -80,6 +82,8 @@ async def check(client: httpx.AsyncClient, prompt: str) -> None:
     ValueError
         Where there is no answer, or it is no success.
     """
+    import httpx  # noqa: PLC0415  # as above
+
     try:
         await _ask(client, prompt)
     except httpx.HTTPStatusError as error:
@@ -95,7 +99,7 @@ async def check(client: httpx.AsyncClient, prompt: str) -> None:
         raise ValueError(f"url must be of a service that runs, got none: {reason}.") from error
 
 
-async def _ask(client: httpx.AsyncClient, prompt: str) -> None:
+async def _ask(client: "httpx.AsyncClient", prompt: str) -> None:
     body = json.dumps({"prompt": prompt}).encode()
     answer = await client.post(_ROUTE, content=body, headers={"content-type": "application/json"})
     answer.raise_for_status()

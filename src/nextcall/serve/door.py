@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nextcall import __version__
 from nextcall.access.address_rates import AddressRates
@@ -18,12 +18,14 @@ from nextcall.access.limiter import Limiter
 from nextcall.access.load_factor import LoadFactor
 from nextcall.access.memory_rates import MemoryRates
 from nextcall.access.modes import AccessMode
-from nextcall.access.outside_issuer import OutsideIssuer
 from nextcall.access.redis_rates import RedisRates
 from nextcall.access.tokens import Tokens
 from nextcall.serve.access_settings import AccessSettings, revealed
 from nextcall.serve.upkeep import Job, ProcessLoad, Upkeep
 from nextcall.storage.database import Database
+
+if TYPE_CHECKING:
+    from nextcall.access.outside_issuer import OutsideIssuer
 
 _LOAD_SECONDS: Final = 5.0
 _DAY: Final = 86_400.0
@@ -46,7 +48,7 @@ class Door:
     """What the limiter asks, where workers share it: an answer may then take a while."""
     audit: AuditLog | None = None
     """Where refusals are kept."""
-    outside: OutsideIssuer | None = None
+    outside: "OutsideIssuer | None" = None
 
     def tell_of_block(self, route: str, families: tuple[str, ...], risk: float) -> None:
         """Keep in the audit log that the guard refused a request; nothing of what it said."""
@@ -120,9 +122,12 @@ def _shared(settings: AccessSettings, opened: ExitStack) -> FallbackRates | None
     return FallbackRates(redis, MemoryRates())
 
 
-def _outside(settings: AccessSettings, credentials: Credentials) -> OutsideIssuer | None:
+def _outside(settings: AccessSettings, credentials: Credentials) -> "OutsideIssuer | None":
     if settings.oidc_issuer is None:
         return None
+    # Loaded where one is named: 15 MB.
+    from nextcall.access.outside_issuer import OutsideIssuer  # noqa: PLC0415
+
     return OutsideIssuer(
         settings.oidc_issuer,
         audience=settings.oidc_audience,

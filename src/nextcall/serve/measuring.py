@@ -4,11 +4,10 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.to_thread
-import httpx
 import numpy as np
 from fastapi import FastAPI
 
@@ -18,6 +17,9 @@ from nextcall.serve.problems import Problem, RefusedError
 from nextcall.serve.safety import Safety
 from nextcall.serve.settings import Settings
 from nextcall.serve.suite import ServiceParts, run_suite
+
+if TYPE_CHECKING:
+    import httpx
 
 Build = Callable[[ServiceParts, Settings], FastAPI]
 """Makes an application of parts."""
@@ -94,7 +96,9 @@ class Measuring:
         return ServiceParts.of(self._predictor, self._safety, self._settings)
 
     @asynccontextmanager
-    async def _connect(self) -> AsyncIterator[httpx.AsyncClient]:
+    async def _connect(self) -> "AsyncIterator[httpx.AsyncClient]":
+        import httpx  # noqa: PLC0415  # 6 MB, and only where something is measured
+
         app = measured_app(self._parts(), self._settings, self._build)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with (

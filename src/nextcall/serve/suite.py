@@ -7,9 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
-import httpx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +31,10 @@ from nextcall.serve.schemas import Limits, PredictRequest
 from nextcall.serve.settings import Settings
 from nextcall.telemetry.service_level import ServiceLevelTargets
 
-Connect = Callable[[], AbstractAsyncContextManager[httpx.AsyncClient]]
+if TYPE_CHECKING:
+    import httpx
+
+Connect: TypeAlias = "Callable[[], AbstractAsyncContextManager[httpx.AsyncClient]]"
 """Opens a client of the service."""
 
 REPEATS: Final = 100
