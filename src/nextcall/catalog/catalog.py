@@ -140,7 +140,8 @@ class Catalog:
         rule = "must be a catalogue that nextcall wrote"
         try:
             with path.open("rb") as file:
-                table = pq.ParquetFile(file).read()  # read_table would load pandas
+                # read_table would load pandas; each thread would keep memory of its own.
+                table = pq.ParquetFile(file).read(use_threads=False)
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the file cannot be read; Arrow's own OSError is about its content
@@ -150,7 +151,10 @@ class Catalog:
             raise CatalogError(f"{path}: {rule}; its format is {metadata.get(b'format')!r}.")
         if not table.schema.equals(SCHEMA):
             raise CatalogError(f"{path}: {rule}; its columns are {', '.join(table.column_names)}.")
-        return cls(metadata[b"name"].decode(), tuple(_operations(table)))
+        operations = tuple(_operations(table))
+        del table
+        pa.default_memory_pool().release_unused()  # 30 MB of a catalogue of 18,000 operations
+        return cls(metadata[b"name"].decode(), operations)
 
     def _to_table(self) -> pa.Table:
         schema = SCHEMA.with_metadata({"format": _FORMAT, "name": self.name})
