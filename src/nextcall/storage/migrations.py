@@ -12,12 +12,12 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
 
 from nextcall.storage.database import Database
+from nextcall.storage.schema_state import REVISIONS
 
-_REVISIONS: Final = Path(__file__).parent / "revisions"
 _LOCK: Final = int.from_bytes(b"nextcall")  # of PostgreSQL: any number that no one else takes
 
 
-def migrate(database: Database, *, revisions: Path = _REVISIONS) -> None:
+def migrate(database: Database, *, revisions: Path = REVISIONS) -> None:
     """Apply the revisions that a database has not seen, all of them or none.
 
     Several processes may do so at once: one does, and the others wait.
