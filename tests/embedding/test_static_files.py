@@ -40,6 +40,11 @@ def test_what_is_read_encodes_as_what_was_written(embedder: StaticEmbedder, tmp_
     texts = ["list all users", "", "naïve 東京"]
     np.testing.assert_array_equal(read.encode(texts), embedder.encode(texts))
     assert (read.name, read.teacher, card) == (embedder.name, "drawn", CARD)
+    assert isinstance(read.table.base, np.memmap)
+    computed = StaticEmbedder(
+        table=read.table, steps=read.steps, pairs=read.pairs, blank=read.blank, teacher="drawn"
+    )
+    assert computed.name == read.name
     assert set(card.versions) == {"nextcall", "numpy", "scipy"}
 
 

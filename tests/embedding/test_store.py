@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nextcall.embedding import OnnxEmbedder, encode_cached, vectors_key
+from nextcall.embedding.store import _read
 from nextcall.progress import Progress, silent
 
 TEXTS = ["list users", "delete a bucket"]
@@ -37,6 +38,30 @@ def test_second_call_reads_what_the_first_left(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "vectors").iterdir()] == [
         f"{vectors_key(embedder, TEXTS)}.npy"
     ]
+
+
+def test_vectors_that_were_kept_may_stay_in_their_file(tmp_path: Path) -> None:
+    embedder = Counting()
+    first = encode_cached(embedder, TEXTS, directory=tmp_path, mapped=True)
+    second = encode_cached(embedder, TEXTS, directory=tmp_path, mapped=True)
+    assert embedder.calls == 1
+    np.testing.assert_array_equal(first, second)
+    assert isinstance(second.base, np.memmap)
+    assert encode_cached(embedder, [], directory=tmp_path, mapped=True).shape == (0, 384)
+    assert encode_cached(embedder, [], directory=tmp_path, mapped=True).shape == (0, 384)
+
+
+def test_many_vectors_are_read_whole(tmp_path: Path) -> None:
+    many = np.eye(5_000, 384, dtype=np.float32)
+    many[384:, 0] = 1
+    np.save(tmp_path / "many.npy", many)
+    texts = [str(row) for row in range(len(many))]
+    for mapped in (False, True):
+        kept = encode_cached(Counting(), texts, directory=tmp_path, key="many", mapped=mapped)
+        np.testing.assert_array_equal(kept, many)
+    many[4_999] *= 1.1  # in the last block
+    np.save(tmp_path / "many.npy", many)
+    assert _read(tmp_path / "many.npy", shape=many.shape, mapped=True) is None
 
 
 def test_other_texts_or_order_are_computed_anew(tmp_path: Path) -> None:

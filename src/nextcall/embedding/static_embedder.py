@@ -40,6 +40,8 @@ class StaticEmbedder:
         Vector of a text that no row speaks of; norm 1.
     teacher : str
         Name of the embedder whose vectors are the space.
+    name : str, optional
+        Its own, where the caller has proved it: else it is computed, of all bytes of the arrays.
 
     Raises
     ------
@@ -66,6 +68,7 @@ class StaticEmbedder:
         pairs: NDArray[np.int64],
         blank: NDArray[np.float32],
         teacher: str,
+        name: str | None = None,
     ) -> None:
         _check(table, steps, pairs, blank)
         self.table = table
@@ -73,6 +76,8 @@ class StaticEmbedder:
         self.pairs = pairs
         self.blank = blank
         self.teacher = teacher
+        if name is not None:
+            vars(self)["name"] = name  # as if it had been computed
 
     @classmethod
     def of(

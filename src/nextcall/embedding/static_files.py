@@ -11,13 +11,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from nextcall.embedding.mapped import mapped_member
 from nextcall.embedding.static_embedder import StaticEmbedder
 from nextcall.embedding.wordpieces import tokenizer_digest
 from nextcall.files import atomic_path, sha256_file
 
 _FORMAT: Final = "nextcall.static.1"
 _FILE: Final = "encoder.json"
-_ARRAYS: Final = ("table", "steps", "pairs", "blank")
+_TABLE: Final = "table"
+_ARRAYS: Final = ("steps", "pairs", "blank")
 _PACKAGES: Final = ("nextcall", "numpy", "scipy")
 
 
@@ -52,7 +54,7 @@ def save_static(embedder: StaticEmbedder, directory: Path, *, card: EncoderCard)
         np.savez(
             file,
             allow_pickle=False,
-            table=embedder.table,
+            table=np.ascontiguousarray(embedder.table),
             steps=embedder.steps,
             pairs=embedder.pairs,
             blank=embedder.blank,
@@ -91,25 +93,31 @@ def load_static(directory: Path) -> tuple[StaticEmbedder, EncoderCard]:
         raise EncoderError(f"{path}: was made for another tokenizer: distil it again.")
     try:
         arrays = directory / Path(values["arrays"]["file"]).name
-        embedder = _read_arrays(arrays, values["arrays"]["sha256"], teacher=values["teacher"])
+        _prove(arrays, values["arrays"]["sha256"])
+        embedder = _read_arrays(arrays, teacher=values["teacher"], name=values["name"])
         card = EncoderCard(**values["card"])
     except (KeyError, TypeError, AttributeError) as error:
         raise EncoderError(f"{path}: holds no whole encoder: {error!r}.") from error
     return embedder, card
 
 
-def _read_arrays(path: Path, sha256: str, *, teacher: str) -> StaticEmbedder:
-    """Make an encoder of the arrays of a file, whose bytes are proved before they are read."""
+def _prove(path: Path, sha256: str) -> None:
+    """Refuse a file whose bytes are not those that were written."""
     try:
         intact = sha256_file(path) == sha256
     except OSError as error:
         raise EncoderError(f"{path}: cannot be read: {error}.") from error
     if not intact:
         raise EncoderError(f"{path}: does not match the sha256 in {_FILE}: it is damaged.")
+
+
+def _read_arrays(path: Path, *, teacher: str, name: str) -> StaticEmbedder:
+    """Make an encoder of the arrays of a file; the table, its largest, stays there."""
     try:
+        table = mapped_member(path, _TABLE)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in _ARRAYS}
-        return StaticEmbedder(**arrays, teacher=teacher)
+            arrays = {array: stored[array] for array in _ARRAYS}
+        return StaticEmbedder(table=table, **arrays, teacher=teacher, name=name)
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise EncoderError(f"{path}: holds no static encoder: {error}.") from error
 

@@ -146,7 +146,8 @@ class CatalogIndex:
         on_disk = vectors is None and cache is not None
         if vectors is None:
             texts = [operation_text(operation) for operation in catalog]
-            vectors = self._encode(self._encoder, texts, progress), self._labels(progress)
+            texts_encoded = self._encode(self._encoder, texts, progress, mapped=True)
+            vectors = texts_encoded, self._labels(progress)
         self.text_vectors, labels = vectors
         self._label_vectors = None if on_disk else labels
         # What was read from disk is ours to write over.
@@ -255,7 +256,7 @@ class CatalogIndex:
         bigrams = self.lexical.terms["bigrams"]
         return Words(
             weights=self.lexical.weights,
-            ids=np.hstack([field.ids for field in fields]),
+            ids=self.lexical.ids,
             bounds=np.concatenate([[0], ends]),
             field_weights=np.column_stack([field.weight for field in fields]),
             bigrams=bigrams.ids,
@@ -359,11 +360,13 @@ class CatalogIndex:
         return np.array(rows, dtype=np.float32).reshape(len(rows), chosen.dimensions)
 
     def _encode(
-        self, embedder: Embedder, texts: list[str], progress: Progress
+        self, embedder: Embedder, texts: list[str], progress: Progress, *, mapped: bool = False
     ) -> NDArray[np.float32]:
         if self._cache is None:
             return embedder.encode(texts, progress=progress)
-        return encode_cached(embedder, texts, directory=self._cache, progress=progress)
+        return encode_cached(
+            embedder, texts, directory=self._cache, mapped=mapped, progress=progress
+        )
 
     def prompt_terms(self, prompt: str) -> PromptTerms:
         """Look a prompt's words up in the vocabulary."""

@@ -1,7 +1,7 @@
 """Words of a whole catalogue: one vocabulary, BM25 and terms of fields; kept as plain arrays."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Self
@@ -44,6 +44,8 @@ class LexicalIndex:
     """Id of each pair of neighbouring name terms."""
     bm25: Mapping[str, Bm25]
     """By each of `BM25_FIELDS`."""
+    ids: NDArray[np.int32]
+    """Those of `terms` of all `FIELDS` side by side, shape (n_operations, width); held once."""
 
     @classmethod
     def build(cls, catalog: Catalog) -> Self:
@@ -53,27 +55,28 @@ class LexicalIndex:
         for field in fields:
             for term in field["full"]:
                 vocabulary.setdefault(term, len(vocabulary))
-        ids = {
+        numbers = {
             name: [[vocabulary[term] for term in field[name]] for field in fields]
             for name in (*FIELDS, "full")
         }
-        weights = _inverse_document_frequency(ids["full"], len(vocabulary))
-        terms = {name: pad_terms(ids[name], weights, width=_WIDTHS[name]) for name in FIELDS}
+        weights = _inverse_document_frequency(numbers["full"], len(vocabulary))
+        terms = {name: pad_terms(numbers[name], weights, width=_WIDTHS[name]) for name in FIELDS}
         bigrams: dict[tuple[int, int], int] = {}
         pairs = [
             [bigrams.setdefault(pair, len(bigrams)) for pair in pairwise(row)]
-            for row in ids["name"]
+            for row in numbers["name"]
         ]
         ones = np.append(np.ones(len(bigrams), dtype=np.float32), np.float32(0))
         terms["bigrams"] = pad_terms(pairs, ones, width=_BIGRAMS)
-        named = zip(ids["name"], ids["service"], strict=True)
+        named = zip(numbers["name"], numbers["service"], strict=True)
         documents = {
-            "text": ids["text"],
+            "text": numbers["text"],
             "name": [[*name, *name, *service] for name, service in named],
-            "full": ids["full"],
+            "full": numbers["full"],
         }
         bm25 = {name: Bm25.build(documents[name], n_terms=len(vocabulary)) for name in BM25_FIELDS}
-        return cls(vocabulary, weights, terms, bigrams, bm25)
+        ids, terms = _side_by_side(terms)
+        return cls(vocabulary, weights, terms, bigrams, bm25, ids)
 
     @classmethod
     def cached(cls, catalog: Catalog, directory: Path) -> Self:
@@ -153,13 +156,16 @@ class LexicalIndex:
         bigrams = [(int(first), int(second)) for first, second in arrays["bigrams"]]
         pads = {name: len(words) for name in FIELDS} | {"bigrams": len(bigrams)}
         n_operations = len(arrays["terms.name.ids"])
+        ids, terms = _side_by_side(
+            {
+                name: Terms(arrays[f"terms.{name}.ids"], arrays[f"terms.{name}.weight"], pad)
+                for name, pad in pads.items()
+            }
+        )
         return cls(
             vocabulary={word: term for term, word in enumerate(words)},
             weights=arrays["weights"],
-            terms={
-                name: Terms(arrays[f"terms.{name}.ids"], arrays[f"terms.{name}.weight"], pad)
-                for name, pad in pads.items()
-            },
+            terms=terms,
             bigrams={pair: row for row, pair in enumerate(bigrams)},
             bm25={
                 name: Bm25(
@@ -170,7 +176,16 @@ class LexicalIndex:
                 )
                 for name in BM25_FIELDS
             },
+            ids=ids,
         )
+
+
+def _side_by_side(terms: Mapping[str, Terms]) -> tuple[NDArray[np.int32], dict[str, Terms]]:
+    """Put the ids of all fields side by side, and let each field look at its own."""
+    ids = np.hstack([terms[name].ids for name in FIELDS])
+    ends = np.cumsum([terms[name].ids.shape[1] for name in FIELDS])
+    parts = zip(FIELDS, np.split(ids, ends[:-1], axis=1), strict=True)
+    return ids, dict(terms) | {name: replace(terms[name], ids=part) for name, part in parts}
 
 
 def service_label(operation: Operation) -> str:
