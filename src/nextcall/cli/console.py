@@ -48,7 +48,8 @@ def fail(message: str) -> NoReturn:
 def progress(iterable: Iterable[T], *, description: str, total: int | None = None) -> Iterator[T]:
     """Show how far a loop is, on standard error; a `nextcall.progress.Progress`.
 
-    On a terminal a bar; elsewhere one line when the loop starts and one when it is through.
+    On a terminal a bar; elsewhere one line when the loop starts and one when it is through. The
+    process of a job tells the service.
 
     Parameters
     ----------
@@ -69,8 +70,14 @@ def progress(iterable: Iterable[T], *, description: str, total: int | None = Non
     >>> sum(progress([1, 2, 3], description="Adding"))
     6
     """
+    from nextcall.jobs.child import job_progress
+
     if total is None:
         total = length_hint(iterable) or None
+    job = job_progress()
+    if job is not None:
+        yield from job(iterable, description=description, total=total)
+        return
     if sys.stderr.isatty():
         with _bars() as bars:
             yield from bars.track(iterable, total=total, description=description)

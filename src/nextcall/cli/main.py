@@ -92,6 +92,10 @@ def main() -> None:
     # Read when the libraries load: waiting OpenMP threads do not spin, no model hub is asked.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if "NEXTCALL_JOB_FOLDER" in os.environ:  # the process of a job of the service
+        from nextcall.jobs.child import attach
+
+        attach()
     try:
         app(prog_name="nextcall")
     except KeyboardInterrupt:
@@ -116,3 +120,7 @@ def _message(error: ValueError | OSError | KeyError | ImportError) -> str | None
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
     return str(error) or type(error).__name__
+
+
+if __name__ == "__main__":
+    main()
