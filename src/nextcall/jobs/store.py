@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from nextcall.jobs.job import (
     ENDED,
@@ -17,6 +17,7 @@ from nextcall.jobs.job import (
     Status,
     UnknownJobError,
 )
+from nextcall.jobs.rows import count_of, job_of, one, unknown
 from nextcall.jobs.tables import JOB, JOB_LOCK
 from nextcall.storage.database import Database
 
@@ -95,10 +96,10 @@ class JobStore:
         }
         with self.database.writing() as connection:
             _hold(connection)
-            if _count(connection, "queued") >= self.waiting:
+            if count_of(connection, "queued") >= self.waiting:
                 raise JobsFullError(f"{self.waiting} jobs wait, as many as may.")
             connection.execute(insert(JOB).values(values))
-            job = _one(connection, job_id)
+            job = one(connection, job_id)
             if also is not None:
                 also(connection, job)
         return job
@@ -112,18 +113,18 @@ class JobStore:
             Where there is none of this id.
         """
         with self.database.reading() as connection:
-            return _one(connection, job_id)
+            return one(connection, job_id)
 
     def page(self, *, limit: int = 50, offset: int = 0) -> list[Job]:
         """Give jobs, the newest first."""
         asked = select(JOB).order_by(JOB.c.number.desc()).limit(limit).offset(offset)
         with self.database.reading() as connection:
-            return [_job(row) for row in connection.execute(asked)]
+            return [job_of(row) for row in connection.execute(asked)]
 
     def count(self, status: Status) -> int:
         """Count the jobs of a status."""
         with self.database.reading() as connection:
-            return _count(connection, status)
+            return count_of(connection, status)
 
     def claim(self, worker: str, *, scope: str, now: datetime, lapse: timedelta) -> Job | None:
         """Take the next job of a scope; None where one runs, or none waits.
@@ -133,7 +134,7 @@ class JobStore:
         with self.database.writing() as connection:
             _hold(connection)
             _take_back(connection, now=now, lapse=lapse)
-            if _count(connection, "running"):
+            if count_of(connection, "running"):
                 return None
             waiting = JOB.c.status == "queued", JOB.c.scope == scope
             row = connection.execute(select(JOB).where(*waiting).order_by(JOB.c.number)).first()
@@ -147,7 +148,7 @@ class JobStore:
                 "beat_at": now,
             }
             connection.execute(update(JOB).where(JOB.c.number == row.number).values(values))
-            return _one(connection, row.job_id)
+            return one(connection, row.job_id)
 
     def beat(self, job: Job, *, now: datetime, stage: Stage | None = None) -> bool | None:
         """Say that a job still runs, and how far it is.
@@ -211,14 +212,14 @@ class JobStore:
             asked = select(JOB).where(JOB.c.job_id == job_id).with_for_update()
             row = connection.execute(asked).first()
             if row is None:
-                raise UnknownJobError(_unknown(job_id))
+                raise UnknownJobError(unknown(job_id))
             if row.status in ENDED:
                 raise JobEndedError(f"The job has ended: it is {row.status}.")
             values: dict[str, Any] = {"cancel_asked": True}
             if row.status == "queued":
                 values |= {"status": "cancelled", "ended_at": now}
             connection.execute(update(JOB).where(JOB.c.number == row.number).values(values))
-            job = _one(connection, job_id)
+            job = one(connection, job_id)
             if also is not None:
                 also(connection, job)
         return job
@@ -262,43 +263,3 @@ def _change(connection: Connection, job: Job, values: Mapping[str, Any]) -> bool
         JOB.c.attempt == job.attempt,
     )
     return bool(connection.execute(update(JOB).where(*own).values(values)).rowcount)
-
-
-def _count(connection: Connection, status: Status) -> int:
-    asked = select(func.count()).select_from(JOB).where(JOB.c.status == status)
-    return int(connection.scalar(asked) or 0)
-
-
-def _one(connection: Connection, job_id: str) -> Job:
-    row = connection.execute(select(JOB).where(JOB.c.job_id == job_id)).first()
-    if row is None:
-        raise UnknownJobError(_unknown(job_id))
-    return _job(row)
-
-
-def _unknown(job_id: str) -> str:
-    return f"There is no job {job_id[:100]!r}."
-
-
-def _job(row: Any) -> Job:
-    stage = None
-    if row.stage is not None:
-        stage = Stage(name=row.stage, started_at=row.stage_at, done=row.done or 0, total=row.total)
-    return Job(
-        number=row.number,
-        job_id=row.job_id,
-        kind=row.kind,
-        scope=row.scope,
-        status=row.status,
-        arguments=row.arguments,
-        asked_by=row.asked_by,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        attempt=row.attempt,
-        worker=row.worker,
-        stage=stage,
-        cancel_asked=row.cancel_asked,
-        reason=row.reason,
-        result=row.result,
-    )

@@ -1,0 +1,208 @@
+"""Trained models side by side in a folder, and which of them is in use.
+
+Each version lies in a folder that is named after the hash of its files, and never changes. A small
+file says which is in use, and which were before; it is replaced as a whole.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Final, TypeAlias
+
+from nextcall.files import atomic_path, sha256_file
+from nextcall.ranking.model_files import ModelError
+
+Version: TypeAlias = str | None
+"""Name of a version; None for the model that was there before the first."""
+
+KEPT: Final = 5
+"""Versions that stay on disk, besides the one in use."""
+
+_CURRENT: Final = "current.json"
+_MANIFEST: Final = "manifest.json"
+_DIGITS: Final = 16  # of a hash: enough for all models that anyone trains
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InUse:
+    """Which version is in use, and which were before it."""
+
+    current: Version = None
+    before: tuple[Version, ...] = ()
+    """The latest last."""
+
+    def to(self, version: Version) -> "InUse":
+        """Go on to another version; the same changes nothing.
+
+        Examples
+        --------
+        >>> InUse().to("a").to("b").to("b")
+        InUse(current='b', before=(None, 'a'))
+        """
+        if version == self.current:
+            return self
+        return InUse(current=version, before=(*self.before, self.current))
+
+    def back(self) -> "InUse":
+        """Go back to the version before.
+
+        Raises
+        ------
+        ValueError
+            Where there was none.
+        """
+        if not self.before:
+            raise ValueError("There is no model before the one in use.")
+        return InUse(current=self.before[-1], before=self.before[:-1])
+
+    def order(self) -> tuple[Version, ...]:
+        """Give all of them, the one in use first, then the latest."""
+        return (self.current, *reversed(self.before))
+
+
+class ModelVersions:
+    """A folder of versions.
+
+    Parameters
+    ----------
+    folder : Path
+        Need not be there yet.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     trained = Path(folder, "trained")
+    ...     trained.mkdir()
+    ...     _ = (trained / "ranker.json").write_text("{}")
+    ...     versions = ModelVersions(Path(folder, "versions"))
+    ...     version = versions.publish(trained)
+    ...     versions.use(versions.in_use().to(version))
+    ...     versions.in_use() == InUse(current=version, before=(None,))
+    True
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, version: str) -> Path:
+        """Give the folder of a version."""
+        return self.folder / version
+
+    def publish(self, trained: Path) -> str:
+        """Copy a trained model among the versions; what was there already stays as it is.
+
+        Returns
+        -------
+        str
+            Its name, after the hash of its files.
+        """
+        files = _hashes(trained)
+        version = _name(files)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        made = Path(mkdtemp(dir=self.folder, prefix=".new-"))
+        try:
+            copied = made / version
+            shutil.copytree(trained, copied)
+            text = json.dumps({"files": files}, indent=1, sort_keys=True)
+            (copied / _MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+            if self._is_damaged(version):
+                shutil.rmtree(self.path(version), ignore_errors=True)
+            if not self.path(version).exists():
+                copied.replace(self.path(version))
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+        return version
+
+    def verify(self, version: str) -> Path:
+        """Give the folder of a version whose files are those of its manifest, and it of its name.
+
+        Raises
+        ------
+        ModelError
+            Where a file is missing, was changed, or came later.
+        """
+        folder = self.path(version)
+        try:
+            stated = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["files"]
+            found = _hashes(folder)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{version}/{_MANIFEST}: cannot be read: {error!r}.") from error
+        if found != stated:
+            names = found.keys() | (stated.keys() if isinstance(stated, dict) else set())
+            wrong = sorted(name for name in names if found.get(name) != _of(stated, name))
+            raise ModelError(f"{version}: files must match {_MANIFEST}, got others: {wrong}.")
+        if _name(found) != version:
+            raise ModelError(f"{version}: must be named after its files, which are {_name(found)}.")
+        return folder
+
+    def in_use(self) -> InUse:
+        """Read which version is in use; where nothing was said, the model from before the first.
+
+        Raises
+        ------
+        ModelError
+            Where the file that says it is damaged.
+        """
+        path = self.folder / _CURRENT
+        try:
+            said = json.loads(path.read_text(encoding="utf-8"))
+            read = InUse(current=said["current"], before=tuple(said["before"]))
+        except FileNotFoundError:
+            return InUse()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{_CURRENT}: cannot be read: {error!r}.") from error
+        if not all(each is None or _is_name(each) for each in read.order()):
+            raise ModelError(f"{_CURRENT}: must name versions, got {read.order()}.")
+        return read
+
+    def use(self, chosen: InUse) -> None:
+        """Say which version is in use, in one step; versions that nobody needs are removed."""
+        with atomic_path(self.folder / _CURRENT) as temporary:
+            told = {"current": chosen.current, "before": list(chosen.before)}
+            temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        needed = {chosen.current, *chosen.before[-KEPT:]}
+        for version in self.names()[KEPT:]:
+            if version not in needed:
+                shutil.rmtree(self.path(version), ignore_errors=True)
+
+    def names(self) -> list[str]:
+        """Give the versions that are there, the newest first."""
+        if not self.folder.is_dir():
+            return []
+        found = [each for each in self.folder.iterdir() if _is_name(each.name) and each.is_dir()]
+        return [each.name for each in sorted(found, key=_age, reverse=True)]
+
+    def _is_damaged(self, version: str) -> bool:
+        try:
+            self.verify(version)
+        except ModelError:
+            return True
+        return False
+
+
+def _age(folder: Path) -> tuple[int, str]:
+    return folder.stat().st_mtime_ns, folder.name
+
+
+def _of(stated: object, name: str) -> object:
+    return stated.get(name) if isinstance(stated, dict) else None
+
+
+def _is_name(text: object) -> bool:
+    return isinstance(text, str) and len(text) == _DIGITS and set(text) <= set("0123456789abcdef")
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Hash all files but the manifest, by their names."""
+    files = sorted(each for each in folder.rglob("*") if each.is_file())
+    named = {each.relative_to(folder).as_posix(): each for each in files}
+    return {name: sha256_file(path) for name, path in named.items() if name != _MANIFEST}
+
+
+def _name(files: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:_DIGITS]

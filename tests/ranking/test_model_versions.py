@@ -1,0 +1,125 @@
+"""Versions of a model lie side by side, are known by their content, and one is in use."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from nextcall.ranking.model_files import ModelError
+from nextcall.ranking.model_versions import KEPT, InUse, ModelVersions
+
+
+@pytest.fixture
+def versions(tmp_path: Path) -> ModelVersions:
+    return ModelVersions(tmp_path / "there" / "versions")
+
+
+def trained(folder: Path, text: str = "trees") -> Path:
+    """Write what a training leaves, as far as its versions look at it."""
+    (folder / "static-a").mkdir(parents=True, exist_ok=True)
+    (folder / "ranker.json").write_text(text)
+    (folder / "static-a" / "table.npy").write_bytes(b"\x00\x01")
+    return folder
+
+
+def test_a_version_is_named_after_its_files(versions: ModelVersions, tmp_path: Path) -> None:
+    one = versions.publish(trained(tmp_path / "a"))
+    assert versions.publish(trained(tmp_path / "b")) == one
+    other = versions.publish(trained(tmp_path / "c", "others"))
+    assert one != other
+    assert set(versions.names()) == {one, other}
+    folder = versions.verify(one)
+    assert (folder / "static-a" / "table.npy").read_bytes() == b"\x00\x01"
+    assert sorted(each.name for each in versions.folder.iterdir()) == sorted([one, other])
+
+
+@pytest.mark.parametrize("fault", ["changed", "missing", "added", "manifest", "renamed", "listed"])
+def test_a_damaged_version_is_found(versions: ModelVersions, tmp_path: Path, fault: str) -> None:
+    version = versions.publish(trained(tmp_path / "a"))
+    folder = versions.path(version)
+    if fault == "changed":
+        (folder / "static-a" / "table.npy").write_bytes(b"\x00\x00")
+    elif fault == "missing":
+        (folder / "ranker.json").unlink()
+    elif fault == "added":
+        (folder / "abstention.json").write_text("{}")
+    elif fault == "manifest":
+        (folder / "manifest.json").write_text("{}")
+    elif fault == "renamed":
+        version = "0" * 16
+        folder.rename(versions.path(version))
+    else:
+        (folder / "manifest.json").write_text('{"files": []}')
+    with pytest.raises(ModelError, match=f"^{version}"):
+        versions.verify(version)
+
+
+def test_a_damaged_version_is_mended_by_the_same_model(
+    versions: ModelVersions, tmp_path: Path
+) -> None:
+    version = versions.publish(trained(tmp_path / "a"))
+    (versions.path(version) / "ranker.json").write_text("")
+    assert versions.publish(tmp_path / "a") == version
+    versions.verify(version)
+
+
+def test_one_is_in_use_and_the_way_back_is_known(versions: ModelVersions, tmp_path: Path) -> None:
+    assert versions.in_use() == InUse()
+    assert versions.names() == []
+    one = versions.publish(trained(tmp_path / "a"))
+    two = versions.publish(trained(tmp_path / "b", "others"))
+    versions.use(versions.in_use().to(one))
+    versions.use(versions.in_use().to(two))
+    assert versions.in_use().order() == (two, one, None)
+    versions.use(versions.in_use().back())
+    versions.use(versions.in_use().back())
+    assert versions.in_use() == InUse()
+    with pytest.raises(ValueError, match=r"^There is no model before the one in use\.$"):
+        versions.in_use().back()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"current": null}',
+        '{"current": "../a", "before": []}',
+        '{"current": null, "before": ["xxxxxxxxxxxxxxxx"]}',
+    ],
+)
+def test_a_damaged_pointer_is_told(versions: ModelVersions, text: str) -> None:
+    versions.use(InUse())
+    (versions.folder / "current.json").write_text(text)
+    with pytest.raises(ModelError, match=r"^current\.json: "):
+        versions.in_use()
+
+
+def test_old_versions_go_but_those_in_use_stay(versions: ModelVersions, tmp_path: Path) -> None:
+    names = []
+    for number in range(KEPT + 3):
+        name = versions.publish(trained(tmp_path / "a", f"{number}"))
+        os.utime(versions.path(name), (number, number))
+        names.append(name)
+    versions.use(InUse(current=names[0], before=(None, names[1])))
+    assert versions.names() == [*reversed(names[3:]), names[1], names[0]]
+
+
+def test_whoever_reads_finds_one_or_the_other(versions: ModelVersions) -> None:
+    one, two = InUse(current="a" * 16), InUse(current="b" * 16, before=(None,))
+    versions.use(one)
+    seen, ended = set[InUse](), threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            seen.add(versions.in_use())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(50):
+        versions.use(two)
+        versions.use(one)
+    ended.set()
+    reader.join()
+    assert seen <= {one, two}
