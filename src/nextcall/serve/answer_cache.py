@@ -19,8 +19,8 @@ _LONGEST_KNOWN: Final = 16_384  # bytes of a body that is known again by them
 _MOST_KNOWN: Final = 10_000
 _AGES: Final = 8  # steps in which the age of the last call doubles
 
-Asked = tuple[str, str]
-"""What an answer depends on beside the request: its detail, and the policy of its route."""
+Asked = tuple[str, ...]
+"""What an answer depends on beside the request: its detail, the policy of its route, the model."""
 
 
 class AnswerCache:

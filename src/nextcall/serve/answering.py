@@ -106,9 +106,9 @@ class Answering:
             Where it takes too long.
         """
         begin = time.perf_counter()
-        cache, asked = self._cache, self._asked[_ROUTE, detail]
+        cache = self._cache
         if cache is not None:
-            kept = cache.at_once(body, asked)
+            kept = cache.at_once(body, self._asked_of(self.predictor, _ROUTE, detail))
             if kept is not None:
                 return self._again(kept, begin, user)
         async with deadline(self._seconds):
@@ -117,10 +117,11 @@ class Answering:
     async def _looked_for(
         self, body: bytes, detail: Detail, user: str | None, begin: float
     ) -> Reply:
-        cache, asked = self._cache, self._asked[_ROUTE, detail]
+        cache, predictor = self._cache, self.predictor.pinned()
+        asked = self._asked_of(predictor, _ROUTE, detail)
         read = partial(self._read, body)
         request = read() if len(body) <= LARGEST_AT_ONCE else await _in_thread(read)
-        order = _Order(self, _ROUTE, request, detail, user)
+        order = _Order(self, predictor, _ROUTE, request, detail, user)
         if cache is None:
             await _in_thread(order.make)
             return self._first(order, kept=None)
@@ -148,11 +149,13 @@ class Answering:
             As `reply`.
         """
         begin = time.perf_counter()
-        order = _Order(self, _BATCH, self._checked(values), detail, user)
+        predictor = self.predictor.pinned()
+        order = _Order(self, predictor, _BATCH, self._checked(values), detail, user)
         if self._cache is None:
             order.make()
             return self._first(order, kept=None).body
-        key = request_key(order.request, self._asked[_BATCH, detail], now=datetime.now(UTC))
+        asked = self._asked_of(predictor, _BATCH, detail)
+        key = request_key(order.request, asked, now=datetime.now(UTC))
         try:
             kept = self._cache.get_or_compute(key, order.make)
         except UnsafeError:
@@ -160,6 +163,10 @@ class Answering:
                 order.check()
             raise
         return self._settled(order, kept, key, begin).body
+
+    def _asked_of(self, predictor: Predictor, route: str, detail: Detail) -> Asked:
+        """Say what an answer depends on beside the request: its model, too."""
+        return (*self._asked[route, detail], predictor.identity)
 
     def _read(self, body: bytes) -> PredictRequest:
         return self._checked(parsed_body(body))
@@ -223,17 +230,19 @@ class Answering:
 
 
 class _Order:
-    """One request on its way through guard and ranker."""
+    """One request on its way through guard and ranker; the model is that of its begin."""
 
     def __init__(
         self,
         answering: Answering,
+        predictor: Predictor,
         route: str,
         request: PredictRequest,
         detail: Detail,
         user: str | None,
     ) -> None:
-        self._answering, self._route, self._detail = answering, route, detail
+        self._answering, self._predictor = answering, predictor
+        self._route, self._detail = route, detail
         self.request, self.user = request, user
         self.is_begun = False
         """Whether the guard was asked, and so has counted it."""
@@ -247,7 +256,7 @@ class _Order:
 
     def make(self) -> KeptAnswer:
         """Make the answer, or find that of a prompt that means the same."""
-        semantic, predictor = self._answering.semantic, self._answering.predictor
+        semantic, predictor = self._answering.semantic, self._predictor
         checked = self.check()
         if semantic is None or not checked.is_plain or is_timed(self.request):
             return self._made(checked)
@@ -265,7 +274,7 @@ class _Order:
         return kept
 
     def _made(self, checked: Checked) -> KeptAnswer:
-        predictor, observer = self._answering.predictor, self._answering.observer
+        predictor, observer = self._predictor, self._answering.observer
         begin = time.perf_counter()
         answer: Answer | FullAnswer
         if self._detail == "full":
@@ -291,12 +300,12 @@ class _Order:
         return kept
 
     def _scope(self) -> Scope:
-        predictor = self._answering.predictor
+        predictor = self._predictor
         calls = (f"{each.method or ''} {each.api_call}" for each in self.request.history)
         return Scope(
             caller_class=f"{self._detail} {self._answering.safety.policy(self._route)}",
             catalog_hash=predictor.index.catalog.content_hash,
-            model_hash=str(predictor.model_version),
+            model_hash=predictor.identity,
             history=tuple(calls),
             k=self.request.max_predictions,
         )

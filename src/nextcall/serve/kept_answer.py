@@ -43,6 +43,8 @@ class KeptAnswer:
     confidences: tuple[float | None, ...]
     asking: Asking
     """Of the request that was answered first."""
+    model_version: str | None = None
+    """Who answered it; None without a trained ranker."""
 
     @property
     def confidence(self) -> float | None:
@@ -65,6 +67,7 @@ class KeptAnswer:
             operations=tuple([each.operation_id for each in answer.predictions]),
             confidences=tuple([each.confidence for each in answer.predictions]),
             asking=asking,
+            model_version=answer.metadata.model_version,
         )
 
     def written(
@@ -132,6 +135,7 @@ class KeptAnswerCodec:
             value.operations,
             value.confidences,
             [value.asking.history, value.asking.prompt],
+            value.model_version,
         ]
         return json.dumps(head).encode() + b"\n" + value.rest
 
@@ -145,7 +149,7 @@ class KeptAnswerCodec:
         """
         head, _, rest = data.partition(b"\n")
         try:
-            is_full, level, noted, operations, confidences, asking = json.loads(head)
+            is_full, level, noted, operations, confidences, asking, model = json.loads(head)
             outcome, families, pii = noted
             history, prompt = asking
             if outcome not in _OUTCOMES:
@@ -164,6 +168,7 @@ class KeptAnswerCodec:
                 asking=Asking(
                     history=tuple(map(str, history)), prompt=None if prompt is None else str(prompt)
                 ),
+                model_version=None if model is None else str(model),
             )
         except TypeError as error:
             raise ValueError("data must be a kept answer.") from error

@@ -1,12 +1,13 @@
 """From a request to an answer: the one place between HTTP and the ranker."""
 
+import copy
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Final
+from typing import Final, Self
 from uuid import uuid4
 
 import numpy as np
@@ -73,6 +74,9 @@ class _Outcome:
 class Predictor:
     """Answers requests over one catalogue, from many threads at once.
 
+    Whoever answers takes it as it is at one moment (`pinned`), for it may change meanwhile
+    (`become`).
+
     Parameters
     ----------
     index : CatalogIndex
@@ -88,6 +92,8 @@ class Predictor:
         Probability from which it is said that none of the catalogue answers.
     confidence_threshold : float
         Confidence from which a first answer counts as sure.
+    version : str, optional
+        Of the model's files, where they have one.
     """
 
     def __init__(
@@ -100,6 +106,7 @@ class Predictor:
         max_history: int = 100,
         none_threshold: float = NONE_THRESHOLD,
         confidence_threshold: float = CONFIDENCE_THRESHOLD,
+        version: str | None = None,
     ) -> None:
         self.index = index
         self.ranker = ranker
@@ -108,11 +115,29 @@ class Predictor:
         self.max_history = max_history
         self.none_threshold = none_threshold
         self.confidence_threshold = confidence_threshold
+        self.version = version
         self.model_version = None if ranker is None else _model_version(ranker, card)
+        self.identity = f"{self.model_version} {version} {index.embedder.name}"
+        """Names all that a change of the model changes; answers are kept under it."""
         self.vectors: Cache[NDArray[np.float32]] | None = None
         """Where vectors of prompts are kept, if they are."""
         self._matcher = CallMatcher(index.catalog)
         self._trained_here = card is not None and card.catalog_hash == index.catalog.content_hash
+
+    def pinned(self) -> Self:
+        """Give it as it is now: its model never changes."""
+        return copy.copy(self)  # which reads all that it holds at once
+
+    def become(self, other: "Predictor") -> None:
+        """Answer as another does, from the next request on; vectors of prompts are kept on.
+
+        Parameters
+        ----------
+        other : Predictor
+            Over the same catalogue.
+        """
+        # One assignment: whoever copies it at this moment has all of the one or of the other.
+        self.__dict__ = {**other.__dict__, "vectors": self.vectors}
 
     def warm(self) -> None:
         """Answer once, so that all that a short answer needs is loaded.
@@ -168,7 +193,8 @@ class Predictor:
 
     def vector(self, prompt: str) -> NDArray[np.float32]:
         """Encode a prompt, where its vector is not kept; the prompt itself is not."""
-        key = hashlib.blake2b(prompt.encode(), digest_size=20).hexdigest()
+        told = f"{self.index.embedder.name}\n{prompt}"
+        key = hashlib.blake2b(told.encode(), digest_size=20).hexdigest()
         kept = None if self.vectors is None else self.vectors.get(key)
         if kept is not None:
             return kept

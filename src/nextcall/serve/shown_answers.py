@@ -46,7 +46,7 @@ class ShownAnswers:
         shown = Shown(
             at=datetime.now(UTC),
             user=user,
-            model_version=self._predictor.model_version,
+            model_version=kept.model_version,
             catalog_hash=self._catalog_hash,
             operations=kept.operations,
             confidences=kept.confidences,
