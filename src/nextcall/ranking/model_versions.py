@@ -88,6 +88,8 @@ class ModelVersions:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.pointer = folder / _CURRENT
+        """Says which is in use; another file each time that it changes."""
 
     def path(self, version: str) -> Path:
         """Give the folder of a version."""
@@ -148,9 +150,8 @@ class ModelVersions:
         ModelError
             Where the file that says it is damaged.
         """
-        path = self.folder / _CURRENT
         try:
-            said = json.loads(path.read_text(encoding="utf-8"))
+            said = json.loads(self.pointer.read_text(encoding="utf-8"))
             read = InUse(current=said["current"], before=tuple(said["before"]))
         except FileNotFoundError:
             return InUse()
@@ -162,7 +163,7 @@ class ModelVersions:
 
     def use(self, chosen: InUse) -> None:
         """Say which version is in use, in one step; versions that nobody needs are removed."""
-        with atomic_path(self.folder / _CURRENT) as temporary:
+        with atomic_path(self.pointer) as temporary:
             told = {"current": chosen.current, "before": list(chosen.before)}
             temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         needed = {chosen.current, *chosen.before[-KEPT:]}

@@ -210,11 +210,19 @@ class BatchAnswer(Answered):
     processing_time_ms: float
 
 
+RankerStatus = Literal["ok", "former", "fallback"]
+"""Who answers: the ranker that shall, the one before it, or fused retrieval."""
+
+
 class RankerHealth(Answered):
     """The trained ranker, or why there is none."""
 
-    status: Literal["ok", "fallback"]
-    reason: str | None = Field(description="Why fused retrieval answers in its place.")
+    status: RankerStatus = Field(
+        description="former: the one that should answer cannot be used, and the one before it does."
+    )
+    reason: str | None = Field(
+        description="Why that one, or fused retrieval, answers in its place."
+    )
     model_version: str | None
     trained_at: str | None
     trained_on: str | None = Field(description="Name of the catalogue that it was trained on.")
@@ -300,8 +308,8 @@ class Health(Answered):
     """Whether the service answers, and with what."""
 
     status: Literal["ok", "degraded"] = Field(
-        description="degraded: without a trained ranker, with a database or a Redis that is out of "
-        "reach, or with a check of the guard that fails."
+        description="degraded: without the ranker that should answer, with a database or a Redis "
+        "that is out of reach, or with a check of the guard that fails."
     )
     version: str
     uptime_seconds: float

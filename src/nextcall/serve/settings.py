@@ -12,10 +12,13 @@ from nextcall.serve.body_limit import BODY_SECONDS
 from nextcall.serve.cache_settings import CacheSettings
 from nextcall.serve.feedback_settings import FeedbackSettings
 from nextcall.serve.guard_settings import GuardSettings
+from nextcall.serve.job_settings import JobSettings
 from nextcall.serve.telemetry_settings import TelemetrySettings
 
 
-class Settings(TelemetrySettings, CacheSettings, FeedbackSettings, GuardSettings, AccessSettings):
+class Settings(
+    JobSettings, TelemetrySettings, CacheSettings, FeedbackSettings, GuardSettings, AccessSettings
+):
     """Every setting of the service."""
 
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
@@ -30,6 +33,20 @@ class Settings(TelemetrySettings, CacheSettings, FeedbackSettings, GuardSettings
     model: Path = Field(
         default_factory=lambda values: model_for(values["catalog"], data=values["data_dir"]),
         description="folder of a ranker; the demo's for its catalogue, else the packaged one",
+    )
+    model_versions: Path = Field(
+        default_factory=lambda values: (
+            values["data_dir"] / "models" / "versions" / values["catalog"].stem
+        ),
+        description="folder of models that jobs trained; models/versions in the data folder, by "
+        "the name of the catalogue's file",
+    )
+    model_margin: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="how far NDCG@10 of a new model may lie below that of the one in use",
     )
     encoder: str = Field(
         "auto",

@@ -65,15 +65,39 @@ def open_for_model(
         Where the static encoder that is wanted cannot be used.
     """
     index = open_index(catalog, cache=cache, progress=progress)
-    chosen: Embedder | None = None
+    return encoded_for_model(index, model, card, encoder=encoder, cache=cache, progress=progress)
+
+
+def encoded_for_model(
+    index: CatalogIndex,
+    model: Path,
+    card: ModelCard,
+    *,
+    encoder: str = "auto",
+    cache: Path,
+    progress: Progress = silent,
+) -> CatalogIndex:
+    """Give an index as `open_for_model` would, of one that is there; the two share all else.
+
+    Parameters
+    ----------
+    index : CatalogIndex
+        Of the catalogue, as `open_index` gives it, or this function.
+
+    Raises
+    ------
+    EncoderError
+        Where the static encoder that is wanted cannot be used.
+    """
+    chosen: Embedder = index.teacher
     if encoder == "static":
         chosen, _ = distilled(index, cache=cache, progress=progress)
     elif encoder == "auto":
-        if card.embedder.startswith("static-") and card.catalog == catalog.name:
+        if card.embedder.startswith("static-") and card.catalog == index.catalog.name:
             chosen, _ = load_static(model / card.embedder)
     elif encoder != "minilm":
         chosen, _ = load_static(Path(encoder))
-    return index if chosen is None else index.with_embedder(chosen)
+    return index if chosen is index.embedder else index.with_embedder(chosen)
 
 
 def distilled(

@@ -15,6 +15,7 @@ from nextcall.serve.answers import (
     Health,
     LimitsHealth,
     RankerHealth,
+    RankerStatus,
 )
 from nextcall.serve.door import Door
 from nextcall.serve.memory import memory_usage_mb
@@ -39,12 +40,13 @@ def health_routes(
         guard = _guard(safety)
         others = [part.status for part in (database, access, guard) if part is not None]
         works = all(status in {"ok", "off"} for status in others)
+        components = _components(predictor.pinned(), guard, database, access)
         return Health(
-            status="ok" if predictor.ranker and works else "degraded",
+            status="ok" if components.ranker.status == "ok" and works else "degraded",
             version=__version__,
             uptime_seconds=round(time.monotonic() - started, 3),
             memory_usage_mb=memory_usage_mb(),
-            components=_components(predictor, guard, database, access),
+            components=components,
         )
 
     return router
@@ -94,6 +96,12 @@ def _guard(safety: Safety) -> GuardHealth:
     )
 
 
+def _ranker(predictor: Predictor) -> RankerStatus:
+    if predictor.ranker is None:
+        return "fallback"
+    return "ok" if predictor.fallback_reason is None else "former"
+
+
 def _components(
     predictor: Predictor,
     guard: GuardHealth,
@@ -103,7 +111,7 @@ def _components(
     catalog, embedder, card = predictor.index.catalog, predictor.index.embedder, predictor.card
     return Components(
         ranker=RankerHealth(
-            status="ok" if predictor.ranker else "fallback",
+            status=_ranker(predictor),
             reason=predictor.fallback_reason,
             model_version=predictor.model_version,
             trained_at=card and card.trained_at,

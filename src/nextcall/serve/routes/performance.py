@@ -9,10 +9,10 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from nextcall.cache.stats import CacheStats
-from nextcall.ranking.model_files import ModelCard
 from nextcall.serve.answers import Answered, OnlineMetrics
 from nextcall.serve.caches import ServiceCaches
 from nextcall.serve.memory import memory_bytes, memory_usage_mb
+from nextcall.serve.model_checks import validation_ndcg
 from nextcall.serve.observer import Observer
 from nextcall.serve.online import OnlineReading
 from nextcall.serve.predictor import Predictor
@@ -130,7 +130,7 @@ def performance_routes(
         """Tell latencies, caches, guard and cold starts as numbers."""
         told = {} if observer is None else observer.latencies.told()
         counted = None if observer is None else performance_of(observer.metrics)
-        card = predictor.card
+        served = predictor.pinned()
         answer = PerformanceAnswer(
             endpoints={name: _latency(one) for name, one in told.items() if name not in STAGES},
             parts={name: _latency(one) for name, one in told.items() if name in STAGES},
@@ -138,9 +138,9 @@ def performance_routes(
             if caches is None
             else {name: _cache(one) for name, one in caches.stats().items()},
             ml_layer=MlLayer(
-                is_trained=predictor.ranker is not None,
-                validation_ndcg=None if card is None else _validated(card),
-                model_version=predictor.model_version,
+                is_trained=served.ranker is not None,
+                validation_ndcg=validation_ndcg(served.card),
+                model_version=served.model_version,
             ),
             guardrails_metrics=counted and _guard(counted),
             cold_start_metrics=counted and _cold_start(counted),
@@ -168,11 +168,6 @@ def performance_routes(
         return json_response(answer, status=status)
 
     return router
-
-
-def _validated(card: ModelCard) -> float | None:
-    names = ("validation.ndcg@10", "held_out.ndcg@10")  # of a trained one, of the packaged one
-    return next((card.metrics[name] for name in names if name in card.metrics), None)
 
 
 def _latency(one: Latency) -> EndpointLatency:
