@@ -10,9 +10,10 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from nextcall.access.permissions import UNLISTED, route_of
-from nextcall.serve.app import create_app
+from nextcall.serve.app import add_jobs, create_app
 from nextcall.serve.loading import open_stores
 from nextcall.serve.predictor import Predictor
+from nextcall.serve.service_jobs import open_jobs
 from nextcall.serve.settings import Settings, load_settings
 
 
@@ -51,6 +52,24 @@ def test_every_reference_of_the_description_leads_somewhere(
     others = {"/predict", "/predict/batch", "/health", "/metrics", "/api/admin/clear-cache"}
     others |= {f"/performance/{name}" for name in ("metrics", "health", "test", "benchmarks")}
     assert set(description["paths"]) == (others | of_tests | {"/feedback"} if kept else others)
+
+
+def test_jobs_and_models_have_paths_of_their_own(
+    predictor: Predictor, settings: Settings, tmp_path: Path
+) -> None:
+    own = load_settings(database_url=f"sqlite:///{tmp_path}/a.db", data_dir=tmp_path)
+    bare = create_app(predictor, settings=settings).openapi()["paths"]
+    with (
+        open_stores(own) as stores,
+        open_jobs(own, stores.database, predictor.pinned()) as jobs,
+    ):
+        app = create_app(predictor, settings=settings)
+        add_jobs(app, jobs, door=stores.door)
+    paths = {"/train", "/generate-data", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel"}
+    described = app.openapi()["paths"]
+    assert set(described) - set(bare) == {*paths, "/api/admin/rollback-model"}
+    asked = {(method.upper(), path) for path in paths for method in described[path]}
+    assert not {each for each in asked if route_of(*each)[1] == UNLISTED}
 
 
 def test_only_so_many_requests_are_computed_side_by_side(predictor: Predictor) -> None:

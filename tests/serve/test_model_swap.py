@@ -282,15 +282,16 @@ def test_no_answer_is_of_two_models(
         threads = [threading.Thread(target=ask, args=[place]) for place in range(4)]
         for thread in threads:
             thread.start()
-        for _ in range(15):
-            for one in (new, old):
+        try:
+            for one in (new, old) * 15:
                 served.become(one)
                 for prompt in PROMPTS:  # after a change nobody hears of the former model
                     told = client.post("/predict", json={"prompt": prompt}).json()
                     assert told["metadata"]["model_version"] == one.model_version
-        ended.set()
-        for thread in threads:
-            thread.join()
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
     assert not faults
     assert seen == {str(old.model_version), str(new.model_version)}
 

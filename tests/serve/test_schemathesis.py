@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinish
 
 from nextcall.access.keys import create_key
 from nextcall.catalog import Catalog, describe_operation
-from nextcall.serve.app import create_app
+from nextcall.serve.app import add_jobs, create_app
 from nextcall.serve.caches import open_caches
 from nextcall.serve.loading import Stores, open_stores
 from nextcall.serve.observer import open_observer
 from nextcall.serve.predictor import Predictor
+from nextcall.serve.service_jobs import open_jobs
 from nextcall.serve.settings import load_settings
 from nextcall.serve.telemetry_settings import PROMISES
 from nextcall.storage.database import Database
@@ -45,6 +46,7 @@ def faults_of(app: Any, *, headers: Mapping[str, str], examples: int) -> tuple[l
     """
     accepted = {"expected-statuses": ["2xx", "3xx", "401", "403", "404", "409", *NO_SCHEMA_SAYS]}
     crossed = ["POST /predict", "POST /predict/batch", "POST /feedback"]
+    crossed += ["POST /train", "POST /generate-data"]
     crossed += ["POST /api/ab-testing/tests", "PUT /api/ab-testing/tests/{test_id}"]
     config = schemathesis.Config.from_dict(
         {
@@ -83,7 +85,8 @@ def serving(folder: Path, **given: object) -> Iterator[tuple[FastAPI, Stores]]:
     endless = {name: 1e12 for name in PROMISES if name not in {"hit_rate", "error_rate"}}
     given["service_level"] = {**endless, "hit_rate": 1e-9, "error_rate": 1.0}
     given["performance_seconds"] = 0.05
-    settings = load_settings(database_url=url, cache_dir=folder, log_dir=folder / "log", **given)
+    given |= {"log_dir": folder / "log", "data_dir": folder / "data"}
+    settings = load_settings(database_url=url, cache_dir=folder, **given)
     operation = describe_operation(operation_id="getUser", method="GET", path="/users/{id}")
     index = open_index(Catalog(name="one", operations=(operation,)), cache=folder)
     predictor = Predictor(index, fallback_reason="there is none.")
@@ -91,7 +94,12 @@ def serving(folder: Path, **given: object) -> Iterator[tuple[FastAPI, Stores]]:
         open_stores(settings) as kept,
         open_caches(settings, predictor) as caches,
         open_observer(settings) as observer,
+        open_jobs(settings, kept.database, predictor, observer=observer) as jobs,
     ):
+        # A job of another catalogue runs, so that those that are asked for here wait.
+        never = datetime(9999, 1, 1, tzinfo=UTC)
+        jobs.store.add("train", {}, scope="another", now=never)
+        assert jobs.store.claim("another", scope="another", now=never, lapse=timedelta(1))
         app = create_app(
             predictor,
             settings=settings,
@@ -102,6 +110,7 @@ def serving(folder: Path, **given: object) -> Iterator[tuple[FastAPI, Stores]]:
             feedback=kept.feedback,
             history=kept.history,
         )
+        add_jobs(app, jobs, door=kept.door)
         yield app, kept
 
 

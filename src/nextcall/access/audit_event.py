@@ -20,10 +20,10 @@ SEVERITIES: Final[tuple[str, ...]] = get_args(Severity)
 
 DETAILS: Final = frozenset(
     {
-        "catalog", "count", "cutoff", "environment", "expires_at", "family", "first", "jti",
-        "key_id", "last", "limit", "method", "name", "of_user", "overlap_seconds", "permission",
-        "port", "reason", "replaces", "request_id", "retry_after", "risk", "role", "role_before",
-        "route", "status", "test_id", "tier", "tip", "version", "window",
+        "catalog", "count", "cutoff", "environment", "expires_at", "family", "first", "job_id",
+        "jti", "key_id", "last", "limit", "method", "name", "of_user", "overlap_seconds",
+        "permission", "port", "reason", "replaces", "request_id", "retry_after", "risk", "role",
+        "role_before", "route", "status", "test_id", "tier", "tip", "version", "window",
     }
 )  # fmt: skip
 """Names of what an event may tell besides. No prompt, body, header or address is among them."""

@@ -2,11 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nextcall.cli.console import note, progress
+
+if TYPE_CHECKING:
+    from nextcall.serve.predictor import Predictor
+    from nextcall.serve.settings import Settings
 
 
 def serve(
@@ -66,13 +70,9 @@ def serve(
 
             predictor = load_predictor(settings, progress=progress)
             predictor.warm()
-        if predictor.fallback_reason is not None:
-            note(
-                f"warning: no trained ranker in {settings.model}, fused retrieval answers "
-                f"({predictor.fallback_reason})"
-            )
 
         def begun() -> None:
+            _tell_of_model(predictor, settings)
             note(
                 f"Serving {predictor.index.catalog.name} ({len(predictor.index):,} operations) at "
                 f"{address(listening)} (documentation: {address(listening)}/docs)."
@@ -81,3 +81,13 @@ def serve(
                 note(mode.notice)
 
         run_service(predictor, settings, listening, begun=begun, tell=note)
+
+
+def _tell_of_model(predictor: "Predictor", settings: "Settings") -> None:
+    reason = predictor.fallback_reason
+    if predictor.version is not None:
+        note(f"The model is version {predictor.version} of {settings.model_versions}.")
+    if reason is not None and predictor.ranker is not None:
+        note(f"warning: the model before answers ({reason})")
+    elif reason is not None:
+        note(f"warning: no trained ranker in {settings.model}, fused retrieval answers ({reason})")

@@ -52,7 +52,7 @@ class RunnerSettings:
     """That one may take."""
     poll: float = 0.5
     """Seconds between two looks at the queue, or at a process."""
-    lapse: float = 30.0
+    lapse: float = 20.0
     """Seconds after which a worker that is not heard of has lost its job."""
     environment: Mapping[str, str] | None = None
     """What their processes are told besides."""
@@ -138,10 +138,7 @@ class JobRunner:
         """Do a job, and keep how it ended; None of it where it is another's by now."""
         self._heard(job, "running")
         status: Status = "failed"
-        for old in self._folder.glob(f"{job.job_id}-*"):  # of an attempt that was cut off
-            shutil.rmtree(old, ignore_errors=True)
         folder = self._folder / f"{job.job_id}-{job.attempt}"
-        folder.mkdir(parents=True)
         try:
             end = self._outcome(job, folder)
             status = "queued" if end is None else end.status
@@ -157,6 +154,9 @@ class JobRunner:
             return _End(status="failed", reason=f"There is no kind of job {job.kind!r}.")
         output = folder / "output"
         try:
+            for old in self._folder.glob(f"{job.job_id}-*"):  # of an attempt that was cut off
+                shutil.rmtree(old, ignore_errors=True)
+            folder.mkdir(parents=True)
             command = kind.command(job, output)
             end = self._process(job, command, folder)
             if end is None or end.status != "done":

@@ -82,7 +82,7 @@ class JobStore:
         JobsFullError
             Where as many wait as may.
         """
-        job_id = uuid4().hex
+        job_id = str(uuid4())  # with hyphens: a log takes long runs of digits for keys
         values = {
             "job_id": job_id,
             "kind": kind,

@@ -28,7 +28,9 @@ from nextcall.serve.problems import RefusedError, UnsafeError
 from nextcall.serve.routes.caches import cache_routes
 from nextcall.serve.routes.feedback import feedback_routes
 from nextcall.serve.routes.health import health_routes
+from nextcall.serve.routes.jobs import job_routes
 from nextcall.serve.routes.metrics import metrics_routes
+from nextcall.serve.routes.models import model_routes
 from nextcall.serve.routes.pages import (
     ASSETS,
     STATIC,
@@ -42,6 +44,7 @@ from nextcall.serve.routes.predictions import batch_routes, predict_app, predict
 from nextcall.serve.routes.trials import sighting_routes, trial_routes
 from nextcall.serve.safety import Safety
 from nextcall.serve.schemas import Limits
+from nextcall.serve.service_jobs import ServiceJobs
 from nextcall.serve.settings import Settings
 from nextcall.serve.shortcut import Shortcut
 from nextcall.serve.shown_answers import ShownAnswers
@@ -49,7 +52,7 @@ from nextcall.serve.suite import ServiceParts
 from nextcall.trials.trials import Trials
 
 _TITLE = "nextcall"
-_NEVER_KEPT = ("/api/", "/feedback", "/health", "/metrics", "/performance/")
+_NEVER_KEPT = ("/api/", "/feedback", "/health", "/jobs", "/metrics", "/performance/")
 """What tells of now: pages and descriptions may be kept for five minutes."""
 _SUMMARY = "Given a prompt and the calls so far, which API call comes next?"
 
@@ -188,6 +191,24 @@ def create_app(
     limited = door is not None and door.limiter is not None
     app.openapi = lambda: describe(app, limits, needs_key=needs_key, limited=limited)  # type: ignore[method-assign]  # the documented way
     return app
+
+
+def add_jobs(app: FastAPI, jobs: ServiceJobs, *, door: Door | None = None) -> None:
+    """Let an application take jobs, and go back to the model before.
+
+    Parameters
+    ----------
+    app : FastAPI
+        As `create_app` builds it, over the predictor that the jobs change.
+    jobs : ServiceJobs
+        Whoever opened them closes them.
+    door : Door, optional
+        Keeps in its audit log who asks.
+    """
+    audit = None if door is None else door.audit
+    if jobs.settings.jobs_enabled:
+        app.include_router(job_routes(jobs, audit))
+    app.include_router(model_routes(jobs.swap, audit))
 
 
 def app_of_parts(parts: ServiceParts, settings: Settings) -> FastAPI:

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from nextcall.access.permissions import route_of
 from nextcall.serve.admission import TooMany
 from nextcall.serve.feedback_schemas import FeedbackAsked
+from nextcall.serve.job_schemas import GenerateAsked, TrainAsked
 from nextcall.serve.problems import Problem
 from nextcall.serve.schemas import Limits, PredictRequest
 from nextcall.serve.trial_schemas import (
@@ -31,6 +32,8 @@ _PARSED: Final[
     AssignAsked,
     RecordAsked,
     StepAsked,
+    TrainAsked,
+    GenerateAsked,
     TooMany,
     Problem,
 )

@@ -30,8 +30,9 @@ _DAY: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """What a service keeps in its database: A/B tests, keys, feedback, runs of the suite."""
+    """What a service keeps in its database: A/B tests, keys, feedback, runs of the suite, jobs."""
 
+    database: Database
     trials: Trials
     door: Door
     feedback: Feedback | None
@@ -73,7 +74,10 @@ def open_stores(settings: Settings, *, worker: WorkerPlace | None = None) -> Ite
         feedback = None
         if settings.feedback_enabled:
             feedback = opened.enter_context(_open_feedback(settings, database, worker))
-        yield Stores(trials=trials, door=door, feedback=feedback, history=RunHistory(database))
+        history = RunHistory(database)
+        yield Stores(
+            database=database, trials=trials, door=door, feedback=feedback, history=history
+        )
 
 
 @contextmanager

@@ -10,12 +10,13 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from nextcall.serve.app import create_app
+from nextcall.serve.app import add_jobs, create_app
 from nextcall.serve.caches import open_caches
 from nextcall.serve.loading import WorkerPlace, open_stores
 from nextcall.serve.observer import open_observer
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.server import leaving, loading_for_good, run
+from nextcall.serve.service_jobs import open_jobs
 from nextcall.serve.settings import Settings
 from nextcall.serve.workers import Workers
 
@@ -24,9 +25,22 @@ _IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # a folder of its own is mad
 
 @contextmanager
 def opened_app(
-    predictor: Predictor, settings: Settings, *, worker: WorkerPlace | None = None
+    predictor: Predictor,
+    settings: Settings,
+    *,
+    worker: WorkerPlace | None = None,
+    rehearsal: bool = False,
 ) -> Iterator[FastAPI]:
     """Open what the settings name, and build the application over it.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    settings : Settings
+    worker : WorkerPlace, optional
+        Of this process, where there are several.
+    rehearsal : bool
+        Whether nobody will be answered: then no job is begun.
 
     Raises
     ------
@@ -34,11 +48,16 @@ def opened_app(
         Where something cannot be opened, or a setting does not fit.
     """
     with ExitStack() as opened:
+        jobs = None
         with loading_for_good():
             stores = opened.enter_context(open_stores(settings, worker=worker))
-            caches = opened.enter_context(open_caches(settings, predictor))
             observer = opened.enter_context(open_observer(settings))
-        yield create_app(
+            if not rehearsal:
+                jobs = opened.enter_context(
+                    open_jobs(settings, stores.database, predictor, observer=observer)
+                )
+            caches = opened.enter_context(open_caches(settings, predictor))
+        app = create_app(
             predictor,
             settings=settings,
             trials=stores.trials,
@@ -48,6 +67,9 @@ def opened_app(
             feedback=stores.feedback,
             history=stores.history,
         )
+        if jobs is not None:
+            add_jobs(app, jobs, door=stores.door)
+        yield app
 
 
 def run_service(
@@ -88,7 +110,7 @@ def run_service(
     with leaving(), TemporaryDirectory(prefix="nextcall-", dir=in_memory) as folder:
         metrics = settings.metrics_dir or Path(folder, "metrics")
         shared = settings.model_copy(update={"metrics_dir": metrics})
-        with opened_app(predictor, shared):
+        with opened_app(predictor, shared, rehearsal=True):
             pass  # what is wrong is told once, and the database is brought up to date by one
         if settings.redis_url is None:
             tell(

@@ -87,6 +87,9 @@ CACHE_HITS: Final = _counter("cache_hits_total", "Questions that a cache answere
 CACHE_MISSES: Final = _counter("cache_misses_total", "Questions it did not answer.", "cache")
 ERRORS: Final = _counter("errors_total", "Faults, by what failed.", "kind")
 TASKS: Final = _counter("tasks_total", "Tasks that ended.", "task", "outcome")
+TASKS_RUNNING: Final = Family(
+    name="tasks_running", kind="gauge", told="Tasks that run now.", labels=("task",)
+)
 TASK_SECONDS: Final = _histogram(
     "tasks_duration_seconds", "Seconds that a task took.", "task", bounds=_LONG
 )
@@ -114,7 +117,7 @@ COLD_START_CONFIDENCE: Final = _histogram(
 
 FAMILIES: Final[tuple[Family, ...]] = (
     HTTP_REQUESTS, HTTP_SECONDS, HTTP_ACTIVE, FUNCTION_CALLS, FUNCTION_SECONDS, CACHE_HITS,
-    CACHE_MISSES, ERRORS, TASKS, TASK_SECONDS, LLM_CALLS, LLM_TOKENS, LLM_DOLLARS,
+    CACHE_MISSES, ERRORS, TASKS, TASKS_RUNNING, TASK_SECONDS, LLM_CALLS, LLM_TOKENS, LLM_DOLLARS,
     GUARD_VALIDATIONS, GUARD_VIOLATIONS, COLD_STARTS, COLD_START_CONFIDENCE,
 )  # fmt: skip
 """All that the service counts, in the order in which it tells them."""

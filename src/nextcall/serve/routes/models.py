@@ -1,0 +1,53 @@
+"""Routes of the model that answers."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from nextcall.access.audit_event import AuditEvent
+from nextcall.access.audit_log import AuditLog
+from nextcall.serve.admission import admission_of
+from nextcall.serve.job_schemas import RollbackAnswer
+from nextcall.serve.model_swap import ModelSwap
+from nextcall.serve.problems import Problem, RefusedError, json_response
+
+
+def model_routes(swap: ModelSwap, audit: AuditLog | None = None) -> APIRouter:
+    """Make ``POST /api/admin/rollback-model``; who asks is in the audit log."""
+    router = APIRouter(prefix="/api/admin", tags=["operation"])
+
+    @router.post(
+        "/rollback-model",
+        responses={
+            200: {"model": RollbackAnswer},
+            409: {"model": Problem, "description": "There is none before, or it is damaged."},
+        },
+    )
+    def rollback_model(request: Request) -> Response:
+        """Answer by the model before the one in use, from the next request on.
+
+        Other workers follow within some seconds.
+        """
+        try:
+            done = swap.roll_back()
+        except ValueError as error:
+            raise RefusedError(Problem(error=str(error)), status=HTTPStatus.CONFLICT) from error
+        if audit is not None:
+            principal = admission_of(request).principal
+            event = AuditEvent(
+                at=datetime.now(UTC),
+                kind="system",
+                action="model rolled back",
+                user=None if principal is None else principal.name,
+                details={
+                    "request_id": getattr(request.state, "request_id", None),
+                    "version": done.version,
+                },
+            )
+            audit.try_write(event)
+        return json_response(RollbackAnswer(**asdict(done)))
+
+    return router
