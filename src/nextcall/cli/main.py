@@ -22,12 +22,14 @@ from nextcall.cli import (
     explain,
     feedback,
     guard,
+    jobs,
     keys,
     model,
     serve,
     synth,
     token,
     users,
+    versions,
 )
 from nextcall.cli.console import fail
 
@@ -50,6 +52,8 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(guard.app, name="guard")
 app.add_typer(bench.app, name="bench")
 app.add_typer(feedback.app, name="feedback")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(versions.app, name="model")
 app.command()(demo.demo)
 app.command()(model.train)
 app.command()(model.evaluate)

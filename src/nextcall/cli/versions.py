@@ -1,0 +1,66 @@
+"""`nextcall model`: versions that the service trained, and the way back to the one before."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nextcall.cli.console import note, print_table
+
+if TYPE_CHECKING:  # each verb loads what it needs when it runs
+    from nextcall.ranking.model_versions import ModelVersions
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="List the versions of the service's model, and go back to the one before.",
+    rich_markup_mode=None,  # as the whole command line
+)
+Versions = Annotated[
+    Path | None,
+    typer.Option(
+        "--versions",
+        help="Folder of the versions. Default: NEXTCALL_MODEL_VERSIONS, as the service.",
+    ),
+]
+
+
+@app.command("list")
+def list_all(*, versions: Versions = None) -> None:
+    """List versions: the one in use first, then those before it, then the others."""
+    from nextcall.ranking.model_files import ModelError, load_ranker
+
+    folder = _versions(versions)
+    in_use = folder.in_use()
+    order = list(dict.fromkeys(in_use.order()))
+    others = [name for name in folder.names() if name not in order]
+    rows: list[tuple[str, str, str | None, float | None, str]] = []
+    for place, name in enumerate([*order, *others]):
+        use = "in use" if place == 0 else "before" if place < len(order) else ""
+        if name is None:
+            rows.append(("(of the start)", use, None, None, ""))
+            continue
+        try:
+            _, card = load_ranker(folder.verify(name))
+        except ModelError as error:
+            rows.append((name, use, None, None, str(error)))
+            continue
+        rows.append((name, use, card.trained_at, card.metrics.get("validation.ndcg@10"), ""))
+    print_table(("version", "use", "trained at", "ndcg@10", "fault"), rows)
+
+
+@app.command("rollback")
+def rollback(*, versions: Versions = None) -> None:
+    """Put the version before into use again; services that run follow within seconds."""
+    folder = _versions(versions)
+    back = folder.in_use().back()
+    if back.current is not None:
+        folder.verify(back.current)
+    folder.use(back)
+    note(f"In use: {back.current or 'the model that the service is started with'}.")
+
+
+def _versions(given: Path | None) -> "ModelVersions":
+    from nextcall.ranking.model_versions import ModelVersions
+    from nextcall.serve.settings import load_settings
+
+    return ModelVersions(load_settings(model_versions=given).model_versions)
