@@ -223,10 +223,19 @@ def test_workers_follow_each_other(
 
 
 def test_a_damaged_pointer_leaves_what_answers(
-    swap: ModelSwap, served: Predictor, make: Make, versions: ModelVersions
+    swap: ModelSwap,
+    served: Predictor,
+    predictor: Predictor,
+    make: Make,
+    settings: Settings,
+    versions: ModelVersions,
 ) -> None:
     done = swap.take(make())
     versions.pointer.write_text("{")
+    begun = predictor.pinned()
+    ModelSwap(begun, versions, settings).follow()
+    assert (begun.version, begun.ranker) == (None, predictor.ranker)
+    assert str(begun.fallback_reason).startswith("current.json: cannot be read")
     swap.follow()
     assert served.version == done.version
     assert str(served.fallback_reason).startswith("current.json: cannot be read")
