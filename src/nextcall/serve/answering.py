@@ -5,9 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, Literal, NamedTuple, TypeVar, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
-import anyio.to_thread
 import numpy as np
 from pydantic import ValidationError
 
@@ -25,14 +24,15 @@ from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import RefusedError, UnsafeError, invalid
 from nextcall.serve.safety import Checked, Safety
 from nextcall.serve.schemas import Limits, PredictRequest
+from nextcall.serve.short_work import ShortWork, in_thread
 from nextcall.serve.shown_answers import ShownAnswers
 
 Detail = Literal["short", "full"]
 """How much is answered."""
 
-T = TypeVar("T")
 _ROUTE: Final = "/predict"
 _BATCH: Final = "/predict/batch"
+_SMALL: Final = 2_048  # bytes of a body whose checks take about as long as those of any other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +84,7 @@ class Answering:
     ) -> None:
         self.predictor, self.safety, self.observer = predictor, safety, observer
         self.shown, self._seconds = shown, seconds
+        self._work = ShortWork()
         self._limits = limits
         self._cache = None if caches is None else caches.answers
         self.semantic = None if caches is None else caches.semantic
@@ -120,21 +121,30 @@ class Answering:
         cache, predictor = self._cache, self.predictor.pinned()
         asked = self._asked_of(predictor, _ROUTE, detail)
         read = partial(self._read, body)
-        request = read() if len(body) <= LARGEST_AT_ONCE else await _in_thread(read)
+        request = read() if len(body) <= LARGEST_AT_ONCE else await in_thread(read)
         order = _Order(self, predictor, _ROUTE, request, detail, user)
-        if cache is None:
-            await _in_thread(order.make)
-            return self._first(order, kept=None)
-        key = request_key(request, asked, now=datetime.now(UTC))
+        is_small = len(body) <= _SMALL and detail == "short"
 
         async def compute() -> KeptAnswer:
-            return await _in_thread(order.make)
+            try:
+                return await self._work.run(
+                    order.make, at_once=order.attempt, may_be_short=is_small
+                )
+            except UnsafeError:
+                if order.untold:
+                    await in_thread(order.tell)
+                raise
+
+        if cache is None:
+            await compute()
+            return self._first(order, kept=None)
+        key = request_key(request, asked, now=datetime.now(UTC))
 
         try:
             kept = await cache.get_or_compute_async(key, compute)
         except UnsafeError:
             if not order.is_begun:  # another asked the same: this one is counted, too
-                await _in_thread(order.check)
+                await in_thread(order.check)
             raise
         if not is_timed(request):
             cache.know(body, asked, key)
@@ -246,18 +256,39 @@ class _Order:
         self.request, self.user = request, user
         self.is_begun = False
         """Whether the guard was asked, and so has counted it."""
+        self.untold: list[Callable[[], None]] = []
+        """What is to be told of a refusal; it may wait for a database."""
         self.fresh: _Fresh | None = None
         """What the ranker answered; None where the answer to another request serves."""
 
-    def check(self) -> Checked:
+    def check(self) -> None:
         """Let the guard look at it."""
-        self.is_begun = True
-        return self._answering.safety.check_request(self._route, self.request)
+        try:
+            self._look()
+        finally:
+            self.tell()
 
     def make(self) -> KeptAnswer:
-        """Make the answer, or find that of a prompt that means the same."""
+        """Make the answer, and tell of a refusal."""
+        try:
+            return self.attempt()
+        finally:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell of a refusal whoever hears of them."""
+        while self.untold:
+            self.untold.pop()()
+
+    def _look(self) -> Checked:
+        self.is_begun = True
+        check, later = self._answering.safety.check_request, self.untold.append
+        return check(self._route, self.request, later=later)
+
+    def attempt(self) -> KeptAnswer:
+        """Make the answer, or find that of a prompt that means the same; waits for nothing."""
         semantic, predictor = self._answering.semantic, self._predictor
-        checked = self.check()
+        checked = self._look()
         if semantic is None or not checked.is_plain or is_timed(self.request):
             return self._made(checked)
         prompt = self.request.prompt
@@ -309,7 +340,3 @@ class _Order:
             history=tuple(calls),
             k=self.request.max_predictions,
         )
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)

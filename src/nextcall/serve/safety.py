@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal, Self, TypeVar
 
 from nextcall.catalog.catalog import Catalog
@@ -23,6 +24,9 @@ from nextcall.serve.trial_schemas import TrialAsked
 
 OnBlock = Callable[[str, tuple[str, ...], float], None]
 """Hears of a refusal: the route's template, families of broken rules, the detector's risk."""
+
+Later = Callable[[Callable[[], None]], None]
+"""Takes what is to be done where one may wait."""
 
 _REDACTED: Final = "[redacted]"
 _AnswerT = TypeVar("_AnswerT", Answer, FullAnswer)
@@ -138,7 +142,9 @@ class Safety:
             self._filter = AnswerFilter(catalog, judge, self._counts, judged=known)
         self._known = KnownCalls(catalog)
 
-    def check(self, route: str, carried: Iterable[tuple[str, object]]) -> Checked:
+    def check(
+        self, route: str, carried: Iterable[tuple[str, object]], *, later: Later | None = None
+    ) -> Checked:
         """Check what a request carries.
 
         Parameters
@@ -147,6 +153,8 @@ class Safety:
             Its template, which has a policy.
         carried : iterable of (str, object)
             Places, and what stands there.
+        later : callable, optional
+            Takes what tells of a refusal, which may wait for a database; told at once without.
 
         Raises
         ------
@@ -161,7 +169,8 @@ class Safety:
         noted = _noted(findings)
         self.count(noted)
         if noted.outcome == "blocked":
-            self._tell_of_block(route, findings)
+            tell = partial(self._tell_of_block, route, findings)
+            tell() if later is None else later(tell)
             raise UnsafeError(
                 [(one.place, one.rule) for one in findings.noticed if one.action == "block"]
             )
@@ -179,11 +188,13 @@ class Safety:
         """Say what becomes of attacks on a route; None where nothing is checked."""
         return self._settings.guard_policies[route] if self.enabled else None
 
-    def check_request(self, route: str, request: PredictRequest) -> Checked:
+    def check_request(
+        self, route: str, request: PredictRequest, *, later: Later | None = None
+    ) -> Checked:
         """Check a prompt and the calls before it; see `check`."""
         known, most = self._known, self._max_history
         prompt, *calls = texts_of_request(request, known=known, max_history=most)
-        checked = self.check(route, (prompt, *calls))
+        checked = self.check(route, (prompt, *calls), later=later)
         if calls and checked.is_clean:
             known.remember(text for _, text in calls)
         return checked
