@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nextcall.cache.sizes import size_of
 from nextcall.ranking.cold_start import ColdStartLevel
 from nextcall.serve.answers import Answer, FullAnswer
 from nextcall.serve.kept_answer import Asking, KeptAnswer, KeptAnswerCodec, new_id
@@ -99,3 +100,21 @@ def test_what_is_encoded_comes_back(
 def test_what_nobody_encoded_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"must|JSON|Expecting|valid|convert|unpack"):
         KeptAnswerCodec().decode(data)
+
+
+@pytest.mark.parametrize("prompt", [None, "list the queues"])
+@pytest.mark.parametrize(("predictions", "calls"), [(1, 0), (3, 0), (20, 0), (3, 100)])
+def test_it_takes_what_its_parts_take(predictions: int, calls: int, prompt: str | None) -> None:
+    kept = KeptAnswer(
+        rest=b"x" * 300 * predictions,
+        is_full=False,
+        noted=NOTED,
+        level=ColdStartLevel.PROMPT_ONLY,
+        operations=tuple(f"service:Operation{number}" for number in range(predictions)),
+        confidences=tuple(1 / (2 + number) for number in range(predictions)),
+        asking=Asking(
+            history=tuple(f"service:Call{number}" for number in range(calls)), prompt=prompt
+        ),
+    )
+    assert kept.nbytes == pytest.approx(size_of([kept]) - size_of([]), rel=0.2)
+    assert size_of(kept) == kept.nbytes

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final, Self
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +41,7 @@ from nextcall.serve.answers import (
     SafetyValidation,
 )
 from nextcall.serve.found import Found, full_prediction, number, short_prediction
+from nextcall.serve.kept_answer import new_id
 from nextcall.serve.memory import memory_usage_mb
 from nextcall.serve.reasons import WITHOUT_RANKER, reasoning
 from nextcall.serve.schemas import HistoryEvent, PredictRequest
@@ -162,7 +162,7 @@ class Predictor:
         """Answer in short; `now` is the time of the question, the present where none is given."""
         outcome = self._rank(request, now)
         return Answer(
-            prediction_id=str(uuid4()),
+            prediction_id=new_id(),
             predictions=[short_prediction(found) for found in outcome.found],
             confidence_scores=[found.confidence for found in outcome.found],
             metadata=Metadata(
@@ -181,7 +181,7 @@ class Predictor:
         reasons = self._reasons(outcome)
         cold = outcome.level != ColdStartLevel.NONE
         return FullAnswer(
-            prediction_id=str(uuid4()),
+            prediction_id=new_id(),
             predictions=[
                 full_prediction(found, reason, is_cold=cold)
                 for found, reason in zip(outcome.found, reasons, strict=True)
