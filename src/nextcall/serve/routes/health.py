@@ -5,7 +5,8 @@ import time
 from fastapi import APIRouter
 
 from nextcall import __version__
-from nextcall.serve.answers import (
+from nextcall.serve.door import Door
+from nextcall.serve.health_schemas import (
     AccessHealth,
     CatalogHealth,
     Components,
@@ -17,7 +18,6 @@ from nextcall.serve.answers import (
     RankerHealth,
     RankerStatus,
 )
-from nextcall.serve.door import Door
 from nextcall.serve.memory import memory_usage_mb
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety import Safety

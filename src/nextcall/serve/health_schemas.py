@@ -1,0 +1,113 @@
+"""What ``GET /health`` answers: each component, and whether it works."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from nextcall.serve.answers import Answered
+
+RankerStatus = Literal["ok", "former", "fallback"]
+"""Who answers: the ranker that shall, the one before it, or fused retrieval."""
+
+
+class RankerHealth(Answered):
+    """The trained ranker, or why there is none."""
+
+    status: RankerStatus = Field(
+        description="former: the one that should answer cannot be used, and the one before it does."
+    )
+    reason: str | None = Field(
+        description="Why that one, or fused retrieval, answers in its place."
+    )
+    model_version: str | None
+    trained_at: str | None
+    trained_on: str | None = Field(description="Name of the catalogue that it was trained on.")
+    trained_on_this_catalog: bool | None
+
+
+class CatalogHealth(Answered):
+    """The catalogue that is ranked."""
+
+    status: Literal["ok"] = "ok"
+    name: str
+    operations: int
+    services: int
+    content_hash: str
+
+
+class EmbedderHealth(Answered):
+    """The encoder of prompts."""
+
+    status: Literal["ok"] = "ok"
+    name: str
+    dimensions: int
+
+
+class DatabaseHealth(Answered):
+    """The database of A/B tests."""
+
+    status: Literal["ok", "unreachable"]
+    backend: Literal["sqlite", "postgresql"]
+    running_tests: int | None = Field(description="Null where it cannot be reached.")
+
+
+LimitsHealth = Literal["off", "memory", "redis", "memory, for Redis is away"]
+"""Where requests are counted."""
+
+
+class AccessHealth(Answered):
+    """The front door: who may ask, and how often."""
+
+    status: Literal["ok", "degraded"]
+    environment: Literal["development", "production"]
+    limits: LimitsHealth = Field(description="Where requests are counted.")
+    keys_known: bool = Field(
+        description="Whether the database of keys and revocations answered lately; where it did "
+        "not, nobody is believed."
+    )
+
+
+class GuardHealth(Answered):
+    """The guard, and what it counted since the start; a request of a batch counts as one."""
+
+    status: Literal["ok", "off", "failing"] = Field(
+        description="failing: the last run of a check failed by itself; basic ones go on."
+    )
+    version: str = Field(description="Of its model.")
+    failing: list[str] = Field(description="Checks that fail.")
+    total: int = Field(description="Requests that were checked.")
+    blocked: int
+    flagged: int
+    observed: int
+    blocked_rate: float
+    flagged_rate: float
+    violation_rate: float = Field(description="Broken rules a request.")
+    violations: dict[str, int] = Field(description="Broken rules, by family.")
+    failed_checks: dict[str, int] = Field(description="Runs that failed, by check.")
+    blocked_predictions: int
+    filtered_predictions: int
+    pii_found: dict[str, int] = Field(description="Personal data, by kind.")
+
+
+class Components(Answered):
+    """Each part that an answer needs."""
+
+    ranker: RankerHealth
+    catalog: CatalogHealth
+    embedder: EmbedderHealth
+    guard: GuardHealth
+    database: DatabaseHealth | None = Field(description="Null where no A/B tests are served.")
+    access: AccessHealth | None = Field(description="Null where there is no front door.")
+
+
+class Health(Answered):
+    """Whether the service answers, and with what."""
+
+    status: Literal["ok", "degraded"] = Field(
+        description="degraded: without the ranker that should answer, with a database or a Redis "
+        "that is out of reach, or with a check of the guard that fails."
+    )
+    version: str
+    uptime_seconds: float
+    memory_usage_mb: float
+    components: Components
