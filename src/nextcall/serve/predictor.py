@@ -4,7 +4,6 @@ import copy
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final, Self
@@ -16,7 +15,7 @@ from nextcall.cache.cache import Cache
 from nextcall.catalog import Operation
 from nextcall.catalog.paths import CallMatcher
 from nextcall.ranking.abstention import NONE_THRESHOLD
-from nextcall.ranking.candidates import N_CANDIDATES, retrieve
+from nextcall.ranking.candidates import retrieve
 from nextcall.ranking.cold_start import (
     CONFIDENCE_THRESHOLD,
     ColdStartLevel,
@@ -29,20 +28,10 @@ from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelCard
 from nextcall.ranking.ranker import CallRanker
-from nextcall.serve.answers import (
-    Answer,
-    ColdStartAnalysis,
-    CostAwareRouting,
-    FullAnswer,
-    FullMetadata,
-    Metadata,
-    PerformanceMetrics,
-    ProcessingMethod,
-    SafetyValidation,
-)
-from nextcall.serve.found import Found, full_prediction, number, short_prediction
+from nextcall.serve.answers import Answer, FullAnswer, Metadata, ProcessingMethod
+from nextcall.serve.found import Found, full_prediction, short_prediction
 from nextcall.serve.kept_answer import new_id
-from nextcall.serve.memory import memory_usage_mb
+from nextcall.serve.outcome import Outcome, full_metadata
 from nextcall.serve.reasons import WITHOUT_RANKER, reasoning
 from nextcall.serve.schemas import HistoryEvent, PredictRequest
 from nextcall.sessions import Call
@@ -53,22 +42,6 @@ _METHODS: Final[Mapping[ColdStartLevel, ProcessingMethod]] = {
     ColdStartLevel.GENERIC_CRUD: "generic_crud",
 }
 """What orders an answer where the trained ranker does not."""
-
-_WORKFLOW_PROBABILITY: Final = FEATURE_NAMES.index("trigram_prob")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
-    """All that an answer is made of."""
-
-    found: Sequence[Found]
-    level: ColdStartLevel
-    events: int
-    known_events: int
-    none_probability: float | None
-    scoring_ms: float | None
-    start: float
-    """Reading of `time.perf_counter` when the request came."""
 
 
 class Predictor:
@@ -165,13 +138,7 @@ class Predictor:
             prediction_id=new_id(),
             predictions=[short_prediction(found) for found in outcome.found],
             confidence_scores=[found.confidence for found in outcome.found],
-            metadata=Metadata(
-                model_version=self.model_version,
-                processing_method=_METHODS.get(outcome.level, "lambdamart"),
-                fallback_method=outcome.level,
-                none_probability=outcome.none_probability,
-                none_of_these=self._none(outcome),
-            ),
+            metadata=self._metadata(outcome),
             processing_time_ms=_milliseconds(time.perf_counter() - outcome.start),
         )
 
@@ -187,7 +154,12 @@ class Predictor:
                 for found, reason in zip(outcome.found, reasons, strict=True)
             ],
             confidence_scores=[found.confidence for found in outcome.found],
-            metadata=self._metadata(outcome),
+            metadata=full_metadata(
+                outcome,
+                short=self._metadata(outcome),
+                operations=len(self.index),
+                confidence_threshold=self.confidence_threshold,
+            ),
             processing_time_ms=_milliseconds(time.perf_counter() - outcome.start),
         )
 
@@ -203,11 +175,17 @@ class Predictor:
             self.vectors.put(key, vector)
         return np.asarray(vector, np.float32)
 
-    def _none(self, outcome: _Outcome) -> bool | None:
+    def _metadata(self, outcome: Outcome) -> Metadata:
         stated = outcome.none_probability
-        return None if stated is None else stated >= self.none_threshold
+        return Metadata(
+            model_version=self.model_version,
+            processing_method=_METHODS.get(outcome.level, "lambdamart"),
+            fallback_method=outcome.level,
+            none_probability=stated,
+            none_of_these=None if stated is None else stated >= self.none_threshold,
+        )
 
-    def _rank(self, request: PredictRequest, now: datetime | None) -> _Outcome:
+    def _rank(self, request: PredictRequest, now: datetime | None) -> Outcome:
         start = time.perf_counter()
         events = request.history[-self.max_history :]
         history = [self._call(event) for event in events]
@@ -232,7 +210,7 @@ class Predictor:
             found = [Found.of_ranked(one) for one in answer.ranked]
             none_probability = answer.none_probability
         end = time.perf_counter()
-        return _Outcome(
+        return Outcome(
             found=found,
             level=level,
             events=len(history),
@@ -279,50 +257,12 @@ class Predictor:
         known = event.api_call if operation is None else operation.operation_id
         return Call(operation_id=known, time=event.timestamp)
 
-    def _reasons(self, outcome: _Outcome) -> list[str]:
+    def _reasons(self, outcome: Outcome) -> list[str]:
         rows = [one.features for one in outcome.found if one.features is not None]
         if self.ranker is None or not rows:
             return [WITHOUT_RANKER[outcome.level]] * len(outcome.found)
         added = self.ranker.trees_.contributions(np.stack(rows))
         return [reasoning(FEATURE_NAMES, row) for row in added]
-
-    def _metadata(self, outcome: _Outcome) -> FullMetadata:
-        usual = {ColdStartLevel.REST_CONVENTIONS, ColdStartLevel.GENERIC_CRUD}
-        most = len(self.index) if outcome.level in usual else N_CANDIDATES
-        candidates = min(most, len(self.index))
-        best = outcome.found[0].features
-        pattern = best[_WORKFLOW_PROBABILITY] if best is not None else np.nan
-        sure = outcome.found[0].confidence
-        return FullMetadata(
-            model_version=self.model_version,
-            processing_method=_METHODS.get(outcome.level, "lambdamart"),
-            fallback_method=outcome.level,
-            none_probability=outcome.none_probability,
-            none_of_these=self._none(outcome),
-            ai_provider=None,
-            semantic_similarity_enabled=True,
-            ml_ranking_enabled=self.ranker is not None,
-            candidates_generated=candidates,
-            candidates_ranked=0 if self.ranker is None else candidates,
-            k_plus_buffer=None,
-            context_events_used=outcome.events,
-            total_endpoints_considered=len(self.index),
-            filtered_endpoints_used=None,
-            cold_start_analysis=ColdStartAnalysis(
-                has_history=outcome.events > 0,
-                history_events_used=outcome.known_events,
-                fallback_method=outcome.level,
-                fallback_order=list(ColdStartLevel),
-                confidence_threshold=self.confidence_threshold,
-                is_confident=None if sure is None else sure >= self.confidence_threshold,
-                pattern_recognition_confidence=number(pattern),
-            ),
-            safety_validation=SafetyValidation(),
-            cost_aware_routing=CostAwareRouting(),
-            performance_metrics=PerformanceMetrics(
-                ml_scoring_latency_ms=outcome.scoring_ms, memory_usage_mb=memory_usage_mb()
-            ),
-        )
 
 
 def _milliseconds(seconds: float) -> float:
