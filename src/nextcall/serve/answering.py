@@ -1,34 +1,29 @@
 """From the body of a request to the bytes of its answer: kept ones, the guard, the ranker."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, get_args
 
-import numpy as np
 from pydantic import ValidationError
 
-from nextcall.cache.semantic import Scope
 from nextcall.ranking.cold_start import ColdStartLevel
 from nextcall.resilience.deadline import deadline
 from nextcall.serve.answer_cache import Asked, is_timed, request_key
-from nextcall.serve.answers import Answer, FullAnswer, PerformanceMetrics
+from nextcall.serve.answers import PerformanceMetrics
 from nextcall.serve.bodies import LARGEST_AT_ONCE, parsed_body
 from nextcall.serve.caches import ServiceCaches
-from nextcall.serve.kept_answer import NOTHING, KeptAnswer, new_id
+from nextcall.serve.kept_answer import KeptAnswer, new_id
 from nextcall.serve.memory import memory_usage_mb
 from nextcall.serve.observer import Observer
+from nextcall.serve.order import Detail, Means, Order
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import RefusedError, UnsafeError, invalid
-from nextcall.serve.safety import Checked, Safety
+from nextcall.serve.safety import Safety
 from nextcall.serve.schemas import Limits, PredictRequest
 from nextcall.serve.short_work import ShortWork, in_thread
 from nextcall.serve.shown_answers import ShownAnswers
-
-Detail = Literal["short", "full"]
-"""How much is answered."""
 
 _ROUTE: Final = "/predict"
 _BATCH: Final = "/predict/batch"
@@ -42,14 +37,6 @@ class Reply:
     body: bytes
     is_kept: bool | None
     """Whether it was there already; None where nothing is kept."""
-
-
-class _Fresh(NamedTuple):
-    """An answer that was just made."""
-
-    kept: KeptAnswer
-    milliseconds: float
-    performance: PerformanceMetrics | None
 
 
 class Answering:
@@ -90,6 +77,7 @@ class Answering:
         self.semantic = None if caches is None else caches.semantic
         if caches is not None:
             predictor.vectors = caches.vectors
+        self._means = Means(safety=safety, semantic=self.semantic, observer=observer, shown=shown)
         self._asked: dict[tuple[str, Detail], Asked] = {
             (route, detail): (detail, str(safety.policy(route)))
             for route in (_ROUTE, _BATCH)
@@ -122,7 +110,7 @@ class Answering:
         asked = self._asked_of(predictor, _ROUTE, detail)
         read = partial(self._read, body)
         request = read() if len(body) <= LARGEST_AT_ONCE else await in_thread(read)
-        order = _Order(self, predictor, _ROUTE, request, detail, user)
+        order = Order(self._means, predictor, _ROUTE, request, detail, user)
         is_small = len(body) <= _SMALL and detail == "short"
 
         async def compute() -> KeptAnswer:
@@ -160,7 +148,7 @@ class Answering:
         """
         begin = time.perf_counter()
         predictor = self.predictor.pinned()
-        order = _Order(self, predictor, _BATCH, self._checked(values), detail, user)
+        order = Order(self._means, predictor, _BATCH, self._checked(values), detail, user)
         if self._cache is None:
             order.make()
             return self._first(order, kept=None).body
@@ -188,7 +176,7 @@ class Answering:
             problems = error.errors(include_url=False, include_context=False)
             raise RefusedError(invalid(problems)) from error
 
-    def _settled(self, order: "_Order", kept: KeptAnswer, key: str, begin: float) -> Reply:
+    def _settled(self, order: Order, kept: KeptAnswer, key: str, begin: float) -> Reply:
         if order.fresh is None:
             return self._again(kept, begin, order.user, is_counted=order.is_begun)
         if self._cache is not None and self.safety.status() == "failing":
@@ -211,7 +199,7 @@ class Answering:
         body = kept.written(named, milliseconds=1000 * seconds, performance=performance)
         return Reply(body=body, is_kept=True)
 
-    def _first(self, order: "_Order", *, kept: bool | None) -> Reply:
+    def _first(self, order: Order, *, kept: bool | None) -> Reply:
         fresh = order.fresh
         if fresh is None:
             raise RuntimeError("An order must be made before it is written.")
@@ -237,106 +225,3 @@ class Answering:
         if kept.level != ColdStartLevel.NONE:
             least = self.predictor.confidence_threshold
             self.observer.cold_started(kept.level, kept.confidence, least=least)
-
-
-class _Order:
-    """One request on its way through guard and ranker; the model is that of its begin."""
-
-    def __init__(
-        self,
-        answering: Answering,
-        predictor: Predictor,
-        route: str,
-        request: PredictRequest,
-        detail: Detail,
-        user: str | None,
-    ) -> None:
-        self._answering, self._predictor = answering, predictor
-        self._route, self._detail = route, detail
-        self.request, self.user = request, user
-        self.is_begun = False
-        """Whether the guard was asked, and so has counted it."""
-        self.untold: list[Callable[[], None]] = []
-        """What is to be told of a refusal; it may wait for a database."""
-        self.fresh: _Fresh | None = None
-        """What the ranker answered; None where the answer to another request serves."""
-
-    def check(self) -> None:
-        """Let the guard look at it."""
-        try:
-            self._look()
-        finally:
-            self.tell()
-
-    def make(self) -> KeptAnswer:
-        """Make the answer, and tell of a refusal."""
-        try:
-            return self.attempt()
-        finally:
-            self.tell()
-
-    def tell(self) -> None:
-        """Tell of a refusal whoever hears of them."""
-        while self.untold:
-            self.untold.pop()()
-
-    def _look(self) -> Checked:
-        self.is_begun = True
-        check, later = self._answering.safety.check_request, self.untold.append
-        return check(self._route, self.request, later=later)
-
-    def attempt(self) -> KeptAnswer:
-        """Make the answer, or find that of a prompt that means the same; waits for nothing."""
-        semantic, predictor = self._answering.semantic, self._predictor
-        checked = self._look()
-        if semantic is None or not checked.is_plain or is_timed(self.request):
-            return self._made(checked)
-        prompt = self.request.prompt
-        vector = predictor.vector(prompt)
-        if not np.any(vector):  # none of its words is known
-            return self._made(checked)
-        scope = self._scope()
-        hit = semantic.get(scope, prompt, vector)
-        if hit is not None:
-            return hit.value
-        kept = self._made(checked)
-        if self._answering.safety.status() != "failing":
-            semantic.put(scope, prompt, vector, kept)
-        return kept
-
-    def _made(self, checked: Checked) -> KeptAnswer:
-        predictor, observer = self._predictor, self._answering.observer
-        begin = time.perf_counter()
-        answer: Answer | FullAnswer
-        if self._detail == "full":
-            answer = predictor.predict_fully(self.request)
-        else:
-            answer = predictor.predict(self.request)
-        if observer is not None:
-            observer.ranked(time.perf_counter() - begin)
-        return self._released(answer, checked)
-
-    def _released(self, answer: Answer | FullAnswer, checked: Checked) -> KeptAnswer:
-        released: Answer | FullAnswer
-        performance = None
-        if isinstance(answer, FullAnswer):
-            released = full = self._answering.safety.released(answer, checked)
-            performance = full.metadata.performance_metrics
-        else:
-            released = self._answering.safety.released(answer, checked)
-        shown = self._answering.shown
-        asking = NOTHING if shown is None else shown.asking(self.request)
-        kept = KeptAnswer.of(released, checked.noted, asking=asking)
-        self.fresh = _Fresh(kept, released.processing_time_ms, performance)
-        return kept
-
-    def _scope(self) -> Scope:
-        predictor = self._predictor
-        calls = (f"{each.method or ''} {each.api_call}" for each in self.request.history)
-        return Scope(
-            caller_class=f"{self._detail} {self._answering.safety.policy(self._route)}",
-            catalog_hash=predictor.index.catalog.content_hash,
-            model_hash=predictor.identity,
-            history=tuple(calls),
-            k=self.request.max_predictions,
-        )

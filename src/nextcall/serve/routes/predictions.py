@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nextcall.serve.admission import Admission, Admitted
-from nextcall.serve.answering import Answering, Detail, Reply
+from nextcall.serve.answering import Answering, Reply
 from nextcall.serve.answers import Answer, BatchAnswer, FullAnswer
 from nextcall.serve.bodies import (
     BODY_REFUSALS,
@@ -21,6 +21,7 @@ from nextcall.serve.bodies import (
     refused,
     whole_body,
 )
+from nextcall.serve.order import Detail
 from nextcall.serve.problems import UNSAFE, Problem, RefusedError, UnsafeError
 
 Detailed = Annotated[

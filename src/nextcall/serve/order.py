@@ -1,0 +1,143 @@
+"""One request on its way through guard and ranker."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from nextcall.cache.semantic import Scope, SemanticCache
+from nextcall.serve.answer_cache import is_timed
+from nextcall.serve.answers import Answer, FullAnswer, PerformanceMetrics
+from nextcall.serve.kept_answer import NOTHING, KeptAnswer
+from nextcall.serve.observer import Observer
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.safety import Checked, Safety
+from nextcall.serve.schemas import PredictRequest
+from nextcall.serve.shown_answers import ShownAnswers
+
+Detail = Literal["short", "full"]
+"""How much is answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What answers are made with."""
+
+    safety: Safety
+    semantic: SemanticCache[KeptAnswer] | None
+    """Answers by the meaning of their prompts, where they are kept."""
+    observer: Observer | None
+    shown: ShownAnswers | None
+
+
+class Fresh(NamedTuple):
+    """An answer that was just made."""
+
+    kept: KeptAnswer
+    milliseconds: float
+    performance: PerformanceMetrics | None
+
+
+class Order:
+    """One request on its way through guard and ranker; the model is that of its begin."""
+
+    def __init__(
+        self,
+        means: Means,
+        predictor: Predictor,
+        route: str,
+        request: PredictRequest,
+        detail: Detail,
+        user: str | None,
+    ) -> None:
+        self._means, self._predictor = means, predictor
+        self._route, self._detail = route, detail
+        self.request, self.user = request, user
+        self.is_begun = False
+        """Whether the guard was asked, and so has counted it."""
+        self.untold: list[Callable[[], None]] = []
+        """What is to be told of a refusal; it may wait for a database."""
+        self.fresh: Fresh | None = None
+        """What the ranker answered; None where the answer to another request serves."""
+
+    def check(self) -> None:
+        """Let the guard look at it."""
+        try:
+            self._look()
+        finally:
+            self.tell()
+
+    def make(self) -> KeptAnswer:
+        """Make the answer, and tell of a refusal."""
+        try:
+            return self.attempt()
+        finally:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell of a refusal whoever hears of them."""
+        while self.untold:
+            self.untold.pop()()
+
+    def _look(self) -> Checked:
+        self.is_begun = True
+        check, later = self._means.safety.check_request, self.untold.append
+        return check(self._route, self.request, later=later)
+
+    def attempt(self) -> KeptAnswer:
+        """Make the answer, or find that of a prompt that means the same; waits for nothing."""
+        semantic, predictor = self._means.semantic, self._predictor
+        checked = self._look()
+        if semantic is None or not checked.is_plain or is_timed(self.request):
+            return self._made(checked)
+        prompt = self.request.prompt
+        vector = predictor.vector(prompt)
+        if not np.any(vector):  # none of its words is known
+            return self._made(checked)
+        scope = self._scope()
+        hit = semantic.get(scope, prompt, vector)
+        if hit is not None:
+            return hit.value
+        kept = self._made(checked)
+        if self._means.safety.status() != "failing":
+            semantic.put(scope, prompt, vector, kept)
+        return kept
+
+    def _made(self, checked: Checked) -> KeptAnswer:
+        predictor, observer = self._predictor, self._means.observer
+        begin = time.perf_counter()
+        answer: Answer | FullAnswer
+        if self._detail == "full":
+            answer = predictor.predict_fully(self.request)
+        else:
+            answer = predictor.predict(self.request)
+        if observer is not None:
+            observer.ranked(time.perf_counter() - begin)
+        return self._released(answer, checked)
+
+    def _released(self, answer: Answer | FullAnswer, checked: Checked) -> KeptAnswer:
+        released: Answer | FullAnswer
+        performance = None
+        if isinstance(answer, FullAnswer):
+            released = full = self._means.safety.released(answer, checked)
+            performance = full.metadata.performance_metrics
+        else:
+            released = self._means.safety.released(answer, checked)
+        shown = self._means.shown
+        asking = NOTHING if shown is None else shown.asking(self.request)
+        kept = KeptAnswer.of(released, checked.noted, asking=asking)
+        self.fresh = Fresh(kept, released.processing_time_ms, performance)
+        return kept
+
+    def _scope(self) -> Scope:
+        predictor = self._predictor
+        calls = (f"{each.method or ''} {each.api_call}" for each in self.request.history)
+        return Scope(
+            caller_class=f"{self._detail} {self._means.safety.policy(self._route)}",
+            catalog_hash=predictor.index.catalog.content_hash,
+            model_hash=predictor.identity,
+            history=tuple(calls),
+            k=self.request.max_predictions,
+        )
