@@ -3,25 +3,29 @@
     python benchmarks/cold_http.py --catalog data/catalogs/aws.parquet --model data/models/aws
 
 `nextcall serve` runs in a process of its own, as in development; this one asks over one connection
-that is kept open, and ranks the same prompts itself (`CallRanker.answer` by the same index), by
-turns. Prompts are titles of the AWS command line's examples, each asked once. ``added`` is the
-median difference of a prompt's two times in milliseconds; ``guard`` of that is what the checks of
-the prompt take here. Megabytes and seconds are of the service: its memory after the last answer,
+that is kept open, by a bare socket, and ranks the same prompts itself (`Predictor.predict`, as the
+service does), by turns, so that both have been idle as long. Prompts are titles of the AWS command
+line's examples, each asked once. ``added`` is the median difference of a prompt's two times in
+milliseconds; ``guard`` of that is what the checks of the prompt take here. Where others use the
+machine too, ``computed`` says more: milliseconds of the processor in the mean, of the service and
+of the ranking here. Megabytes and seconds are of the service: its memory after the last answer,
 and from its start to the first. Prints JSON, or writes it to ``--output``.
 """
 
 import json
 import os
 import re
+import socket
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before the libraries load
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -29,6 +33,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import httpx
 from json_output import give, parser_of
+from trials_http import cpu_seconds
 
 from nextcall.guard.guard import Guard
 from nextcall.serve.loading import load_predictor
@@ -36,6 +41,12 @@ from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.settings import load_settings
 from nextcall.sessions.awscli_examples import read_awscli_examples
 
+_HEAD: Final = (
+    b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\n\r\n"
+)
+_MOST: Final = 1 << 16  # bytes read at once
+_WARMING: Final = 20  # questions that are not counted
 _COMMAND = "from nextcall.cli.main import main; main()"
 
 
@@ -52,23 +63,29 @@ def main() -> None:
     guard = Guard()
     prompts = sorted({query.prompt for query in read_awscli_examples(predictor.index.catalog)})
     rows: list[dict[str, float]] = []
+    served = ranked = 0.0
     with (
-        _service(arguments.catalog, arguments.model) as (at, started),
-        httpx.Client(base_url=at, timeout=60) as asking,
+        _service(arguments.catalog, arguments.model) as (at, process, started),
+        closing(_connected(at)) as asking,
     ):
         for number, prompt in enumerate(prompts[:: len(prompts) // arguments.questions]):
-            row = {
-                "http": _milliseconds(lambda: _ask(asking, prompt)),  # noqa: B023  # asked now
-                "rank": _milliseconds(
-                    lambda: predictor.predict(
-                        PredictRequest(prompt=prompt, max_predictions=3)  # noqa: B023
-                    )
-                ),
-                "guard": _milliseconds(lambda: guard.detect(prompt)),  # noqa: B023
-            }
-            if number >= 10:
-                rows.append(row)
-        health = asking.get("/health").json()
+            if number == _WARMING:
+                served, ranked = cpu_seconds(process), 0.0
+            http = _milliseconds(lambda: _ask(asking, prompt))  # noqa: B023  # asked now
+            begin = time.thread_time()
+            rank = _milliseconds(
+                lambda: predictor.predict(
+                    PredictRequest(prompt=prompt, max_predictions=3)  # noqa: B023
+                )
+            )
+            ranked += time.thread_time() - begin
+            checked = _milliseconds(lambda: guard.detect(prompt))  # noqa: B023
+            if number >= _WARMING:
+                rows.append({"http": http, "rank": rank, "guard": checked})
+        served = cpu_seconds(process) - served
+        health = httpx.get(f"{at}/health").json()
+    computed = {"service": 1000 * served / len(rows), "rank": 1000 * ranked / len(rows)}
+    computed["added"] = computed["service"] - computed["rank"]
     medians = {name: round(statistics.median(row[name] for row in rows), 3) for name in rows[0]}
     give(
         {
@@ -78,6 +95,7 @@ def main() -> None:
             "encoder": predictor.index.embedder.name,
             "milliseconds": medians,
             "added": round(statistics.median(row["http"] - row["rank"] for row in rows), 3),
+            "computed": {name: round(value, 3) for name, value in computed.items()},
             "seconds_to_first_answer": round(started, 2),
             "megabytes": health["memory_usage_mb"],
         },
@@ -86,7 +104,7 @@ def main() -> None:
 
 
 @contextmanager
-def _service(catalog: Path, model: Path) -> Iterator[tuple[str, float]]:
+def _service(catalog: Path, model: Path) -> Iterator[tuple[str, int, float]]:
     with TemporaryDirectory() as folder:
         options = ["--catalog", str(catalog), "--model", str(model), "--port", "0"]
         command = [sys.executable, "-c", _COMMAND, "serve", *options]
@@ -101,14 +119,29 @@ def _service(catalog: Path, model: Path) -> Iterator[tuple[str, float]]:
                 said = process.stderr.readline()
             with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=60) as asking:
                 asking.post(f"{found[1]}/predict", content=json.dumps({"prompt": "begin"}))
-            yield found[1], time.perf_counter() - begin
+            yield found[1], process.pid, time.perf_counter() - begin
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _ask(asking: httpx.Client, prompt: str) -> None:
-    asking.post("/predict", content=json.dumps({"prompt": prompt})).raise_for_status()
+def _connected(at: str) -> socket.socket:
+    place = urlsplit(at)
+    made = socket.create_connection((place.hostname, place.port), timeout=60)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
+
+
+def _ask(asking: socket.socket, prompt: str) -> None:
+    body = json.dumps({"prompt": prompt}).encode()
+    asking.sendall(_HEAD % len(body) + body)
+    head, _, answered = asking.recv(_MOST).partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head)
+    if length is None or not head.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"The service must answer 200, got {head!r}.")
+    left = int(length[1]) - len(answered)
+    while left > 0:
+        left -= len(asking.recv(_MOST))
 
 
 def _milliseconds(call: Any) -> float:

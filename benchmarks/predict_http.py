@@ -4,9 +4,9 @@
 
 Two servers, each a process of its own with the settings of `nextcall serve`: the whole service in
 production (key, rate limits, guard, caches, metrics, a line of the log a request; over a small
-catalogue and the packaged ranker), and a bare FastAPI application whose route takes the same body
-and answers the same without
-doing anything. Connections are kept open; each asks, waits for the answer, asks again. By turns:
+catalogue and the packaged ranker), and a bare FastAPI application whose routes take the same body
+and answer the same, in short and in full detail, without doing anything. Connections are kept open;
+each asks, waits for the answer, asks again. By turns:
 one request again and again, a hundred of them, and the same in full detail. Ratios are of each
 round; given are medians. Where others use the machine too, what a server computes for a request
 says more than how many it answers: ``times_bare_by_cpu``. Prints JSON, or writes it to
@@ -39,7 +39,7 @@ from nextcall.access.keys import create_key
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.locations import packaged_model
 from nextcall.ranking.model_files import load_ranker
-from nextcall.serve.answers import Answer
+from nextcall.serve.answers import Answer, FullAnswer
 from nextcall.serve.app import create_app
 from nextcall.serve.caches import open_caches
 from nextcall.serve.loading import open_stores
@@ -92,15 +92,19 @@ def main() -> None:
 
 def _serve_bare() -> None:
     app = FastAPI()
-    answer: list[Answer] = []
+    answers: list[tuple[Answer, FullAnswer]] = []
 
     @app.post("/given")
-    async def given(asked: Answer) -> None:
-        answer.append(asked)
+    async def given(short: Answer, full: FullAnswer) -> None:
+        answers.append((short, full))
 
     @app.post("/predict")
     async def predict(_: PredictRequest) -> Answer:
-        return answer[-1]
+        return answers[-1][0]
+
+    @app.post("/predict/full")
+    async def predict_fully(_: PredictRequest) -> FullAnswer:
+        return answers[-1][1]
 
     _listen(app)
 
@@ -195,15 +199,26 @@ class _Load:
                 for body in self._bodies:
                     answer = asking.post(f"{whole}{path}", content=body, headers=headers)
                     answer.raise_for_status()
-            again = asking.post(f"{whole}/predict", content=self._bodies[0], headers=headers)
-            self.cache = again.headers["x-cache"]
-            asking.post(f"{bare}/given", json=again.json()).raise_for_status()
+            short, full = (
+                asking.post(f"{whole}/predict{query}", content=self._bodies[0], headers=headers)
+                for query in ("", "?detail=full")
+            )
+            self.cache = short.headers["x-cache"]
+            given = {"short": short.json(), "full": full.json()}
+            asking.post(f"{bare}/given", json=given).raise_for_status()
 
     def measure(self, rounds: int) -> dict[str, Any]:
         """Ask by turns."""
         every = [self._request("/predict", body) for body in self._bodies]
-        full = [self._request("/predict?detail=full", body) for body in self._bodies]
-        kinds = {"one request": every[:1], "a hundred requests": every, "a hundred in full": full}
+        full = {
+            "bare": [self._request("/predict/full", body) for body in self._bodies],
+            "whole": [self._request("/predict?detail=full", body) for body in self._bodies],
+        }
+        kinds = {
+            "one request": dict.fromkeys(self._servers, every[:1]),
+            "a hundred requests": dict.fromkeys(self._servers, every),
+            "a hundred in full": full,
+        }
         rates: dict[str, dict[str, list[float]]] = {
             kind: {name: [] for name in self._servers} for kind in kinds
         }
@@ -214,7 +229,7 @@ class _Load:
                     before, begin = cpu_seconds(process), time.perf_counter()
                     asked = ask(
                         place,
-                        itertools.cycle(requests),
+                        itertools.cycle(requests[name]),
                         connections=self._connections,
                         seconds=self._seconds,
                     )
