@@ -5,24 +5,23 @@
 As in one worker of the service: an event loop hands prompts to threads, each of which computes on
 one core. So many callers ask, wait for their vector, and ask again. ``each``: a prompt by itself
 (the service has four threads). ``batched``: a `MicroBatcher` gathers up to sixteen prompts that
-came in the same turn of the loop (``0 ms``) or within two milliseconds. ``gathered``: four threads,
-of which one computes at a time, or two; what the others bring meanwhile is encoded at once
-afterwards, so that nobody waits for company. All ways by turns, with MiniLM (int8) and, of a folder
-that `nextcall embed distill` made, with a static table. Given are prompts a second, milliseconds
-until a caller has its vector, CPU milliseconds of a prompt, and prompts a second over those of
-``each`` in each round: on as many cores (``times_each``), and with four threads
-(``times_service``). Prints JSON, or writes it to ``--output``.
+came in the same turn of the loop (``0 ms``) or within two milliseconds. ``gathered``: a
+`GatheringEmbedder` for four threads, of which one encodes at a time, or two (as in the service on
+two cores). All ways by turns, with MiniLM (int8) and, of a folder that `nextcall embed distill`
+made, with a static table. Given are prompts a second, milliseconds until a caller has its vector,
+CPU milliseconds of a prompt, and of each round the prompts a second over those of ``each``: on as
+many cores (``times_each``), and with four threads (``times_four_threads``), and the CPU of four
+threads over its own (``times_four_threads_by_cpu``), which says more where others use the machine.
+Prints JSON, or writes it to ``--output``.
 """
 
 import asyncio
 import itertools
 import os
 import statistics
-import threading
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -38,13 +37,14 @@ from numpy.typing import NDArray
 
 from nextcall.catalog.aws import read_aws
 from nextcall.embedding import Embedder, OnnxEmbedder
+from nextcall.embedding.gathering import GatheringEmbedder
 from nextcall.embedding.static_files import load_static
 from nextcall.resilience.batching import MicroBatcher
 from nextcall.sessions.awscli_examples import read_awscli_examples
 
 _CALLERS: Final = (1, 4, 20)
 _LARGEST: Final = 16
-_SERVICE: Final = "each, 4 threads"
+_FOUR: Final = "each, 4 threads"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ _TWO: Final = "each, 2 threads"
 _WAYS: Final = {
     _ONE: _Way(threads=1, each=_ONE),
     _TWO: _Way(threads=2, each=_TWO),
-    _SERVICE: _Way(threads=4, each=_TWO),
+    _FOUR: _Way(threads=4, each=_TWO),
     "batched, 1 thread, 0 ms": _Way(threads=1, each=_ONE, wait=0.0),
     "batched, 2 threads, 0 ms": _Way(threads=2, each=_TWO, wait=0.0),
     "batched, 1 thread, 2 ms": _Way(threads=1, each=_ONE, wait=0.002),
@@ -74,40 +74,6 @@ _WAYS: Final = {
 }
 
 Vector = NDArray[np.float32]
-
-
-class _Gathering:
-    """Encodes what threads bring while others compute at once, by one of them."""
-
-    def __init__(self, embedder: Embedder, side_by_side: int) -> None:
-        self._embedder, self._free = embedder, side_by_side
-        self._lock = threading.Lock()
-        self._waiting: deque[tuple[str, Future[Vector | None]]] = deque()
-
-    def encode(self, prompt: str) -> Vector:
-        """Give the vector of a prompt."""
-        own: Future[Vector | None] = Future()
-        with self._lock:
-            if self._free:
-                self._free -= 1
-                own.set_result(None)  # whose turn it is, computes
-            else:
-                self._waiting.append((prompt, own))
-        vector = own.result()
-        if vector is not None:
-            return vector
-        with self._lock:
-            others = [self._waiting.popleft() for _ in range(min(len(self._waiting), _LARGEST - 1))]
-        vectors = self._embedder.encode([prompt, *(text for text, _ in others)])
-        with self._lock:
-            if self._waiting:
-                self._waiting.popleft()[1].set_result(None)
-            else:
-                self._free += 1
-        for (_, each), found in zip(others, vectors[1:], strict=True):
-            each.set_result(found)
-        first: Vector = vectors[0]
-        return first
 
 
 def main() -> None:
@@ -173,7 +139,10 @@ def _measure(
             "p95_ms": round(1_000 * _median(one.p95 for one in each), 3),
             "cpu_ms": round(1_000 * _median(one.cpu for one in each), 3),
             "times_each": _times(each, found[_WAYS[name].each]),
-            "times_service": _times(each, found[_SERVICE]),
+            "times_four_threads": _times(each, found[_FOUR]),
+            "times_four_threads_by_cpu": round(
+                _median(b.cpu / a.cpu for a, b in zip(each, found[_FOUR], strict=True)), 2
+            ),
         }
         for name, each in found.items()
     }
@@ -205,6 +174,8 @@ async def _asked(
 ) -> list[float]:
     """Let callers ask for some seconds; give what each answer took."""
     loop, taken = asyncio.get_running_loop(), list[float]()
+    if way.side_by_side is not None:
+        embedder = GatheringEmbedder(embedder, side_by_side=way.side_by_side, largest=_LARGEST)
 
     async def together(asked: Sequence[str]) -> Sequence[Vector]:
         return list(await loop.run_in_executor(pool, embedder.encode, asked))
@@ -218,16 +189,10 @@ async def _asked(
             await encode(next(prompts))
             taken.append(time.perf_counter() - begin)
 
-    gathering = _Gathering(embedder, way.side_by_side or 1)
-
-    async def gathered(asked: str) -> Vector:
-        return await loop.run_in_executor(pool, gathering.encode, asked)
-
     with ThreadPoolExecutor(way.threads) as pool:
         until = time.perf_counter() + seconds
         if way.wait is None:
-            encode = alone if way.side_by_side is None else gathered
-            await asyncio.gather(*(call(encode, until) for _ in range(callers)))
+            await asyncio.gather(*(call(alone, until) for _ in range(callers)))
         else:
             async with MicroBatcher(together, largest=_LARGEST, wait=way.wait) as batcher:
                 await asyncio.gather(*(call(batcher.ask, until) for _ in range(callers)))

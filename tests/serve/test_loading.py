@@ -5,9 +5,15 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nextcall.catalog import CatalogError
+from nextcall.embedding import OnnxEmbedder
+from nextcall.embedding.gathering import GatheringEmbedder
+from nextcall.embedding.static_embedder import StaticEmbedder
+from nextcall.embedding.static_files import EncoderCard, save_static
+from nextcall.embedding.wordpieces import N_PIECES
 from nextcall.ranking.model_files import save_ranker
 from nextcall.serve.loading import load_predictor
 from nextcall.serve.predictor import Predictor
@@ -72,6 +78,24 @@ def test_a_ranker_without_the_encoder_that_it_was_trained_with_is_not_used(
     )
     by_network = settings.model_copy(update={"model": tmp_path / "model", "encoder": "minilm"})
     assert load_predictor(by_network).ranker is not None
+
+
+def test_prompts_are_gathered_where_they_are_encoded_by_a_network(
+    predictor: Predictor, settings: Settings, tmp_path: Path
+) -> None:
+    embedder = predictor.index.embedder
+    assert isinstance(embedder, GatheringEmbedder)
+    assert embedder.name == OnnxEmbedder().name
+    vectors = np.ones((N_PIECES, embedder.dimensions), np.float32)
+    blank = np.ones(embedder.dimensions)
+    static = StaticEmbedder.of(vectors, blank=blank, teacher=embedder.name)
+    catalog = predictor.index.catalog
+    card = EncoderCard(
+        catalog=catalog.name, catalog_hash=catalog.content_hash, n_texts=1, made_at="2026-05-01"
+    )
+    save_static(static, tmp_path, card=card)
+    by_table = load_predictor(settings.model_copy(update={"encoder": str(tmp_path)}))
+    assert isinstance(by_table.index.embedder, StaticEmbedder)
 
 
 def test_a_catalogue_is_needed(settings: Settings, tmp_path: Path) -> None:

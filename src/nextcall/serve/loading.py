@@ -1,5 +1,6 @@
 """From settings to something that answers: catalogue, index, ranker, tests, each where it lies."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from nextcall.catalog.load import load_catalog
+from nextcall.embedding.gathering import GatheringEmbedder
+from nextcall.embedding.static_embedder import StaticEmbedder
 from nextcall.embedding.static_files import EncoderError
 from nextcall.feedback.elsewhere import ShownElsewhere
 from nextcall.feedback.feedback import Feedback
@@ -15,6 +18,7 @@ from nextcall.feedback.retention import forget_old
 from nextcall.feedback.shown import ShownPredictions
 from nextcall.performance.history import RunHistory
 from nextcall.progress import Progress, silent
+from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelError, load_ranker
 from nextcall.serve.door import Door, open_door
 from nextcall.serve.predictor import Predictor
@@ -122,7 +126,7 @@ def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predic
         # The reason is shown to whoever asks for /health, who need not know the folders above.
         reason = str(error).replace(str(settings.model), settings.model.name)
     return Predictor(
-        index,
+        _gathering(index),
         ranker=ranker,
         card=card,
         fallback_reason=reason,
@@ -130,3 +134,12 @@ def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predic
         none_threshold=settings.none_threshold,
         confidence_threshold=settings.cold_start_confidence,
     )
+
+
+def _gathering(index: CatalogIndex) -> CatalogIndex:
+    """Let prompts that come side by side be encoded together, where that costs less."""
+    if isinstance(index.embedder, StaticEmbedder):  # a prompt is encoded before another comes
+        return index
+    can_tell = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if can_tell else os.cpu_count() or 1
+    return index.with_embedder(GatheringEmbedder(index.embedder, side_by_side=cores))
