@@ -14,6 +14,8 @@ from nextcall.catalog import Catalog, describe_operation
 from nextcall.cli.main import app, main
 from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.shown import Shown, ShownPredictions
+from nextcall.ranking.adaptation import AdaptedRanker
+from nextcall.ranking.any_ranker import load_any_ranker
 from nextcall.ranking.model_files import load_ranker
 from nextcall.sessions.jsonl import read_queries, write_queries
 from nextcall.storage.database import Database
@@ -113,9 +115,8 @@ def test_without_prompts_it_is_said_how_to_keep_them(
     )
 
 
-def test_a_ranker_is_trained_on_it_by_one_command(fill: Fill, tmp_path: Path) -> None:
-    fill(gone=True)
-    catalog = Catalog(
+def _shop() -> Catalog:
+    return Catalog(
         "shop",
         tuple(
             describe_operation(
@@ -129,6 +130,11 @@ def test_a_ranker_is_trained_on_it_by_one_command(fill: Fill, tmp_path: Path) ->
             for verb in VERBS
         ),
     )
+
+
+def test_a_ranker_is_trained_on_it_by_one_command(fill: Fill, tmp_path: Path) -> None:
+    fill(gone=True)
+    catalog = _shop()
     catalog.save(tmp_path / "shop.parquet")
     run("export", "--output", tmp_path / "queries.jsonl")
     others = [
@@ -145,3 +151,19 @@ def test_a_ranker_is_trained_on_it_by_one_command(fill: Fill, tmp_path: Path) ->
     assert card.catalog_hash == catalog.content_hash
     assert card.n_queries > 24
     assert ranker.trees_.n_trees > 0
+
+
+def test_a_ranker_is_adapted_to_it_by_one_command(fill: Fill, tmp_path: Path) -> None:
+    fill(gone=True)
+    catalog = _shop()
+    catalog.save(tmp_path / "shop.parquet")
+    given = ("--catalog", tmp_path / "shop.parquet", "--output", tmp_path / "model", "--force")
+    told = run("adapt", *given)
+    assert "1 answers are no operations of" in told.stderr
+    assert "24 queries of 6 users or sessions" in told.stderr
+    assert [line.split()[0] for line in told.stdout.splitlines()] == ["metric", "hit@1", "ndcg@10"]
+    ranker, card = load_any_ranker(tmp_path / "model")
+    assert isinstance(ranker, AdaptedRanker)
+    assert (card.catalog_hash, card.n_queries) == (catalog.content_hash, 24)
+    with pytest.raises(ValueError, match="prompts are kept where NEXTCALL_FEEDBACK_PROMPTS"):
+        run("adapt", *given, "--until", "2026-04-01")

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nextcall.ranking.adaptation import ADAPTED_SETTINGS, AdaptedRanker, adapt_ranker
-from nextcall.ranking.adapted_files import load_adapted, load_any_ranker, save_adapted
+from nextcall.ranking.adapted_files import load_adapted, save_adapted
+from nextcall.ranking.any_ranker import check_ranker, load_any_ranker
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import (
     ModelCard,
@@ -388,3 +389,7 @@ def test_an_index_of_other_vectors_is_refused(
     other = shop_index.with_embedder(Other())
     with pytest.raises(ValueError, match=r"must encode prompts by .* got 'other'"):
         again.rank(other, "list", k=1)
+    with pytest.raises(ModelError, match=r"model: index must encode prompts by .* got 'other'"):
+        check_ranker(again, other, Path("model"))
+    check_ranker(again, shop_index, Path("model"))
+    check_ranker(again.base, other, Path("model"))

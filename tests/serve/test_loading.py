@@ -3,22 +3,29 @@
 import json
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nextcall.catalog import CatalogError
+from nextcall.catalog import Catalog, CatalogError, describe_operation
 from nextcall.embedding import OnnxEmbedder
 from nextcall.embedding.gathering import GatheringEmbedder
 from nextcall.embedding.static_embedder import StaticEmbedder
 from nextcall.embedding.static_files import EncoderCard, save_static
 from nextcall.embedding.wordpieces import N_PIECES
+from nextcall.ranking.adaptation import AdaptedRanker
+from nextcall.ranking.adapted_features import ADAPTED_NAMES
+from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.model_files import save_ranker
+from nextcall.ranking.ranker import CallRanker
 from nextcall.serve.loading import load_predictor
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.settings import Settings
+from nextcall.sessions import Query
+from nextcall.training.opening import save_trained
 
 
 def test_a_whole_model_is_used(predictor: Predictor) -> None:
@@ -64,7 +71,7 @@ def test_a_damaged_model_is_told_and_not_used(
 def test_a_ranker_without_the_encoder_that_it_was_trained_with_is_not_used(
     predictor: Predictor, settings: Settings, tmp_path: Path
 ) -> None:
-    assert predictor.ranker is not None
+    assert isinstance(predictor.ranker, CallRanker)
     assert predictor.card is not None
     card = replace(predictor.card, embedder="static-0123456789abcdef")
     save_ranker(predictor.ranker, tmp_path / "model", card=card)
@@ -106,3 +113,59 @@ def test_a_catalogue_is_needed(settings: Settings, tmp_path: Path) -> None:
     other.write_text("no catalogue")
     with pytest.raises(CatalogError, match=r"other\.parquet"):
         load_predictor(settings.model_copy(update={"catalog": other}))
+
+
+@pytest.fixture(scope="module")
+def adapted(
+    predictor: Predictor, queries: list[Query], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Write a ranker that was adapted to some of the prompts."""
+    assert isinstance(predictor.ranker, CallRanker)
+    assert predictor.card is not None
+    own = [replace(each, session_id=f"s{place}") for place, each in enumerate(queries[:24])]
+    ranker = predictor.ranker.adapt(predictor.index, own, rng=np.random.default_rng(0))
+    folder = tmp_path_factory.mktemp("adapted")
+    card = replace(
+        predictor.card,
+        embedder=predictor.index.embedder.name,
+        metrics={"held_out.ndcg@10": 0.75},
+    )
+    save_trained(ranker, folder, card=card, base_card=predictor.card)
+    return folder
+
+
+def test_an_adapted_ranker_is_served(
+    adapted: Path, predictor: Predictor, settings: Settings, queries: list[Query]
+) -> None:
+    loaded = load_predictor(settings.model_copy(update={"model": adapted}))
+    assert loaded.fallback_reason is None
+    assert isinstance(loaded.ranker, AdaptedRanker)
+    assert loaded.model_version != predictor.model_version
+    now = datetime(2026, 5, 1, tzinfo=UTC)
+    for query in queries[:3]:
+        history = [{"api_call": each.operation_id} for each in query.history]
+        asked = PredictRequest.model_validate(
+            {"prompt": query.prompt, "history": history, "max_predictions": 4}
+        )
+        expected = loaded.ranker.rank(loaded.index, query.prompt, query.history, k=4, now=now)
+        found = loaded.predict_fully(asked, now=now)
+        assert found.metadata.model_version == loaded.model_version
+        for one, right in zip(found.predictions, expected, strict=True):
+            assert (one.operation_id, one.confidence) == (
+                right.operation.operation_id,
+                right.confidence,
+            )
+            assert list(one.ml_features or ()) == [*FEATURE_NAMES, *ADAPTED_NAMES]
+            assert one.reasoning.startswith(("Its score was raised most by", "Nothing raised"))
+
+
+def test_a_ranker_that_was_adapted_to_another_catalogue_is_not_used(
+    adapted: Path, settings: Settings, tmp_path: Path
+) -> None:
+    one = describe_operation(operation_id="List", service="s", description="Lists.")
+    Catalog("other", (one,)).save(tmp_path / "other.parquet")
+    changed = {"model": adapted, "catalog": tmp_path / "other.parquet"}
+    loaded = load_predictor(settings.model_copy(update=changed))
+    assert loaded.ranker is None
+    assert loaded.fallback_reason is not None
+    assert "must be of the catalogue that was adapted to, got 'other'" in loaded.fallback_reason

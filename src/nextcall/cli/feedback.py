@@ -1,5 +1,6 @@
 """`nextcall feedback`: how good predictions were, and what they teach."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -7,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from nextcall.cli.access_options import DatabaseOption, moment, opened
+from nextcall.cli.adapt import AdaptedTo, Base, Force, Output, Seed, adapt_and_write
+from nextcall.cli.model import Encoder
 
 if TYPE_CHECKING:  # each verb loads what it needs when it runs
+    from nextcall.feedback.answers import Answer
     from nextcall.sessions import Query
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Tell how good predictions were, export which were taken, and train a ranker on them.",
+    help="Tell how good predictions were, and let a ranker learn which ones were taken.",
     rich_markup_mode=None,  # as the whole command line
 )
 
@@ -112,11 +116,50 @@ def train(
         model.train(catalog, output, queries=together, seed=seed, simulated=simulated)
 
 
-def _queries(since: str | None, until: str | None, database: str | None) -> "list[Query]":
-    from nextcall.feedback.answers import answer_queries, read_answers
+@app.command("adapt")
+def adapt(
+    *,
+    catalog: AdaptedTo,
+    output: Output,
+    base: Base = None,
+    since: Since = None,
+    until: Until = None,
+    force: Force = False,
+    seed: Seed = 0,
+    encoder: Encoder = "auto",
+    database: DatabaseOption = None,
+) -> None:
+    """Adapt a ranker to feedback; say what it gained on users held out."""
+    from nextcall.catalog.load import load_catalog
+    from nextcall.cli.console import note
+
+    known = load_catalog(catalog)
+    answers = _answers(since, until, database)
+    users = {each.prediction_id: each.user for each in answers}
+    found = _taught(answers)
+    own = [query for query in found if query.relevant[0] in known]
+    if len(own) < len(found):
+        note(f"{len(found) - len(own):,} answers are no operations of {catalog}, and are left out.")
+    groups = [users[query.query_id] or f"\0{query.query_id}" for query in own]
+    adapt_and_write(
+        catalog, output, own, groups, base=base, force=force, seed=seed, encoder=encoder
+    )
+
+
+def _answers(since: str | None, until: str | None, database: str | None) -> "list[Answer]":
+    from nextcall.feedback.answers import read_answers
 
     with opened(database) as kept:
-        answers = read_answers(kept, since=moment("since", since), until=moment("until", until))
+        return read_answers(kept, since=moment("since", since), until=moment("until", until))
+
+
+def _queries(since: str | None, until: str | None, database: str | None) -> "list[Query]":
+    return _taught(_answers(since, until, database))
+
+
+def _taught(answers: "Sequence[Answer]") -> "list[Query]":
+    from nextcall.feedback.answers import answer_queries
+
     queries = answer_queries(answers)
     if not queries:
         raise ValueError(

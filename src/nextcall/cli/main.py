@@ -11,6 +11,7 @@ from nextcall import __version__
 from nextcall.cli import (
     abstain,
     abtest,
+    adapt,
     audit,
     bench,
     catalog,
@@ -61,6 +62,7 @@ app.command()(model.predict)
 app.command()(explain.explain)
 app.command()(model.rank)
 app.command()(crossval.crossval)
+app.command()(adapt.adapt)
 app.command()(synth.synth)
 app.command()(detect.detect)
 app.command()(experiments.run)

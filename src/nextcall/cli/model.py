@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from nextcall.catalog.paths import CallMatcher
+    from nextcall.ranking.any_ranker import AnyRanker
     from nextcall.ranking.index import CatalogIndex
     from nextcall.ranking.ranker import CallRanker
 
@@ -174,7 +175,7 @@ def predict(
 
     if not prompt.strip():
         raise ValueError("prompt must not be blank.")
-    ranker, index = open_model(model, catalog, encoder=encoder)
+    ranker, index = open_any_model(model, catalog, encoder=encoder)
     known = known_calls(CallMatcher(index.catalog), history or [])
     found = ranker.answer(index, prompt, calls_of(known), k=k)
     answers, none = found.ranked, found.none_probability
@@ -218,7 +219,7 @@ def rank(
     from nextcall.cli.console import note, progress
     from nextcall.sessions.jsonl import Prediction, read_queries, write_predictions
 
-    ranker, index = open_model(model, catalog, encoder=encoder)
+    ranker, index = open_any_model(model, catalog, encoder=encoder)
     asked = read_queries(queries)
     vectors = index.encode_prompts([query.prompt for query in asked], progress=progress)
     predictions = []
@@ -255,19 +256,34 @@ def known_calls(matcher: "CallMatcher", names: Sequence[str]) -> list[str]:
 def open_model(
     model: Path | None, catalog: Path | None, *, encoder: str = "auto"
 ) -> "tuple[CallRanker, CatalogIndex]":
+    """Load a ranker that is free of any catalogue and index one, as `open_any_model` does."""
+    from nextcall.ranking.ranker import CallRanker
+
+    ranker, index = open_any_model(model, catalog, encoder=encoder)
+    if not isinstance(ranker, CallRanker):
+        raise ValueError(  # noqa: TRY004  # of what the user named
+            f"--model must be a ranker that is free of any catalogue, got an adapted one ({model})."
+        )
+    return ranker, index
+
+
+def open_any_model(
+    model: Path | None, catalog: Path | None, *, encoder: str = "auto"
+) -> "tuple[AnyRanker, CatalogIndex]":
     """Load a ranker and index a catalogue; the demo's catalogue where none is given."""
     from nextcall.catalog.load import load_catalog
     from nextcall.cli.console import progress
     from nextcall.locations import cache_dir, data_dir, demo_catalog, model_for
-    from nextcall.ranking.model_files import load_ranker
+    from nextcall.ranking.any_ranker import check_ranker, load_any_ranker
     from nextcall.training.opening import open_for_model
 
     file = catalog or demo_catalog(data_dir())
     if catalog is None and not file.exists():
         raise ValueError(f"{file}: no catalogue there; give --catalog, or run `nextcall demo`.")
     folder = model or model_for(file, data=data_dir())
-    ranker, card = load_ranker(folder)
+    ranker, card = load_any_ranker(folder)
     index = open_for_model(
         load_catalog(file), folder, card, encoder=encoder, cache=cache_dir(), progress=progress
     )
+    check_ranker(ranker, index, folder)
     return ranker, index

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.ranker import Answer, CallRanker, Ranked
 from nextcall.sessions import Call, Query
 from nextcall.sessions.splits import group_folds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 INNER_FOLDS: Final = 10
 """Parts of the sessions; the evidence of each row comes from the parts that it is not in."""
@@ -187,6 +190,17 @@ class AdaptedRanker:
             found = retrieve(index, prompt, vector=vector)
             none = self.abstention_.probability(index, prompt, found)
         return Answer(ranked=ranked, none_probability=none)
+
+    def explain(
+        self, index: CatalogIndex, prompt: str, history: Sequence[Call] = (), *, k: int = 5
+    ) -> "pd.DataFrame":
+        """Say what each feature added to the scores of the first answers, as `CallRanker.explain`.
+
+        What a feature adds through the trees and by its own weight is one sum.
+        """
+        from nextcall.ranking.explanation import score_parts  # noqa: PLC0415  # pandas: 45 MB
+
+        return score_parts(self.rank(index, prompt, history, k=k), self)
 
     def rank_examined(self, index: CatalogIndex, examined: Examined, *, k: int) -> list[Ranked]:
         """Order candidates that were examined; best first."""

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from nextcall.ranking.adaptation import AdaptedRanker
 from nextcall.ranking.adapted_features import TargetEvidence
 from nextcall.ranking.adapted_score import ADAPTED_COLUMNS, WEIGHED, AdaptedScore
+from nextcall.ranking.any_ranker import ADAPTED_FORMAT
 from nextcall.ranking.array_file import ArrayGroup, read_arrays, write_arrays
 from nextcall.ranking.boosting import Trees
 from nextcall.ranking.calibration import Calibration
@@ -26,20 +27,13 @@ from nextcall.ranking.model_files import (
     remove_others,
     save_ranker,
 )
-from nextcall.ranking.ranker import CallRanker
 from nextcall.ranking.signed_files import (
-    format_of,
     read_text,
     read_values,
     require,
     write_text,
     write_values,
 )
-
-AnyRanker = CallRanker | AdaptedRanker
-"""Whatever ranks: free of any catalogue, or adapted to one."""
-
-_FORMAT: Final = "nextcall.adapted.1"
 
 
 def save_adapted(
@@ -62,7 +56,7 @@ def save_adapted(
     write_text(text, directory / trees)
     evidence, proof = write_arrays(ranker.evidence.to_arrays(), directory, stem="evidence")
     values = {
-        "format": _FORMAT,
+        "format": ADAPTED_FORMAT,
         "base": {"folder": base, "sha256": ranker.base.digest},
         "trees": {"file": trees, "sha256": sha256},
         "feature_names": list(ranker.score.trees.feature_names),
@@ -91,26 +85,13 @@ def load_adapted(directory: Path) -> tuple[AdaptedRanker, ModelCard]:
         Where the folder holds no adapted ranker, a damaged one, or one of another format.
     """
     path = directory / RANKER_FILE
-    values = read_values(path, form=_FORMAT)
+    values = read_values(path, form=ADAPTED_FORMAT)
     try:
         return _rebuild(values, directory)
     except ModelError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{path}: holds no whole adapted ranker: {error!r}.") from error
-
-
-def load_any_ranker(directory: Path) -> tuple[AnyRanker, ModelCard]:
-    """Read what `save_ranker` or `save_adapted` wrote.
-
-    Raises
-    ------
-    ModelError
-        As `load_ranker` and `load_adapted`.
-    """
-    if format_of(directory / RANKER_FILE) == _FORMAT:
-        return load_adapted(directory)
-    return load_ranker(directory)
 
 
 def _rebuild(values: Mapping[str, Any], directory: Path) -> tuple[AdaptedRanker, ModelCard]:

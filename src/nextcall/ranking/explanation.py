@@ -1,13 +1,13 @@
 """Why an operation has its score: what every feature added to it, alone and beside another."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nextcall.catalog.actions import ACTIONS
-from nextcall.ranking.boosting import Trees
 from nextcall.ranking.feature_table import FEATURES
 
 if TYPE_CHECKING:
@@ -21,7 +21,18 @@ _LAST: Final = {feature.name: feature.high for feature in FEATURES if feature.un
 # Rank of what is not listed.
 
 
-def score_parts(answers: Sequence["Ranked"], trees: Trees) -> pd.DataFrame:
+class Scorer(Protocol):
+    """What splits its scores into what each feature added: trees, or a ranker."""
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+
+    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Give what each feature added, and a constant at the end."""
+
+
+def score_parts(answers: Sequence["Ranked"], trees: Scorer) -> pd.DataFrame:
     """Split the scores of some answers into what each feature added (TreeSHAP).
 
     Returns
@@ -50,7 +61,7 @@ def score_parts(answers: Sequence["Ranked"], trees: Trees) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def score_difference(first: "Ranked", second: "Ranked", trees: Trees) -> pd.DataFrame:
+def score_difference(first: "Ranked", second: "Ranked", trees: Scorer) -> pd.DataFrame:
     """Split the difference of two scores of one query by feature.
 
     Returns

@@ -1,5 +1,6 @@
 """One operation that may come next, and how it is written in an answer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -61,11 +62,13 @@ def usual_prediction(operation: Operation) -> Prediction:
     return short_prediction(Found(operation=operation, rank=1, similarity=0))
 
 
-def full_prediction(found: Found, reason: str, *, is_cold: bool) -> FullPrediction:
-    """Write an answer with all that is known of it."""
+def full_prediction(
+    found: Found, reason: str, *, is_cold: bool, names: Sequence[str] = FEATURE_NAMES
+) -> FullPrediction:
+    """Write an answer with all that is known of it; `names` are those of its features."""
     features = None
     if found.features is not None:
-        values = zip(FEATURE_NAMES, found.features, strict=True)
+        values = zip(names, found.features, strict=True)
         features = {name: number(value) for name, value in values}
     return FullPrediction(
         **dict(short_prediction(found)),

@@ -18,8 +18,9 @@ from nextcall.feedback.retention import forget_old
 from nextcall.feedback.shown import ShownPredictions
 from nextcall.performance.history import RunHistory
 from nextcall.progress import Progress, silent
+from nextcall.ranking.any_ranker import check_ranker, load_any_ranker
 from nextcall.ranking.index import CatalogIndex
-from nextcall.ranking.model_files import ModelError, load_ranker
+from nextcall.ranking.model_files import ModelError
 from nextcall.serve.door import Door, open_door
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings
@@ -111,7 +112,7 @@ def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predic
     catalog = load_catalog(settings.catalog)
     ranker = card = reason = None
     try:
-        ranker, card = load_ranker(settings.model)
+        ranker, card = load_any_ranker(settings.model)
         index = open_for_model(
             catalog,
             settings.model,
@@ -120,13 +121,14 @@ def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predic
             cache=settings.cache_dir,
             progress=progress,
         )
+        check_ranker(ranker, index, settings.model)
     except (ModelError, EncoderError) as error:
         ranker = card = None
         index = open_index(catalog, cache=settings.cache_dir, progress=progress)
         # The reason is shown to whoever asks for /health, who need not know the folders above.
         reason = str(error).replace(str(settings.model), settings.model.name)
     return Predictor(
-        _gathering(index),
+        gathering(index),
         ranker=ranker,
         card=card,
         fallback_reason=reason,
@@ -136,7 +138,7 @@ def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predic
     )
 
 
-def _gathering(index: CatalogIndex) -> CatalogIndex:
+def gathering(index: CatalogIndex) -> CatalogIndex:
     """Let prompts that come side by side be encoded together, where that costs less."""
     if isinstance(index.embedder, StaticEmbedder):  # a prompt is encoded before another comes
         return index

@@ -8,8 +8,10 @@ from typing import Final, TypeAlias
 
 from nextcall.embedding.static_files import EncoderError
 from nextcall.jobs.job import JobRefusedError
-from nextcall.ranking.model_files import ModelError, load_ranker
+from nextcall.ranking.any_ranker import check_ranker, load_any_ranker
+from nextcall.ranking.model_files import ModelError
 from nextcall.ranking.model_versions import InUse, ModelVersions, Version
+from nextcall.serve.loading import gathering
 from nextcall.serve.model_checks import check_answers, check_quality, validation_ndcg
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings
@@ -147,7 +149,7 @@ class ModelSwap:
         if version is None:
             return self._first
         folder, first = self.versions.verify(version), self._first
-        ranker, card = load_ranker(folder)
+        ranker, card = load_any_ranker(folder)
         index = encoded_for_model(
             first.index,
             folder,
@@ -155,8 +157,9 @@ class ModelSwap:
             encoder=self._settings.encoder,
             cache=self._settings.cache_dir,
         )
+        check_ranker(ranker, index, folder)
         candidate = Predictor(
-            index,
+            gathering(index),
             ranker=ranker,
             card=card,
             max_history=first.max_history,

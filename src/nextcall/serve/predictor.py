@@ -15,6 +15,7 @@ from nextcall.cache.cache import Cache
 from nextcall.catalog import Operation
 from nextcall.catalog.paths import CallMatcher
 from nextcall.ranking.abstention import NONE_THRESHOLD
+from nextcall.ranking.any_ranker import AnyRanker
 from nextcall.ranking.candidates import retrieve
 from nextcall.ranking.cold_start import (
     CONFIDENCE_THRESHOLD,
@@ -27,7 +28,6 @@ from nextcall.ranking.cold_start import (
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelCard
-from nextcall.ranking.ranker import CallRanker
 from nextcall.serve.answers import Answer, FullAnswer, Metadata, ProcessingMethod
 from nextcall.serve.found import Found, full_prediction, short_prediction
 from nextcall.serve.kept_answer import new_id
@@ -53,7 +53,7 @@ class Predictor:
     Parameters
     ----------
     index : CatalogIndex
-    ranker : CallRanker, optional
+    ranker : CallRanker or AdaptedRanker, optional
         Where none is given, the fusion of keyword and meaning search answers, without confidence.
     card : ModelCard, optional
         What the ranker was made of.
@@ -73,7 +73,7 @@ class Predictor:
         self,
         index: CatalogIndex,
         *,
-        ranker: CallRanker | None = None,
+        ranker: "AnyRanker | None" = None,
         card: ModelCard | None = None,
         fallback_reason: str | None = None,
         max_history: int = 100,
@@ -147,10 +147,11 @@ class Predictor:
         outcome = self._rank(request, now)
         reasons = self._reasons(outcome)
         cold = outcome.level != ColdStartLevel.NONE
+        names = FEATURE_NAMES if self.ranker is None else self.ranker.feature_names
         return FullAnswer(
             prediction_id=new_id(),
             predictions=[
-                full_prediction(found, reason, is_cold=cold)
+                full_prediction(found, reason, is_cold=cold, names=names)
                 for found, reason in zip(outcome.found, reasons, strict=True)
             ],
             confidence_scores=[found.confidence for found in outcome.found],
@@ -261,15 +262,15 @@ class Predictor:
         rows = [one.features for one in outcome.found if one.features is not None]
         if self.ranker is None or not rows:
             return [WITHOUT_RANKER[outcome.level]] * len(outcome.found)
-        added = self.ranker.trees_.contributions(np.stack(rows))
-        return [reasoning(FEATURE_NAMES, row) for row in added]
+        added = self.ranker.contributions(np.stack(rows))
+        return [reasoning(self.ranker.feature_names, row) for row in added]
 
 
 def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
 
-def _model_version(ranker: CallRanker, card: ModelCard | None) -> str:
-    """Name of the catalogue, day of the training, start of the trees' hash."""
-    digest = hashlib.sha256(ranker.trees_.to_text().encode()).hexdigest()[:8]
+def _model_version(ranker: AnyRanker, card: ModelCard | None) -> str:
+    """Name of the catalogue, day of the training, start of the ranker's hash."""
+    digest = ranker.digest[:8]
     return digest if card is None else f"{card.catalog}-{card.trained_at[:10]}-{digest}"

@@ -12,6 +12,7 @@ from nextcall.embedding.onnx import OnnxEmbedder
 from nextcall.embedding.static_embedder import StaticEmbedder
 from nextcall.embedding.static_files import EncoderCard, EncoderError, load_static, save_static
 from nextcall.progress import Progress, silent
+from nextcall.ranking.any_ranker import AnyRanker
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelCard, save_ranker
 from nextcall.ranking.ranker import CallRanker
@@ -89,15 +90,33 @@ def encoded_for_model(
     EncoderError
         Where the static encoder that is wanted cannot be used.
     """
-    chosen: Embedder = index.teacher
-    if encoder == "static":
-        chosen, _ = distilled(index, cache=cache, progress=progress)
-    elif encoder == "auto":
-        if card.embedder.startswith("static-") and card.catalog == index.catalog.name:
-            chosen, _ = load_static(model / card.embedder)
-    elif encoder != "minilm":
-        chosen, _ = load_static(Path(encoder))
+    found = encoder_for_model(index, model, card, encoder=encoder, cache=cache, progress=progress)
+    chosen: Embedder = index.teacher if found is None else found[0]
     return index if chosen is index.embedder else index.with_embedder(chosen)
+
+
+def encoder_for_model(
+    index: CatalogIndex,
+    model: Path,
+    card: ModelCard,
+    *,
+    encoder: str = "auto",
+    cache: Path,
+    progress: Progress = silent,
+) -> tuple[StaticEmbedder, EncoderCard] | None:
+    """Find the static encoder that `open_for_model` takes; None where it is MiniLM.
+
+    Raises
+    ------
+    EncoderError
+        As `open_for_model`.
+    """
+    if encoder == "static":
+        return distilled(index, cache=cache, progress=progress)
+    if encoder == "auto":
+        fits = card.embedder.startswith("static-") and card.catalog == index.catalog.name
+        return load_static(model / card.embedder) if fits else None
+    return None if encoder == "minilm" else load_static(Path(encoder))
 
 
 def distilled(
@@ -125,13 +144,16 @@ def distilled(
 
 
 def save_trained(
-    ranker: CallRanker,
+    ranker: AnyRanker,
     directory: Path,
     *,
     card: ModelCard,
     encoder: tuple[StaticEmbedder, EncoderCard] | None = None,
+    base_card: ModelCard | None = None,
 ) -> None:
     """Write a ranker, and beside it the static encoder if it was trained with that one.
+
+    `base_card` is that of the base of an adapted ranker, which must have one.
 
     The encoder lies in a folder of its own name, which the card states; what lies there from
     another training stays until the new model is whole.
@@ -139,7 +161,14 @@ def save_trained(
     kept = encoder is not None and encoder[0].name == card.embedder
     if encoder is not None and kept:
         save_static(encoder[0], directory / card.embedder, card=encoder[1])
-    save_ranker(ranker, directory, card=card)
+    if isinstance(ranker, CallRanker):
+        save_ranker(ranker, directory, card=card)
+    elif base_card is None:
+        raise ValueError("base_card must be given for an adapted ranker, got none.")
+    else:
+        from nextcall.ranking.adapted_files import save_adapted  # noqa: PLC0415  # it needs more
+
+        save_adapted(ranker, directory, card=card, base_card=base_card)
     for old in directory.glob("static-*"):
         if old.name != card.embedder:
             rmtree(old)
