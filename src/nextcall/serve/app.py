@@ -10,9 +10,10 @@ from starlette.middleware.cors import CORSMiddleware
 from nextcall import __version__
 from nextcall.feedback.feedback import Feedback
 from nextcall.performance.history import RunHistory
-from nextcall.serve.answering import Answering
+from nextcall.serve.arms import answers_by
 from nextcall.serve.body_limit import BodyLimit
 from nextcall.serve.caches import ServiceCaches, read_requests
+from nextcall.serve.challenger import Challenger
 from nextcall.serve.description import describe
 from nextcall.serve.door import Door
 from nextcall.serve.errors import add_error_handlers
@@ -47,7 +48,6 @@ from nextcall.serve.schemas import Limits
 from nextcall.serve.service_jobs import ServiceJobs
 from nextcall.serve.settings import Settings
 from nextcall.serve.shortcut import Shortcut
-from nextcall.serve.shown_answers import ShownAnswers
 from nextcall.serve.suite import ServiceParts
 from nextcall.trials.trials import Trials
 
@@ -57,7 +57,7 @@ _NEVER_KEPT = ("/api/", "/feedback", "/health", "/jobs", "/metrics", "/performan
 _SUMMARY = "Given a prompt and the calls so far, which API call comes next?"
 
 
-def create_app(
+def create_app(  # noqa: PLR0913  # one subject and the parts beside it
     predictor: Predictor,
     *,
     settings: Settings,
@@ -68,6 +68,7 @@ def create_app(
     observer: Observer | None = None,
     feedback: Feedback | None = None,
     history: RunHistory | None = None,
+    challenger: Challenger | None = None,
 ) -> FastAPI:
     """Build the service over one loaded predictor.
 
@@ -93,6 +94,9 @@ def create_app(
         route, and nothing of an answer is remembered.
     history : RunHistory, optional
         Keeps runs of the performance suite; without it they are told once.
+    challenger : Challenger, optional
+        Answers the users of another variant of the A/B test that is set; whoever opened it closes
+        it.
 
     Raises
     ------
@@ -117,18 +121,16 @@ def create_app(
         predictions=settings.max_predictions,
         default_predictions=settings.default_predictions,
     )
-    shown = None
-    if feedback is not None:
-        prompts = settings.feedback_prompts
-        shown = ShownAnswers(feedback.shown, predictor, guarding, prompts=prompts)
-    answering = Answering(
+    answering = answers_by(
         predictor,
         guarding,
         limits,
+        settings=settings,
         caches=caches,
         observer=observer,
-        shown=shown,
-        seconds=settings.prediction_seconds,
+        feedback=feedback,
+        trials=trials,
+        challenger=challenger,
     )
     warming = [] if settings.cache_warm_up is None else read_requests(settings.cache_warm_up)
 
@@ -162,8 +164,10 @@ def create_app(
     app.include_router(batch_routes(answering, max_batch=settings.max_batch))
     if feedback is not None:
         app.include_router(_feedback_routes(feedback, predictor, trials, settings))
-    app.include_router(cache_routes(caches))
-    app.include_router(health_routes(predictor, guarding, trials=trials, door=door))
+    app.include_router(cache_routes(caches, None if challenger is None else challenger.caches))
+    app.include_router(
+        health_routes(predictor, guarding, trials=trials, door=door, challenger=challenger)
+    )
     app.include_router(metrics_routes(door, guarding, observer))
     app.include_router(
         performance_routes(
@@ -221,7 +225,8 @@ def _feedback_routes(
 ) -> APIRouter:
     trial = None
     if trials is not None and settings.predict_trial is not None:
-        trial = PredictionTrial(trials, settings.predict_trial)
+        two = settings.challenger_model is not None
+        trial = PredictionTrial(trials, settings.predict_trial, as_shown=two)
     return feedback_routes(feedback, predictor, trial)
 
 

@@ -1,6 +1,9 @@
 """What the service is told of feedback: whether it is kept, what of it, and for how long."""
 
-from pydantic import Field
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings
 
 from nextcall.feedback.shown import MOST
@@ -25,3 +28,15 @@ class FeedbackSettings(BaseSettings):
         None,
         description="id of an A/B test of type model or routing in which feedback is recorded",
     )
+    challenger_model: Path | None = Field(
+        None, description="folder of a second ranker, which answers the other variant of that test"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_test(self) -> Self:
+        if self.challenger_model is not None and self.predict_trial is None:
+            raise ValueError(
+                "predict_trial must be set where challenger_model is, for the test says whom it "
+                "answers."
+            )
+        return self

@@ -25,6 +25,14 @@ class RankerHealth(Answered):
     trained_on_this_catalog: bool | None
 
 
+class ChallengerHealth(Answered):
+    """The second model, which answers a variant of an A/B test, or why it does not."""
+
+    status: Literal["ok", "failed"]
+    reason: str | None = Field(description="Why the current model answers in its place.")
+    model_version: str | None
+
+
 class CatalogHealth(Answered):
     """The catalogue that is ranked."""
 
@@ -98,6 +106,7 @@ class Components(Answered):
     guard: GuardHealth
     database: DatabaseHealth | None = Field(description="Null where no A/B tests are served.")
     access: AccessHealth | None = Field(description="Null where there is no front door.")
+    challenger: ChallengerHealth | None = Field(description="Null where none is set.")
 
 
 class Health(Answered):

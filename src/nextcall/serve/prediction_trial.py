@@ -18,6 +18,8 @@ class PredictionTrial:
     trials : Trials
     test_id : str
         Of type model or routing; it need not run yet.
+    as_shown : bool
+        Whether only what the test has had shown counts, for its variants have models of their own.
 
     Raises
     ------
@@ -25,7 +27,7 @@ class PredictionTrial:
         Where there is no such test.
     """
 
-    def __init__(self, trials: Trials, test_id: str) -> None:
+    def __init__(self, trials: Trials, test_id: str, *, as_shown: bool = False) -> None:
         try:
             kind = trials.get(test_id).definition.test_type
         except UnknownTrialError:
@@ -36,7 +38,7 @@ class PredictionTrial:
                 f"NEXTCALL_PREDICT_TRIAL must be the id of an A/B test of type model or routing, "
                 f"got {test_id[:100]!r}, {told}."
             )
-        self._trials, self._id = trials, test_id
+        self._trials, self._id, self._as_shown = trials, test_id, as_shown
 
     async def record(self, given: Given, chosen: str | None, user: str | None) -> None:
         """Record what became of a prediction, for the variant of whoever asked.
@@ -52,6 +54,8 @@ class PredictionTrial:
         try:
             if given.trial == self._id and given.variant is not None:
                 variant = given.variant
+            elif self._as_shown:
+                return
             else:
                 variant = (await self._trials.assign_async(self._id, user)).variant_id
             await self._trials.record_async(

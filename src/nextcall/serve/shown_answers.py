@@ -23,11 +23,21 @@ class ShownAnswers:
         Masks prompts.
     prompts : bool
         Whether prompts are remembered.
+    trial, variant : str, optional
+        The A/B test that has the answers given, and to whom.
     """
 
     def __init__(
-        self, shown: ShownPredictions, predictor: Predictor, safety: Safety, *, prompts: bool
+        self,
+        shown: ShownPredictions,
+        predictor: Predictor,
+        safety: Safety,
+        *,
+        prompts: bool,
+        trial: str | None = None,
+        variant: str | None = None,
     ) -> None:
+        self._trial, self._variant = trial, variant
         self._shown, self._predictor, self._safety = shown, predictor, safety
         self._prompts, self._catalog_hash = prompts, predictor.index.catalog.content_hash
 
@@ -52,5 +62,7 @@ class ShownAnswers:
             confidences=kept.confidences,
             history=kept.asking.history,
             prompt=kept.asking.prompt,
+            trial=self._trial,
+            variant=self._variant,
         )
         self._shown.remember(prediction_id, shown)

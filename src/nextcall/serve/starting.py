@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from nextcall.serve.app import add_jobs, create_app
 from nextcall.serve.caches import open_caches
+from nextcall.serve.challenger import open_challenger
 from nextcall.serve.loading import WorkerPlace, open_stores
 from nextcall.serve.observer import open_observer
 from nextcall.serve.predictor import Predictor
@@ -28,6 +29,7 @@ def opened_app(
     predictor: Predictor,
     settings: Settings,
     *,
+    tell: Callable[[str], None],
     worker: WorkerPlace | None = None,
     rehearsal: bool = False,
 ) -> Iterator[FastAPI]:
@@ -37,6 +39,8 @@ def opened_app(
     ----------
     predictor : Predictor
     settings : Settings
+    tell : callable
+        Hears what does not work, where this process is not one of several.
     worker : WorkerPlace, optional
         Of this process, where there are several.
     rehearsal : bool
@@ -57,6 +61,11 @@ def opened_app(
                     open_jobs(settings, stores.database, predictor, observer=observer)
                 )
             caches = opened.enter_context(open_caches(settings, predictor))
+            challenger = opened.enter_context(open_challenger(settings, predictor))
+            if challenger is not None and challenger.predictor is not None:
+                challenger.predictor.warm()
+        if challenger is not None and challenger.reason is not None and worker is None:
+            tell(f"warning: no challenger, the current model answers ({challenger.reason})")
         app = create_app(
             predictor,
             settings=settings,
@@ -66,6 +75,7 @@ def opened_app(
             observer=observer,
             feedback=stores.feedback,
             history=stores.history,
+            challenger=challenger,
         )
         if jobs is not None:
             add_jobs(app, jobs, door=stores.door)
@@ -102,7 +112,7 @@ def run_service(
         At SIGTERM, and wherever there are several workers.
     """
     if settings.workers == 1:
-        with opened_app(predictor, settings) as app:
+        with opened_app(predictor, settings, tell=tell) as app:
             begun()
             run(app, listening)
         return
@@ -110,7 +120,7 @@ def run_service(
     with leaving(), TemporaryDirectory(prefix="nextcall-", dir=in_memory) as folder:
         metrics = settings.metrics_dir or Path(folder, "metrics")
         shared = settings.model_copy(update={"metrics_dir": metrics})
-        with opened_app(predictor, shared, rehearsal=True):
+        with opened_app(predictor, shared, tell=tell, rehearsal=True):
             pass  # what is wrong is told once, and the database is brought up to date by one
         if settings.redis_url is None:
             tell(
@@ -120,7 +130,7 @@ def run_service(
 
         def work(number: int) -> None:
             place = WorkerPlace(folder=Path(folder), number=number)
-            with opened_app(predictor, shared, worker=place) as app:
+            with opened_app(predictor, shared, tell=tell, worker=place) as app:
                 run(app, listening)
 
         begun()

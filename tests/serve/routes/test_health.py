@@ -58,6 +58,7 @@ def test_every_component_is_told(predictor: Predictor, settings: Settings) -> No
         },
         "database": None,
         "access": None,
+        "challenger": None,
     }
 
 

@@ -18,8 +18,9 @@ class Cleared(Answered):
     """Values that this process held."""
 
 
-def cache_routes(caches: ServiceCaches | None) -> APIRouter:
-    """Make ``POST /api/admin/clear-cache``."""
+def cache_routes(*each: ServiceCaches | None) -> APIRouter:
+    """Make ``POST /api/admin/clear-cache``, for the caches that there are."""
+    every = [caches for caches in each if caches is not None]
     router = APIRouter(prefix="/api/admin", tags=["operation"])
 
     @router.post(
@@ -36,8 +37,7 @@ def cache_routes(caches: ServiceCaches | None) -> APIRouter:
         ] = None,
     ) -> Response:
         """Forget what is kept, in all workers that share a Redis."""
-        if caches is None:
-            return json_response(Cleared(category=category, cleared=0))
-        return json_response(Cleared(category=category, cleared=caches.clear(category)))
+        cleared = sum(caches.clear(category) for caches in every)
+        return json_response(Cleared(category=category, cleared=cleared))
 
     return router

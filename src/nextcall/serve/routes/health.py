@@ -5,10 +5,12 @@ import time
 from fastapi import APIRouter
 
 from nextcall import __version__
+from nextcall.serve.challenger import Challenger
 from nextcall.serve.door import Door
 from nextcall.serve.health_schemas import (
     AccessHealth,
     CatalogHealth,
+    ChallengerHealth,
     Components,
     DatabaseHealth,
     EmbedderHealth,
@@ -26,7 +28,12 @@ from nextcall.trials.trials import Trials
 
 
 def health_routes(
-    predictor: Predictor, safety: Safety, *, trials: Trials | None = None, door: Door | None = None
+    predictor: Predictor,
+    safety: Safety,
+    *,
+    trials: Trials | None = None,
+    door: Door | None = None,
+    challenger: Challenger | None = None,
 ) -> APIRouter:
     """Make ``GET /health``."""
     router = APIRouter(tags=["health"])
@@ -37,10 +44,11 @@ def health_routes(
         """Tell of each component whether it works, and what it is."""
         database = None if trials is None else _database(trials)
         access = None if door is None else _access(door)
-        guard = _guard(safety)
-        others = [part.status for part in (database, access, guard) if part is not None]
+        guard, second = _guard(safety), _challenger(challenger)
+        parts = (database, access, guard, second)
+        others = [part.status for part in parts if part is not None]
         works = all(status in {"ok", "off"} for status in others)
-        components = _components(predictor.pinned(), guard, database, access)
+        components = _components(predictor.pinned(), guard, database, access, second)
         return Health(
             status="ok" if components.ranker.status == "ok" and works else "degraded",
             version=__version__,
@@ -50,6 +58,17 @@ def health_routes(
         )
 
     return router
+
+
+def _challenger(challenger: Challenger | None) -> ChallengerHealth | None:
+    if challenger is None:
+        return None
+    predictor = challenger.predictor
+    return ChallengerHealth(
+        status="failed" if predictor is None else "ok",
+        reason=challenger.reason,
+        model_version=None if predictor is None else predictor.model_version,
+    )
 
 
 def _database(trials: Trials) -> DatabaseHealth:
@@ -107,6 +126,7 @@ def _components(
     guard: GuardHealth,
     database: DatabaseHealth | None,
     access: AccessHealth | None,
+    challenger: ChallengerHealth | None,
 ) -> Components:
     catalog, embedder, card = predictor.index.catalog, predictor.index.embedder, predictor.card
     return Components(
@@ -128,4 +148,5 @@ def _components(
         guard=guard,
         database=database,
         access=access,
+        challenger=challenger,
     )

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nextcall.serve.admission import Admission, Admitted
-from nextcall.serve.answering import Answering, Reply
+from nextcall.serve.answering import Reply
 from nextcall.serve.answers import Answer, BatchAnswer, FullAnswer
 from nextcall.serve.bodies import (
     BODY_REFUSALS,
@@ -23,6 +23,7 @@ from nextcall.serve.bodies import (
 )
 from nextcall.serve.order import Detail
 from nextcall.serve.problems import UNSAFE, Problem, RefusedError, UnsafeError
+from nextcall.serve.two_models import Answers
 
 Detailed = Annotated[
     Detail,
@@ -72,7 +73,7 @@ class PredictRoute(APIRoute):
         await _give(await self.endpoint(body, detail_of(scope), user_of(scope)), send)
 
 
-def predict_app(answering: Answering) -> ASGIApp:
+def predict_app(answering: Answers) -> ASGIApp:
     """Make what answers ``POST /predict`` without a route."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,7 +128,7 @@ def _decoded(header: tuple[bytes, bytes]) -> tuple[str, str]:
     return header[0].decode(), header[1].decode()
 
 
-def predict_routes(answering: Answering) -> APIRouter:
+def predict_routes(answering: Answers) -> APIRouter:
     """Make ``POST /predict``."""
     router = APIRouter(tags=["predictions"], route_class=PredictRoute)
 
@@ -148,7 +149,7 @@ def predict_routes(answering: Answering) -> APIRouter:
     return router
 
 
-def batch_routes(answering: Answering, *, max_batch: int) -> APIRouter:
+def batch_routes(answering: Answers, *, max_batch: int) -> APIRouter:
     """Make ``POST /predict/batch``."""
     router = APIRouter(tags=["predictions"])
 
@@ -190,7 +191,7 @@ def batch_routes(answering: Answering, *, max_batch: int) -> APIRouter:
 _NO_ANSWER: Final = b'{"answer":null,'
 
 
-def _item(answering: Answering, values: object, detail: Detail, user: str | None) -> bytes:
+def _item(answering: Answers, values: object, detail: Detail, user: str | None) -> bytes:
     """Write what became of one request, as `BatchItem` describes it."""
     try:
         return b'{"answer":%b,"problem":null}' % answering.reply_to_item(values, detail, user=user)
