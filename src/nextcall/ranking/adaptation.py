@@ -16,7 +16,7 @@ from nextcall.ranking.adapted_rows import Examined, Examiner, examine_once
 from nextcall.ranking.adapted_score import ADAPTED_COLUMNS, AdaptedScore
 from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.calibration import Calibration
-from nextcall.ranking.candidates import retrieve
+from nextcall.ranking.candidates import Search, propose, search
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.features import has_history
 from nextcall.ranking.index import CatalogIndex
@@ -144,25 +144,16 @@ class AdaptedRanker:
         ValueError
             Where `k` is below 1, or the index is not one to `check`.
         """
-        if k < 1:
-            raise ValueError(f"k must be at least 1, got {k}.")
-        self.check(index)
-        query = Query(
-            query_id="",
-            prompt=prompt,
-            history=tuple(history[-_HISTORY:]),
+        return self._rank(
+            index,
+            prompt,
+            history,
+            k=k,
+            vector=vector,
+            now=now,
+            context=context,
             task=task,
-            time=now,
-            context=tuple(context),
         )
-        if vector is None:
-            vectors = index.embedder.encode([prompt, *context])
-        else:
-            vectors = vector[None]
-            if context:
-                vectors = np.concatenate([vectors, index.embedder.encode(list(context))])
-        examined = examine_once(index, self.base, query, self.evidence, vectors=vectors)
-        return self.rank_examined(index, examined, k=k)
 
     def answer(
         self,
@@ -180,16 +171,60 @@ class AdaptedRanker:
 
         Parameters are those of `rank`; the base judges whether none answers.
         """
+        self.check(index)
         if vector is None:
             vector = index.embedder.encode([prompt])[0]
-        ranked = self.rank(
-            index, prompt, history, k=k, vector=vector, now=now, context=context, task=task
+        searched = search(index, prompt, vector=vector)
+        ranked = self._rank(
+            index,
+            prompt,
+            history,
+            k=k,
+            vector=vector,
+            now=now,
+            context=context,
+            task=task,
+            searched=searched,
         )
         none = None
         if self.abstention_ is not None and self.abstention_.knows(index):
-            found = retrieve(index, prompt, vector=vector)
-            none = self.abstention_.probability(index, prompt, found)
+            none = self.abstention_.probability(index, prompt, propose(index, searched))
         return Answer(ranked=ranked, none_probability=none)
+
+    def _rank(
+        self,
+        index: CatalogIndex,
+        prompt: str,
+        history: Sequence[Call],
+        *,
+        k: int,
+        vector: NDArray[np.float32] | None,
+        now: datetime | None,
+        context: Sequence[str],
+        task: str,
+        searched: Search | None = None,
+    ) -> list[Ranked]:
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}.")
+        self.check(index)
+        query = Query(
+            query_id="",
+            prompt=prompt,
+            history=tuple(history[-_HISTORY:]),
+            task=task,
+            time=now,
+            context=tuple(context),
+        )
+        if vector is None:
+            vectors = index.embedder.encode([prompt, *context])
+        else:
+            vectors = vector[None]
+            if context:
+                vectors = np.concatenate([vectors, index.embedder.encode(list(context))])
+        examined = examine_once(
+            index, self.base, query, self.evidence, vectors=vectors, searched=searched
+        )
+        return self.rank_examined(index, examined, k=k)
 
     def explain(
         self, index: CatalogIndex, prompt: str, history: Sequence[Call] = (), *, k: int = 5

@@ -145,10 +145,12 @@ def examine_once(
     evidence: TargetEvidence,
     *,
     vectors: NDArray[np.float32],
+    searched: Search | None = None,
 ) -> Examined:
     """Look at one query whose prompt and earlier turns have the vectors given, in that order."""
     asked = ask(index, query, vectors=vectors)
-    searched = search(index, query.prompt, vector=vectors[0])
+    if searched is None:
+        searched = search(index, query.prompt, vector=vectors[0])
     return _join(asked, look(index, base, query, asked, searched, evidence), evidence)
 
 

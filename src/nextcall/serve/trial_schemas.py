@@ -16,7 +16,7 @@ _TRIAL: Final[dict[str, Any]] = {
         {
             "variant_id": "B",
             "variant_name": "with history",
-            "configuration": {"model": "data/models/aws"},
+            "configuration": {"model": "challenger"},
             "traffic_percentage": 50,
         },
     ],
