@@ -11,7 +11,7 @@ computes in its own process, which is the fastest of its ways here. They run whe
 ``--peer-python`` has them, and are left out otherwise. All are asked by turns over connections that
 stay open, by ``wrk`` where it is installed, else by a client of asyncio. Ratios are of each round;
 given are medians. Where others use the machine too, what a server and its processes compute for a
-request says more: ``route_over_by_cpu``. Prints JSON, or writes it to ``--output``.
+request says more: ``..._over_by_cpu``. Prints JSON, or writes it to ``--output``.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NoReturn
 
 import httpx
 import uvloop
@@ -47,6 +47,7 @@ from nextcall.access.keys import create_key
 from nextcall.serve.server import address, bind, run
 from nextcall.storage.opening import open_database
 
+_OWN: Final = ("route", "whole_no_op", "whole_kept")
 _STARTS_WITHIN: Final = 180.0  # seconds
 _BODY: Final = b'{"prompt": "show me the user number 7"}'
 _V2: Final = (
@@ -115,6 +116,7 @@ def main() -> None:
     if arguments.serve is not None:
         _serve(arguments.serve, arguments.folder)
         return
+    signal.signal(signal.SIGTERM, _leave)  # the servers end with it
     with TemporaryDirectory() as folder, ExitStack() as opened:
         servers = _own(Path(folder), opened)
         peers, versions = _peers(Path(folder), arguments.peer_python, opened)
@@ -136,13 +138,20 @@ def main() -> None:
             },
             **{
                 f"{own}_over": {name: _ratio(rates[own], rates[name]) for name in versions}
-                for own in ("route", "whole_no_op", "whole_kept")
+                for own in _OWN
             },
-            "route_over_by_cpu": {name: _ratio(costs[name], costs["route"]) for name in versions},
+            **{
+                f"{own}_over_by_cpu": {name: _ratio(costs[name], costs[own]) for name in versions}
+                for own in _OWN
+            },
             "load_average": round(os.getloadavg()[0], 2),
         },
         arguments.output,
     )
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 async def _no_op(receive: Receive, send: Send) -> None:
