@@ -37,6 +37,7 @@ def test_vectors_and_words_are_kept_where_a_folder_is_given(
     first = CatalogIndex(shop, embedder, cache=tmp_path)
     first.encode_prompts(["list users"])
     again = CatalogIndex(shop, Refusing(), cache=tmp_path)
+    assert isinstance(again.text_vectors.base, np.memmap)  # they stay in their file
     for index in (first, again):
         np.testing.assert_array_equal(index.vectors, shop_index.vectors)
         np.testing.assert_array_equal(index.label_vectors, shop_index.label_vectors)

@@ -42,6 +42,13 @@ def test_what_is_kept_is_what_was_built(shop: Catalog, kept: Path) -> None:
     assert set(read.terms) == {*FIELDS, "bigrams"}
 
 
+def test_terms_of_all_fields_are_held_once(shop: Catalog, kept: Path) -> None:
+    for index in (LexicalIndex.cached(shop, kept.parent), LexicalIndex.build(shop)):
+        fields = [index.terms[field].ids for field in FIELDS]
+        np.testing.assert_array_equal(index.ids, np.hstack(fields))
+        assert all(np.shares_memory(index.ids, field) for field in fields)
+
+
 def test_a_kept_file_is_read_and_not_written_again(shop: Catalog, kept: Path) -> None:
     before = kept.stat().st_mtime_ns
     LexicalIndex.cached(shop, kept.parent)
