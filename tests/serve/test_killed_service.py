@@ -106,7 +106,8 @@ def test_a_job_outlives_its_service(
         assert (end["status"], end["attempt"], end["reason"]) == ("done", 2, None)
         answer = client.post("/predict", json={"prompt": "make a new coupon"}).json()
         assert answer["metadata"]["model_version"] == end["result"]["model_version"]
-    assert list((tmp_path / "data" / "jobs").iterdir()) == []
+    folder = tmp_path / "data" / "jobs"
+    assert wait_for(lambda: list(folder.iterdir()), lambda left: left == []) == []
     third, url = start()
     with httpx.Client(base_url=url, timeout=LONG) as client:
         health = wait_for(lambda: client.get("/health").json(), bool)

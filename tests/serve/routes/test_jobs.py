@@ -55,9 +55,14 @@ def test_a_model_is_trained_and_answers_from_then_on(job_service: Open, tmp_path
         none = client.post("/api/admin/rollback-model")
         assert none.status_code == 409
         assert none.json()["error"] == "There is no model before the one in use."
-        lines = client.get("/metrics").text.splitlines()
-        assert 'tasks_total{outcome="done",task="train"} 1.0' in lines
-        assert 'tasks_running{task="train"} 0.0' in lines
+        counted = {
+            'tasks_total{outcome="done",task="train"} 1.0',
+            'tasks_running{task="train"} 0.0',
+        }
+        until = time.monotonic() + 60
+        while not counted <= set(client.get("/metrics").text.splitlines()):
+            assert time.monotonic() < until  # it is counted after its end is kept
+            time.sleep(0.05)
         events = [each.event.action for each in search(service.stores.database)]
         assert {"job: train", "model rolled back"} <= set(events)
     lines = (tmp_path / "log" / "nextcall.jsonl").read_text().splitlines()
