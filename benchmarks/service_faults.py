@@ -4,8 +4,9 @@
 
 `nextcall serve` in production over a small catalogue, a process of its own; four users ask all the
 time for predictions that are known, most of which it has to make anew, and tell what they took.
-``killed``: by signal 9; the command has no process manager, so this program starts it again, as
-compose or Kubernetes does. ``log_full``: its files may not grow beyond the size of the log, which
+``killed``: by signal 9; one process has no manager, so this program starts it again, as compose or
+Kubernetes does. ``worker_killed``: one of two workers, by signal 9; the other one answers, and a
+successor begins by itself. ``log_full``: its files may not grow beyond the size of the log, which
 is the largest, so that no line can be written. ``disk_full``: none may grow at all, the database's
 neither. ``redis_away``: Redis, where answers and limits are shared, is killed and started anew.
 ``model``: the ranker's files are damaged in one way after the other, each before a start, and all
@@ -20,6 +21,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -42,7 +44,7 @@ from nextcall.storage.opening import open_database
 
 _VERBS: Final = ("list", "create", "get", "update", "delete")
 _THINGS: Final = ("user", "order", "invoice", "bucket", "queue", "table", "role", "key", "alarm")
-_FAULTS: Final = ("killed", "log_full", "disk_full", "model", "redis_away")
+_FAULTS: Final = ("killed", "worker_killed", "log_full", "disk_full", "model", "redis_away")
 _USERS: Final = 4
 _BACK_WITHIN: Final = 60.0  # seconds that are waited for
 _PAUSE: Final = 0.1  # seconds after an error
@@ -84,6 +86,10 @@ def main() -> None:
                 result["log_full"] = _log_full(service, known, log, arguments.seconds)
             if "disk_full" in only:
                 result["disk_full"] = _disk_full(service, known, arguments.seconds)
+        if "worker_killed" in only:
+            two = [*options, "--workers", "2"]
+            with Service(_catalog(), folder, settings=settings, options=two) as shared:
+                result["worker_killed"] = _worker_killed(shared, known, arguments.kills, rng)
         if "model" in only:
             result["model"] = _damaged(service, known, model)
         program = os.environ.get("NEXTCALL_TEST_REDIS_SERVER") or shutil.which("redis-server")
@@ -227,6 +233,32 @@ def _killed(service: Service, known: Known, kills: int, rng: random.Random) -> d
         "seconds_until_back": None if None in backs else max(each for each in backs if each),
         "seconds_of_cpu_of_a_start": round(max(computed), 2),
     }
+
+
+def _worker_killed(
+    service: Service, known: Known, kills: int, rng: random.Random
+) -> dict[str, object]:
+    backs, successors = list[float | None](), list[float]()
+    with _Users(service, known) as users:
+        for _ in range(kills):
+            time.sleep(1 + rng.random())
+            before, moment = _workers(service), time.perf_counter()
+            os.kill(min(before), signal.SIGKILL)
+            backs.append(users.back_after(moment))
+            while len(_workers(service) - {min(before)}) < len(before):
+                time.sleep(0.02)
+            successors.append(time.perf_counter() - moment)
+    return {
+        "kills": kills,
+        **users.told(),
+        "seconds_until_back": None if None in backs else max(each for each in backs if each),
+        "seconds_until_successor": round(max(successors), 2),
+    }
+
+
+def _workers(service: Service) -> set[int]:
+    pid = service.process.pid
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def _log_full(service: Service, known: Known, log: Path, seconds: float) -> dict[str, object]:
