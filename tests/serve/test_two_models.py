@@ -25,7 +25,7 @@ from nextcall.training.opening import save_trained
 from nextcall.trials.definition import Definition, Variant
 
 ASKED = {"prompt": "make a queue for the orders", "max_predictions": 5}
-USERS = [f"u{number}" for number in range(12)]
+USERS = [f"u{number}" for number in range(30)]  # no draw gives all of them one variant
 CHALLENGER = "B"
 
 
@@ -269,6 +269,17 @@ def test_a_test_that_names_other_models_is_refused(
     given = {"predict_trial": created(tmp_path, **models), "challenger_model": second}
     with (
         pytest.raises(ValueError, match=reason),
+        serving(predictor, settings, tmp_path, **given),
+    ):
+        pass
+
+
+def test_a_test_that_there_is_not_is_refused(
+    predictor: Predictor, settings: Settings, second: Path, tmp_path: Path
+) -> None:
+    given = {"predict_trial": "none", "challenger_model": second}
+    with (
+        pytest.raises(ValueError, match=r"^NEXTCALL_PREDICT_TRIAL must be .* none of this id"),
         serving(predictor, settings, tmp_path, **given),
     ):
         pass

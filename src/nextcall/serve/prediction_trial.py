@@ -3,6 +3,7 @@
 from typing import Final
 
 from nextcall.feedback.writing import Given
+from nextcall.trials.definition import Definition
 from nextcall.trials.errors import UnknownTrialError
 from nextcall.trials.feedback import Feedback as Reported
 from nextcall.trials.trials import Trials
@@ -28,16 +29,7 @@ class PredictionTrial:
     """
 
     def __init__(self, trials: Trials, test_id: str, *, as_shown: bool = False) -> None:
-        try:
-            kind = trials.get(test_id).definition.test_type
-        except UnknownTrialError:
-            kind = None
-        if kind not in _TYPES:
-            told = "none of this id" if kind is None else f"one of type {kind}"
-            raise ValueError(
-                f"NEXTCALL_PREDICT_TRIAL must be the id of an A/B test of type model or routing, "
-                f"got {test_id[:100]!r}, {told}."
-            )
+        trial_of_rankers(trials, test_id)
         self._trials, self._id, self._as_shown = trials, test_id, as_shown
 
     async def record(self, given: Given, chosen: str | None, user: str | None) -> None:
@@ -63,3 +55,24 @@ class PredictionTrial:
             )
         except ValueError:  # it does not run, another answer was recorded, the name is no unit's
             return
+
+
+def trial_of_rankers(trials: Trials, test_id: str) -> Definition:
+    """Find the test that is set, which must be of rankers.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such test.
+    """
+    try:
+        definition = trials.get(test_id).definition
+    except UnknownTrialError:
+        definition = None
+    if definition is None or definition.test_type not in _TYPES:
+        told = "none of this id" if definition is None else f"one of type {definition.test_type}"
+        raise ValueError(
+            f"NEXTCALL_PREDICT_TRIAL must be the id of an A/B test of type model or routing, "
+            f"got {test_id[:100]!r}, {told}."
+        )
+    return definition

@@ -5,6 +5,7 @@ from typing import Final, Literal, Protocol, get_args
 
 from nextcall.serve.answering import Reply
 from nextcall.serve.order import Detail
+from nextcall.serve.prediction_trial import trial_of_rankers
 from nextcall.storage.database import OUT_OF_REACH
 from nextcall.trials.definition import Definition, Variant
 from nextcall.trials.trials import Trials
@@ -46,7 +47,8 @@ class TwoModels:
     Raises
     ------
     ValueError
-        Where a variant names another model, or the control names the challenger.
+        Where there is no such test of rankers, a variant names another model, or the control
+        names the challenger.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class TwoModels:
         current: Answers,
         arm: Callable[[Model, str], Answers],
     ) -> None:
-        definition = trials.get(test_id).definition
+        definition = trial_of_rankers(trials, test_id)
         _check(definition)
         self._trials, self._id, self._current, self._arm = trials, test_id, current, arm
         self._control = definition.control_variant_id
