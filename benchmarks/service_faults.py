@@ -34,7 +34,7 @@ from typing import Any, Final, Self
 
 import httpx
 from json_output import give, parser_of
-from served.service import Service
+from served.command import Service
 from trials_http import cpu_seconds
 
 from nextcall.catalog import Catalog, describe_operation

@@ -35,7 +35,7 @@ import numpy as np
 import uvloop
 from cold_rank import part_of
 from json_output import give, parser_of
-from served.service import Service
+from served.command import Service
 
 from nextcall.catalog.aws import read_aws
 from nextcall.sessions.awscli_examples import read_awscli_examples

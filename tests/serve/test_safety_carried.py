@@ -83,5 +83,5 @@ def test_the_texts_of_a_test_are_those_that_its_sender_chose() -> None:
         ("variants.0.configuration", {}),
         ("variants.1.variant_id", "B"),
         ("variants.1.variant_name", "with history"),
-        ("variants.1.configuration", {"model": "data/models/aws"}),
+        ("variants.1.configuration", {"model": "challenger"}),
     ]
