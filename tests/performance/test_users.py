@@ -46,7 +46,7 @@ def measured(app: Noting, repeats: int = 40) -> dict[str, Figures]:
         async with httpx.AsyncClient(transport=transport, base_url="http://any") as client:
             prompts = fresh_prompts(np.random.default_rng(0))
             budget = Budget(None, 2)
-            return await measure_users(client, prompts, repeats=repeats, budget=budget)
+            return await measure_users([client] * 20, prompts, repeats=repeats, budget=budget)
 
     return anyio.run(main)
 
@@ -83,7 +83,7 @@ def test_nobody_there_says_so() -> None:
     async def main() -> None:
         async with httpx.AsyncClient(base_url="http://127.0.0.1:1") as client:
             prompts = fresh_prompts(np.random.default_rng(0))
-            await measure_users(client, prompts, repeats=1, budget=Budget(None, 2))
+            await measure_users([client], prompts, repeats=1, budget=Budget(None, 2))
 
     with pytest.raises(ValueError, match=r"^url must be of a service that runs, got none"):
         anyio.run(main)

@@ -1,7 +1,7 @@
 """Users at once who ask a service over HTTP: what nobody asked before, and what all ask."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from nextcall.performance.figures import Figures
@@ -19,28 +19,26 @@ _ROUTE: Final = "/predict"
 
 
 async def measure_users(
-    client: "httpx.AsyncClient",
+    clients: "Sequence[httpx.AsyncClient]",
     prompts: Iterator[str],
     *,
     repeats: int,
     budget: Budget,
-    users: int = USERS,
     progress: Progress = silent,
 ) -> dict[str, Figures]:
     """Ask for predictions; an answer that is no success counts as an error.
 
     Parameters
     ----------
-    client : httpx.AsyncClient
-        Knows the address, and the key.
+    clients : sequence of httpx.AsyncClient
+        One for each user: those who share one wait for each other at its pool of connections. They
+        know the address, and the key.
     prompts : iterator of str
         None of them asked before.
     repeats : int
         Requests of each part, of all users together.
     budget : Budget
         Its next two shares are used.
-    users : int
-        At once.
     progress : Progress
 
     Raises
@@ -50,14 +48,21 @@ async def measure_users(
     """
     import httpx  # noqa: PLC0415  # 6 MB, and only where something is measured
 
-    same = next(prompts)
-    await check(client, same)
+    same, idle, users = next(prompts), list(clients), len(clients)
+    await check(clients[0], same)
+
+    async def ask(prompt: str) -> None:
+        client = idle.pop()
+        try:
+            await _ask(client, prompt)
+        finally:
+            idle.append(client)
 
     async def ask_new() -> None:
-        await _ask(client, next(prompts))
+        await ask(next(prompts))
 
     async def ask_same() -> None:
-        await _ask(client, same)
+        await ask(same)
 
     figures = {}
     for name, call in zip(USER_PARTS, (ask_new, ask_same), strict=True):

@@ -12,6 +12,7 @@ import numpy as np
 from fastapi import FastAPI
 
 from nextcall.performance.run import PerformanceRun
+from nextcall.performance.users import USERS
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import Problem, RefusedError
 from nextcall.serve.safety import Safety
@@ -96,7 +97,7 @@ class Measuring:
         return ServiceParts.of(self._predictor, self._safety, self._settings)
 
     @asynccontextmanager
-    async def _connect(self) -> "AsyncIterator[httpx.AsyncClient]":
+    async def _connect(self) -> "AsyncIterator[list[httpx.AsyncClient]]":
         import httpx  # noqa: PLC0415  # 6 MB, and only where something is measured
 
         app = measured_app(self._parts(), self._settings, self._build)
@@ -105,4 +106,4 @@ class Measuring:
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url=_HERE) as client,
         ):
-            yield client
+            yield [client] * USERS  # which has no pool of connections

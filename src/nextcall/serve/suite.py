@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,8 +34,8 @@ from nextcall.telemetry.service_level import ServiceLevelTargets
 if TYPE_CHECKING:
     import httpx
 
-Connect: TypeAlias = "Callable[[], AbstractAsyncContextManager[httpx.AsyncClient]]"
-"""Opens a client of the service."""
+Connect: TypeAlias = "Callable[[], AbstractAsyncContextManager[Sequence[httpx.AsyncClient]]]"
+"""Opens clients of the service, one for each user."""
 
 REPEATS: Final = 100
 """Calls of each part, where nothing else is said."""
@@ -183,7 +183,7 @@ async def run_suite(
     parts : ServiceParts or None
         None where the service runs elsewhere: only its users are measured.
     connect : callable
-        Opens a client of it.
+        Opens clients of it, one for each user.
     targets : ServiceLevelTargets
         What was promised.
     rng : numpy.random.Generator
@@ -212,9 +212,9 @@ async def run_suite(
         figures |= await measure_parts(
             parts, prompts, repeats=repeats, budget=budget, progress=progress
         )
-    async with connect() as client:
+    async with connect() as clients:
         figures |= await measure_users(
-            client, prompts, repeats=repeats, budget=budget, progress=progress
+            clients, prompts, repeats=repeats, budget=budget, progress=progress
         )
     return PerformanceRun(
         at=datetime.now(UTC),

@@ -1,7 +1,7 @@
 """The performance suite on a service that is started for it, or on one that runs elsewhere."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -133,13 +133,21 @@ def _run(suite: Callable[[], Awaitable[PerformanceRun]]) -> PerformanceRun:
 
 
 def _connecting(url: str, *, key: str | None = None, proxies: bool = True) -> Connect:
-    def connect() -> AbstractAsyncContextManager[httpx.AsyncClient]:
-        return httpx.AsyncClient(
-            base_url=url,
-            headers={} if key is None else {"X-API-Key": key},
-            timeout=_TIMEOUT,
-            limits=httpx.Limits(max_connections=USERS),
-            trust_env=proxies,
-        )
+    @asynccontextmanager
+    async def connect() -> AsyncIterator[list[httpx.AsyncClient]]:
+        trusted = httpx.create_ssl_context(trust_env=proxies)  # made once, for it takes a while
+        async with AsyncExitStack() as opened:
+            yield [
+                await opened.enter_async_context(
+                    httpx.AsyncClient(
+                        base_url=url,
+                        headers={} if key is None else {"X-API-Key": key},
+                        timeout=_TIMEOUT,
+                        trust_env=proxies,
+                        verify=trusted,
+                    )
+                )
+                for _ in range(USERS)
+            ]
 
     return connect
