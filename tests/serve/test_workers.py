@@ -27,7 +27,7 @@ def leave(*_):
 def work(number):
     if kind == "broken":
         raise ValueError("no such thing")
-    if kind == "ends":
+    if kind == "ends" or (kind == "one ends" and number == 1):
         return
     signal.signal(signal.SIGTERM, signal.SIG_IGN if kind == "deaf" else leave)
     if kind == "deaf":
@@ -38,7 +38,8 @@ def work(number):
     while True:
         time.sleep(1)
 
-code = Workers(work, count, tell=lambda said: print(said, flush=True), patience=patience).run()
+code = Workers(work, count, tell=lambda said: print(said, flush=True), patience=patience,
+               settled=float(sys.argv[5]), pause=float(sys.argv[6])).run()
 print("left", flush=True)
 raise SystemExit(code)
 """
@@ -47,9 +48,15 @@ LONG = 60.0
 
 @contextmanager
 def started(
-    folder: Path, count: int, *, kind: str = "waits", patience: float = LONG
+    folder: Path,
+    count: int,
+    *,
+    kind: str = "waits",
+    patience: float = LONG,
+    settled: float = LONG,
+    pause: float = 0.01,
 ) -> Iterator["subprocess.Popen[str]"]:
-    arguments = [str(folder), str(count), str(patience), kind]
+    arguments = [str(folder), str(count), str(patience), kind, str(settled), str(pause)]
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
         stdout=subprocess.PIPE,
@@ -143,6 +150,17 @@ def test_where_they_end_as_soon_as_they_begin_it_is_given_up(
         "left",
     ]
     assert errors.count(trace) >= (5 if trace else 0)
+
+
+def test_where_another_one_works_it_is_never_given_up(tmp_path: Path) -> None:
+    with started(tmp_path, 2, kind="one ends", settled=1.0, pause=0.2) as process:
+        until(lambda: len(begun(tmp_path)) == 1)
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(8)]
+        assert said == ["Worker 1 ended with exit code 0; another one begins.\n"] * 8
+        assert process.poll() is None
+        process.terminate()
+        assert process.wait(LONG) == 143
 
 
 def test_there_is_one_at_least() -> None:

@@ -12,8 +12,10 @@ from typing import Final, NoReturn
 
 _SIGNALS: Final = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT})
 _PATIENCE: Final = 40.0  # seconds: an answer may take 30
-_SETTLED: Final = 5.0  # seconds after which a worker counts as begun
+_SETTLED: Final = 5.0  # seconds
 _MOST_EARLY_ENDS: Final = 5  # one after another, until it is given up
+_PAUSE: Final = 0.5  # seconds before the successor of one that ended early
+_LONGEST_PAUSE: Final = 16.0  # times the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ class Workers:
         Hears in a sentence that a worker ended.
     patience : float
         Seconds that workers have to end when all shall, before they are killed.
+    settled : float
+        Seconds after which a worker has begun well. Where five end earlier, one after another, and
+        no other one has begun well, all end.
+    pause : float
+        Seconds before the successor of one that ended early; twice as many after each further one.
 
     Raises
     ------
@@ -52,10 +59,13 @@ class Workers:
         *,
         tell: Callable[[str], None],
         patience: float = _PATIENCE,
+        settled: float = _SETTLED,
+        pause: float = _PAUSE,
     ) -> None:
         if count < 1:
             raise ValueError(f"count must be at least 1, got {count}.")
         self._work, self._count, self._tell, self._patience = work, count, tell, patience
+        self._settled, self._pause = settled, pause
         self._running: dict[int, _Worker] = {}
         self._waiting: dict[int, float] = {}  # numbers, and when each may begin
 
@@ -89,18 +99,22 @@ class Workers:
             if got is not None and got.si_signo != signal.SIGCHLD:
                 return 128 + got.si_signo
             for worker, how in self._ended():
-                lived = time.monotonic() - worker.begun
-                early = early + 1 if lived < _SETTLED else 0
-                if early >= _MOST_EARLY_ENDS:
+                now = time.monotonic()
+                early = early + 1 if self._is_early(worker, now) else 0
+                works = any(not self._is_early(one, now) for one in self._running.values())
+                if early >= _MOST_EARLY_ENDS and not works:
                     self._tell(f"Worker {worker.number} {how}; workers end as soon as they begin.")
                     return 1
                 self._tell(f"Worker {worker.number} {how}; another one begins.")
-                pause = 0.0 if lived >= _SETTLED else 2.0 ** (early - 2)
-                self._waiting[worker.number] = time.monotonic() + pause
+                times = min(2.0 ** (early - 1), _LONGEST_PAUSE) if early else 0.0
+                self._waiting[worker.number] = now + self._pause * times
             now = time.monotonic()
             for number in [n for n, at in self._waiting.items() if at <= now]:
                 del self._waiting[number]
                 self._begin(number, reading, writing)
+
+    def _is_early(self, worker: _Worker, now: float) -> bool:
+        return now - worker.begun < self._settled
 
     def _begin(self, number: int, reading: int, writing: int) -> None:
         pid = os.fork()
