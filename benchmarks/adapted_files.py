@@ -32,7 +32,7 @@ from pathlib import Path
 from nextcall.catalog.load import load_catalog
 from nextcall.locations import cache_dir
 from nextcall.ranking.any_ranker import load_any_ranker
-from nextcall.serve.memory import memory_usage_mb
+from nextcall.serve.process.memory import memory_usage_mb
 from nextcall.training.opening import open_for_model
 catalog = load_catalog(Path(sys.argv[1]))
 begin = time.process_time()

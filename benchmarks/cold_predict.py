@@ -39,10 +39,10 @@ from nextcall.embedding import Embedder
 from nextcall.locations import cache_dir
 from nextcall.progress import Progress, silent
 from nextcall.serve.app import create_app
-from nextcall.serve.caches import open_caches
+from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.loading import load_predictor, open_stores
 from nextcall.serve.observer import open_observer
-from nextcall.serve.server import address, bind, loading_for_good, run
+from nextcall.serve.process.server import address, bind, loading_for_good, run
 from nextcall.serve.settings import load_settings
 from nextcall.sessions.awscli_examples import read_awscli_examples, with_history
 

@@ -35,12 +35,12 @@ from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.shown import Shown, ShownPredictions
 from nextcall.locations import packaged_model
 from nextcall.ranking.model_files import load_ranker
-from nextcall.serve.kept_answer import KeptAnswer
+from nextcall.serve.caching.kept_answer import KeptAnswer
+from nextcall.serve.feedback.shown_answers import ShownAnswers
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.safety import Noted, Safety
+from nextcall.serve.safety.safety import Noted, Safety
 from nextcall.serve.schemas import HistoryEvent, PredictRequest
 from nextcall.serve.settings import load_settings
-from nextcall.serve.shown_answers import ShownAnswers
 from nextcall.storage.database import Database
 from nextcall.storage.migrations import migrate
 from nextcall.training.opening import open_index

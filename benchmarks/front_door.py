@@ -26,9 +26,9 @@ from nextcall.access.load_factor import LoadFactor
 from nextcall.access.memory_rates import MemoryRates
 from nextcall.access.modes import production
 from nextcall.access.tokens import Tokens
-from nextcall.serve.door import Door
-from nextcall.serve.front_door import FrontDoor
-from nextcall.serve.gate import Gate
+from nextcall.serve.door.door import Door
+from nextcall.serve.door.front_door import FrontDoor
+from nextcall.serve.door.gate import Gate
 from nextcall.storage.database import Database
 from nextcall.storage.migrations import migrate
 

@@ -22,7 +22,7 @@ from nextcall.guard.content import ContentCheck
 from nextcall.guard.guard import Guard
 from nextcall.guard.pii import find_pii
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.safety import Safety
+from nextcall.serve.safety.safety import Safety
 from nextcall.serve.schemas import HistoryEvent, PredictRequest
 from nextcall.serve.settings import load_settings
 from nextcall.training.opening import open_index

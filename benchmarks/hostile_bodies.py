@@ -32,7 +32,7 @@ from nextcall.catalog import Catalog, describe_operation
 from nextcall.serve.app import create_app
 from nextcall.serve.loading import open_stores
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.server import address, bind, loading_for_good, run
+from nextcall.serve.process.server import address, bind, loading_for_good, run
 from nextcall.serve.settings import load_settings
 from nextcall.training.opening import open_index
 

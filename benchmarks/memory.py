@@ -25,7 +25,7 @@ from nextcall.catalog import Catalog
 from nextcall.embedding.static_files import load_static
 from nextcall.locations import cache_dir, packaged_model
 from nextcall.ranking.model_files import load_ranker
-from nextcall.serve.memory import memory_usage_mb
+from nextcall.serve.process.memory import memory_usage_mb
 from nextcall.sessions import calls_of
 from nextcall.training.opening import open_index
 catalog = Catalog.load(Path(sys.argv[1]))

@@ -44,7 +44,7 @@ from starlette.types import Receive, Scope, Send
 from trials_http import ask, cpu_seconds
 
 from nextcall.access.keys import create_key
-from nextcall.serve.server import address, bind, run
+from nextcall.serve.process.server import address, bind, run
 from nextcall.storage.opening import open_database
 
 _OWN: Final = ("route", "whole_no_op", "whole_kept")

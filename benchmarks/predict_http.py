@@ -41,12 +41,12 @@ from nextcall.locations import packaged_model
 from nextcall.ranking.model_files import load_ranker
 from nextcall.serve.answers import Answer, FullAnswer
 from nextcall.serve.app import create_app
-from nextcall.serve.caches import open_caches
+from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.loading import open_stores
 from nextcall.serve.observer import open_observer
 from nextcall.serve.predictor import Predictor
+from nextcall.serve.process.server import address, bind, loading_for_good, run
 from nextcall.serve.schemas import PredictRequest
-from nextcall.serve.server import address, bind, loading_for_good, run
 from nextcall.serve.settings import load_settings
 from nextcall.storage.opening import open_database
 from nextcall.training.opening import open_index

@@ -36,10 +36,10 @@ from nextcall.catalog import Catalog, describe_operation
 from nextcall.serve.app import create_app
 from nextcall.serve.loading import open_stores
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.server import address, bind, loading_for_good, run
+from nextcall.serve.process.server import address, bind, loading_for_good, run
 from nextcall.serve.settings import load_settings
-from nextcall.serve.trial_answers import AssignAnswer, RecordAnswer
-from nextcall.serve.trial_schemas import AssignAsked, RecordAsked
+from nextcall.serve.trials.answers import AssignAnswer, RecordAnswer
+from nextcall.serve.trials.schemas import AssignAsked, RecordAsked
 from nextcall.training.opening import open_index
 
 _TESTS: Final = "/api/ab-testing/tests"

@@ -46,8 +46,8 @@ from nextcall.cli.console import progress
 from nextcall.performance import plots
 from nextcall.performance.history import RunHistory
 from nextcall.performance.trend import compare_newest, promises_frame, runs_frame, weekly_change
+from nextcall.serve.performance.suite_runs import measure_here, measure_there
 from nextcall.serve.settings import load_settings
-from nextcall.serve.suite_runs import measure_here, measure_there
 from nextcall.storage.opening import open_database
 
 rng = np.random.default_rng(seed)

@@ -26,10 +26,10 @@ from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.model_files import ModelCard, packaged_abstention, save_ranker
 from nextcall.ranking.ranker import CallRanker
 from nextcall.serve.app import create_app
-from nextcall.serve.door import open_door
+from nextcall.serve.door.door import open_door
 from nextcall.serve.loading import load_predictor
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.server import address, bind
+from nextcall.serve.process.server import address, bind
 from nextcall.serve.settings import Settings, load_settings
 from nextcall.sessions import Query
 from nextcall.sessions.awscli_examples import read_awscli_examples, with_history

@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 
 from nextcall.access.permissions import UNLISTED, route_of
 from nextcall.serve.app import add_jobs, create_app
+from nextcall.serve.jobs.service_jobs import open_jobs
 from nextcall.serve.loading import open_stores
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.service_jobs import open_jobs
 from nextcall.serve.settings import Settings, load_settings
 
 

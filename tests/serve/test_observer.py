@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from nextcall.serve.app import create_app
-from nextcall.serve.caches import ServiceCaches
+from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.observer import Observer, open_observer
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings

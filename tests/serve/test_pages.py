@@ -13,7 +13,7 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from nextcall.serve.app import create_app
-from nextcall.serve.door import open_door
+from nextcall.serve.door.door import open_door
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
 from nextcall.storage.database import Database

@@ -15,11 +15,11 @@ from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinish
 from nextcall.access.keys import create_key
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.serve.app import add_jobs, create_app
-from nextcall.serve.caches import open_caches
+from nextcall.serve.caching.caches import open_caches
+from nextcall.serve.jobs.service_jobs import open_jobs
 from nextcall.serve.loading import Stores, open_stores
 from nextcall.serve.observer import open_observer
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.service_jobs import open_jobs
 from nextcall.serve.settings import load_settings
 from nextcall.serve.telemetry_settings import PROMISES
 from nextcall.storage.database import Database

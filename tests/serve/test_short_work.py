@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from nextcall.serve.app import create_app
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.safety import Safety
+from nextcall.serve.safety.safety import Safety
 from nextcall.serve.settings import Settings
 from nextcall.serve.short_work import ShortWork
 

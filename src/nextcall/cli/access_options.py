@@ -24,7 +24,7 @@ DatabaseOption: TypeAlias = Annotated[
 @contextmanager
 def opened(url: str | None) -> Iterator["Database"]:
     """Open the database that is named: by an option, the environment, or nobody."""
-    from nextcall.serve.access_settings import AccessSettings, read_settings
+    from nextcall.serve.door.access_settings import AccessSettings, read_settings
     from nextcall.storage.opening import open_database
 
     with open_database(read_settings(AccessSettings, database_url=url).database_url) as database:
@@ -38,7 +38,7 @@ def audit_key() -> bytes:
 
 def all_audit_keys() -> tuple[bytes, ...]:
     """Give the key of the audit log, and those before it."""
-    from nextcall.serve.access_settings import AccessSettings, read_settings
+    from nextcall.serve.door.access_settings import AccessSettings, read_settings
 
     return read_settings(AccessSettings).audit_keys()
 

@@ -58,8 +58,8 @@ def serve(
         raise ValueError("catalog, model and encoder must not come with url: that service has its.")
     import numpy as np
 
+    from nextcall.serve.performance.suite_runs import measure_here, measure_there
     from nextcall.serve.settings import load_settings
-    from nextcall.serve.suite_runs import measure_here, measure_there
 
     settings = load_settings(catalog=catalog, model=model, encoder=encoder)
     rng = np.random.default_rng(seed)

@@ -41,7 +41,7 @@ def show(job_id: JobId, *, database: DatabaseOption = None) -> None:
     """Print a job as JSON, as the service tells it."""
     from nextcall.jobs.job import UnknownJobError
     from nextcall.jobs.store import JobStore
-    from nextcall.serve.job_schemas import JobAnswer
+    from nextcall.serve.jobs.schemas import JobAnswer
 
     with opened(database) as kept:
         try:

@@ -61,12 +61,14 @@ def serve(
         workers=workers,
     )
     mode = settings.mode()
-    from nextcall.serve.server import address, bind, loading_for_good
+    from nextcall.serve.process.server import address, bind, loading_for_good
 
     with bind(settings.host, settings.port) as listening:
         with loading_for_good():
             from nextcall.serve.loading import load_predictor
-            from nextcall.serve.starting import run_service  # a second: bad input need not wait
+            from nextcall.serve.process.starting import (
+                run_service,  # a second: bad input need not wait
+            )
 
             predictor = load_predictor(settings, progress=progress)
             predictor.warm()

@@ -27,7 +27,7 @@ def token(
     from nextcall.access.credentials import Credentials
     from nextcall.access.modes import production
     from nextcall.access.tokens import LIFETIME, Tokens, revoke_token
-    from nextcall.serve.access_settings import AccessSettings, read_settings, revealed
+    from nextcall.serve.door.access_settings import AccessSettings, read_settings, revealed
 
     if (user is None) == (revoke is None):
         raise ValueError("user or --revoke must be given, and not both.")

@@ -10,20 +10,20 @@ from pydantic import ValidationError
 
 from nextcall.ranking.cold_start import ColdStartLevel
 from nextcall.resilience.deadline import deadline
-from nextcall.serve.answer_cache import Asked, is_timed, request_key
 from nextcall.serve.answers import PerformanceMetrics
 from nextcall.serve.bodies import LARGEST_AT_ONCE, parsed_body
-from nextcall.serve.caches import ServiceCaches
-from nextcall.serve.kept_answer import KeptAnswer, new_id
-from nextcall.serve.memory import memory_usage_mb
+from nextcall.serve.caching.answer_cache import Asked, is_timed, request_key
+from nextcall.serve.caching.caches import ServiceCaches
+from nextcall.serve.caching.kept_answer import KeptAnswer, new_id
+from nextcall.serve.feedback.shown_answers import ShownAnswers
 from nextcall.serve.observer import Observer
 from nextcall.serve.order import Detail, Means, Order
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import RefusedError, UnsafeError, invalid
-from nextcall.serve.safety import Safety
+from nextcall.serve.process.memory import memory_usage_mb
+from nextcall.serve.safety.safety import Safety
 from nextcall.serve.schemas import Limits, PredictRequest
 from nextcall.serve.short_work import ShortWork, in_thread
-from nextcall.serve.shown_answers import ShownAnswers
 
 _ROUTE: Final = "/predict"
 _BATCH: Final = "/predict/batch"

@@ -10,20 +10,21 @@ from starlette.middleware.cors import CORSMiddleware
 from nextcall import __version__
 from nextcall.feedback.feedback import Feedback
 from nextcall.performance.history import RunHistory
-from nextcall.serve.arms import answers_by
-from nextcall.serve.body_limit import BodyLimit
-from nextcall.serve.caches import ServiceCaches, read_requests
-from nextcall.serve.challenger import Challenger
+from nextcall.serve.caching.caches import ServiceCaches, read_requests
+from nextcall.serve.caching.http_cache import HttpCache
 from nextcall.serve.description import describe
-from nextcall.serve.door import Door
+from nextcall.serve.door.body_limit import BodyLimit
+from nextcall.serve.door.door import Door
+from nextcall.serve.door.front_door import FrontDoor
+from nextcall.serve.door.gate import Gate
 from nextcall.serve.errors import add_error_handlers
-from nextcall.serve.front_door import FrontDoor
-from nextcall.serve.gate import Gate
-from nextcall.serve.http_cache import HttpCache
-from nextcall.serve.measuring import Measuring
+from nextcall.serve.feedback.online import OnlineReading
+from nextcall.serve.jobs.service_jobs import ServiceJobs
+from nextcall.serve.models.arms import answers_by
+from nextcall.serve.models.challenger import Challenger
 from nextcall.serve.observer import Observer
-from nextcall.serve.online import OnlineReading
-from nextcall.serve.prediction_trial import PredictionTrial
+from nextcall.serve.performance.measuring import Measuring
+from nextcall.serve.performance.suite import ServiceParts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import RefusedError, UnsafeError
 from nextcall.serve.routes.caches import cache_routes
@@ -43,12 +44,11 @@ from nextcall.serve.routes.performance import performance_routes
 from nextcall.serve.routes.performance_runs import performance_run_routes
 from nextcall.serve.routes.predictions import batch_routes, predict_app, predict_routes
 from nextcall.serve.routes.trials import sighting_routes, trial_routes
-from nextcall.serve.safety import Safety
+from nextcall.serve.safety.safety import Safety
 from nextcall.serve.schemas import Limits
-from nextcall.serve.service_jobs import ServiceJobs
 from nextcall.serve.settings import Settings
 from nextcall.serve.shortcut import Shortcut
-from nextcall.serve.suite import ServiceParts
+from nextcall.serve.trials.prediction_trial import PredictionTrial
 from nextcall.trials.trials import Trials
 
 _TITLE = "nextcall"

@@ -9,12 +9,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from nextcall.access.permissions import route_of
-from nextcall.serve.admission import TooMany
-from nextcall.serve.feedback_schemas import FeedbackAsked
-from nextcall.serve.job_schemas import GenerateAsked, TrainAsked
+from nextcall.serve.door.admission import TooMany
+from nextcall.serve.feedback.schemas import FeedbackAsked
+from nextcall.serve.jobs.schemas import GenerateAsked, TrainAsked
 from nextcall.serve.problems import Problem
 from nextcall.serve.schemas import Limits, PredictRequest
-from nextcall.serve.trial_schemas import (
+from nextcall.serve.trials.schemas import (
     AssignAsked,
     ChangeAsked,
     RecordAsked,

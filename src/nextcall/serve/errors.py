@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
 from nextcall.resilience.deadline import DeadlineExceededError
-from nextcall.serve.admission import RateLimitedError, too_often
+from nextcall.serve.door.admission import RateLimitedError, too_often
 from nextcall.serve.problems import (
     Problem,
     RefusedError,

@@ -21,10 +21,10 @@ from nextcall.progress import Progress, silent
 from nextcall.ranking.any_ranker import check_ranker, load_any_ranker
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelError
-from nextcall.serve.door import Door, open_door
+from nextcall.serve.door.door import Door, open_door
 from nextcall.serve.predictor import Predictor
+from nextcall.serve.process.upkeep import Upkeep
 from nextcall.serve.settings import Settings
-from nextcall.serve.upkeep import Upkeep
 from nextcall.storage.database import Database
 from nextcall.storage.opening import open_database
 from nextcall.training.opening import open_for_model, open_index

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from nextcall.access.permissions import ROUTE_PERMISSIONS
-from nextcall.serve.safety import Noted
+from nextcall.serve.safety.safety import Noted
 from nextcall.serve.telemetry_settings import TelemetrySettings
 from nextcall.telemetry.exposition import Reading
 from nextcall.telemetry.families import (

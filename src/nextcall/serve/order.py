@@ -8,14 +8,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from nextcall.cache.semantic import Scope, SemanticCache
-from nextcall.serve.answer_cache import is_timed
 from nextcall.serve.answers import Answer, FullAnswer, PerformanceMetrics
-from nextcall.serve.kept_answer import NOTHING, KeptAnswer
+from nextcall.serve.caching.answer_cache import is_timed
+from nextcall.serve.caching.kept_answer import NOTHING, KeptAnswer
+from nextcall.serve.feedback.shown_answers import ShownAnswers
 from nextcall.serve.observer import Observer
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.safety import Checked, Safety
+from nextcall.serve.safety.safety import Checked, Safety
 from nextcall.serve.schemas import PredictRequest
-from nextcall.serve.shown_answers import ShownAnswers
 
 Detail = Literal["short", "full"]
 """How much is answered."""

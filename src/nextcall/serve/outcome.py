@@ -18,7 +18,7 @@ from nextcall.serve.answers import (
     SafetyValidation,
 )
 from nextcall.serve.found import Found, number
-from nextcall.serve.memory import memory_usage_mb
+from nextcall.serve.process.memory import memory_usage_mb
 
 _WORKFLOW_PROBABILITY: Final = FEATURE_NAMES.index("trigram_prob")
 

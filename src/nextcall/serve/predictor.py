@@ -28,8 +28,8 @@ from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelCard
 from nextcall.serve.answers import Answer, FullAnswer, Metadata, ProcessingMethod
+from nextcall.serve.caching.kept_answer import new_id
 from nextcall.serve.found import Found, full_prediction, short_prediction
-from nextcall.serve.kept_answer import new_id
 from nextcall.serve.outcome import Outcome, full_metadata
 from nextcall.serve.reasons import WITHOUT_RANKER, reasoning
 from nextcall.serve.schemas import HistoryEvent, PredictRequest

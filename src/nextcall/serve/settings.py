@@ -7,12 +7,12 @@ from pydantic import Field, model_validator
 
 from nextcall.locations import cache_dir, model_for
 from nextcall.ranking.abstention import NONE_THRESHOLD
-from nextcall.serve.access_settings import AccessSettings, read_settings
-from nextcall.serve.body_limit import BODY_SECONDS
-from nextcall.serve.cache_settings import CacheSettings
-from nextcall.serve.feedback_settings import FeedbackSettings
-from nextcall.serve.guard_settings import GuardSettings
-from nextcall.serve.job_settings import JobSettings
+from nextcall.serve.caching.cache_settings import CacheSettings
+from nextcall.serve.door.access_settings import AccessSettings, read_settings
+from nextcall.serve.door.body_limit import BODY_SECONDS
+from nextcall.serve.feedback.settings import FeedbackSettings
+from nextcall.serve.jobs.settings import JobSettings
+from nextcall.serve.safety.guard_settings import GuardSettings
 from nextcall.serve.telemetry_settings import TelemetrySettings
 
 

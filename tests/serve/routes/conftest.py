@@ -15,11 +15,11 @@ from nextcall.catalog import Catalog, describe_operation
 from nextcall.jobs.job import ENDED
 from nextcall.jobs.runner import JobRunner
 from nextcall.serve.app import add_jobs, create_app
-from nextcall.serve.caches import open_caches
+from nextcall.serve.caching.caches import open_caches
+from nextcall.serve.jobs.service_jobs import ServiceJobs, open_jobs, runner_settings
 from nextcall.serve.loading import Stores, load_predictor, open_stores
 from nextcall.serve.observer import open_observer
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.service_jobs import ServiceJobs, open_jobs, runner_settings
 from nextcall.serve.settings import load_settings
 from nextcall.sessions import Query
 from nextcall.sessions.jsonl import write_queries

@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.serve.errors import add_error_handlers
 from nextcall.serve.routes.trials import sighting_routes, trial_routes
-from nextcall.serve.safety import Safety
+from nextcall.serve.safety.safety import Safety
 from nextcall.serve.settings import load_settings
-from nextcall.serve.trial_schemas import (
+from nextcall.serve.trials.schemas import (
     AssignAsked,
     ChangeAsked,
     RecordAsked,

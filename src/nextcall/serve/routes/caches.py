@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from nextcall.serve.answers import Answered
-from nextcall.serve.caches import Category, ServiceCaches
+from nextcall.serve.caching.caches import Category, ServiceCaches
 from nextcall.serve.problems import Problem, json_response
 
 

@@ -9,7 +9,6 @@ from fastapi.responses import Response
 
 from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.writing import UnknownPredictionError
-from nextcall.serve.admission import admission_of
 from nextcall.serve.bodies import (
     BODY_REFUSALS,
     LARGEST_AT_ONCE,
@@ -19,10 +18,11 @@ from nextcall.serve.bodies import (
     refused,
     too_large,
 )
-from nextcall.serve.feedback_schemas import FeedbackAnswer, FeedbackAsked
-from nextcall.serve.prediction_trial import PredictionTrial
+from nextcall.serve.door.admission import admission_of
+from nextcall.serve.feedback.schemas import FeedbackAnswer, FeedbackAsked
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import Problem, RefusedError, json_response
+from nextcall.serve.trials.prediction_trial import PredictionTrial
 
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     **BODY_REFUSALS,

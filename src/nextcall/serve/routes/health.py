@@ -5,8 +5,7 @@ import time
 from fastapi import APIRouter
 
 from nextcall import __version__
-from nextcall.serve.challenger import Challenger
-from nextcall.serve.door import Door
+from nextcall.serve.door.door import Door
 from nextcall.serve.health_schemas import (
     AccessHealth,
     CatalogHealth,
@@ -20,9 +19,10 @@ from nextcall.serve.health_schemas import (
     RankerHealth,
     RankerStatus,
 )
-from nextcall.serve.memory import memory_usage_mb
+from nextcall.serve.models.challenger import Challenger
 from nextcall.serve.predictor import Predictor
-from nextcall.serve.safety import Safety
+from nextcall.serve.process.memory import memory_usage_mb
+from nextcall.serve.safety.safety import Safety
 from nextcall.storage.database import OUT_OF_REACH
 from nextcall.trials.trials import Trials
 

@@ -13,12 +13,12 @@ from nextcall.access.audit_event import AuditEvent
 from nextcall.access.audit_log import AuditLog
 from nextcall.jobs.job import Job, JobEndedError, JobsFullError, UnknownJobError
 from nextcall.jobs.store import Also
-from nextcall.serve.admission import admission_of
 from nextcall.serve.bodies import BODY_REFUSALS, Body, body_schema, read_as, refused
-from nextcall.serve.job_kinds import GENERATE, TRAIN, data_file
-from nextcall.serve.job_schemas import GenerateAsked, JobAnswer, JobsAnswer, TrainAsked
+from nextcall.serve.door.admission import admission_of
+from nextcall.serve.jobs.kinds import GENERATE, TRAIN, data_file
+from nextcall.serve.jobs.schemas import GenerateAsked, JobAnswer, JobsAnswer, TrainAsked
+from nextcall.serve.jobs.service_jobs import ServiceJobs
 from nextcall.serve.problems import Problem, RefusedError, json_response
-from nextcall.serve.service_jobs import ServiceJobs
 
 Form = TypeVar("Form", TrainAsked, GenerateAsked)
 _Responses = dict[int | str, dict[str, Any]]

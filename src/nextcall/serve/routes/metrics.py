@@ -5,10 +5,10 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from nextcall.serve.door import Door
-from nextcall.serve.memory import memory_bytes
+from nextcall.serve.door.door import Door
 from nextcall.serve.observer import Observer
-from nextcall.serve.safety import Safety
+from nextcall.serve.process.memory import memory_bytes
+from nextcall.serve.safety.safety import Safety
 from nextcall.telemetry.exposition import CONTENT_TYPE, Reading, exposition
 from nextcall.telemetry.families import Kind
 

@@ -9,9 +9,9 @@ from fastapi.responses import Response
 
 from nextcall.access.audit_event import AuditEvent
 from nextcall.access.audit_log import AuditLog
-from nextcall.serve.admission import admission_of
-from nextcall.serve.job_schemas import RollbackAnswer
-from nextcall.serve.model_swap import ModelSwap
+from nextcall.serve.door.admission import admission_of
+from nextcall.serve.jobs.schemas import RollbackAnswer
+from nextcall.serve.models.swap import ModelSwap
 from nextcall.serve.problems import Problem, RefusedError, json_response
 
 

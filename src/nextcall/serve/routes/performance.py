@@ -10,13 +10,13 @@ from pydantic import Field
 
 from nextcall.cache.stats import CacheStats
 from nextcall.serve.answers import Answered, OnlineMetrics
-from nextcall.serve.caches import ServiceCaches
-from nextcall.serve.memory import memory_bytes, memory_usage_mb
-from nextcall.serve.model_checks import validation_ndcg
+from nextcall.serve.caching.caches import ServiceCaches
+from nextcall.serve.feedback.online import OnlineReading
+from nextcall.serve.models.checks import validation_ndcg
 from nextcall.serve.observer import Observer
-from nextcall.serve.online import OnlineReading
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import json_response
+from nextcall.serve.process.memory import memory_bytes, memory_usage_mb
 from nextcall.telemetry.latency import Latency
 from nextcall.telemetry.performance import STAGES, Performance, performance_of, service_window
 from nextcall.telemetry.service_level import ServiceLevelTargets, TargetLevel, judge

@@ -8,10 +8,10 @@ from fastapi.responses import Response
 
 from nextcall.performance.history import MOST_RUNS, RunHistory
 from nextcall.performance.run import PerformanceRun
-from nextcall.serve.measuring import Measuring
-from nextcall.serve.performance_schemas import HistoryAnswer, MeasuredAnswer, RunAnswer
+from nextcall.serve.performance.measuring import Measuring
+from nextcall.serve.performance.schemas import HistoryAnswer, MeasuredAnswer, RunAnswer
+from nextcall.serve.performance.suite import REPEATS
 from nextcall.serve.problems import Problem, json_response
-from nextcall.serve.suite import REPEATS
 from nextcall.storage.database import OUT_OF_REACH
 
 _INVALID: Final[dict[int | str, dict[str, Any]]] = {

@@ -10,7 +10,6 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from nextcall.serve.admission import Admission, Admitted
 from nextcall.serve.answering import Reply
 from nextcall.serve.answers import Answer, BatchAnswer, FullAnswer
 from nextcall.serve.bodies import (
@@ -21,9 +20,10 @@ from nextcall.serve.bodies import (
     refused,
     whole_body,
 )
+from nextcall.serve.door.admission import Admission, Admitted
+from nextcall.serve.models.two_models import Answers
 from nextcall.serve.order import Detail
 from nextcall.serve.problems import UNSAFE, Problem, RefusedError, UnsafeError
-from nextcall.serve.two_models import Answers
 
 Detailed = Annotated[
     Detail,

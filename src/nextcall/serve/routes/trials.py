@@ -12,11 +12,11 @@ from pydantic import BaseModel
 
 from nextcall.access.audit_event import AuditEvent
 from nextcall.access.audit_log import AuditLog
-from nextcall.serve.admission import admission_of
 from nextcall.serve.bodies import BODY_REFUSALS, Body, BodyRoute, body_schema, read_as, refused
+from nextcall.serve.door.admission import admission_of
 from nextcall.serve.problems import UNSAFE, Problem, RefusedError, json_response
-from nextcall.serve.safety import Safety
-from nextcall.serve.trial_answers import (
+from nextcall.serve.safety.safety import Safety
+from nextcall.serve.trials.answers import (
     AnalysisAnswer,
     AssignAnswer,
     ChangeAnswer,
@@ -25,7 +25,7 @@ from nextcall.serve.trial_answers import (
     TrialAnswer,
     TrialsAnswer,
 )
-from nextcall.serve.trial_schemas import (
+from nextcall.serve.trials.schemas import (
     AssignAsked,
     ChangeAsked,
     RecordAsked,

@@ -1,0 +1,181 @@
+"""What a service keeps of what it computed, over one predictor and its guard."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextcall import __version__
+from nextcall.cache.cache import Cache
+from nextcall.cache.computing import ComputingCache
+from nextcall.cache.layers import Caches
+from nextcall.cache.redis_tier import RedisTier
+from nextcall.cache.semantic import SemanticCache
+from nextcall.cache.shared_flight import ComputingTiers
+from nextcall.cache.stats import CacheStats
+from nextcall.cache.tiers import Tiers, TierStats
+from nextcall.guard.guard import packaged_guard_version
+from nextcall.progress import Progress, silent
+from nextcall.serve.caching.answer_cache import AnswerCache
+from nextcall.serve.caching.kept_answer import KeptAnswer, KeptAnswerCodec
+from nextcall.serve.door.access_settings import revealed
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.safety.guard_settings import GuardSettings
+from nextcall.serve.safety.judged_catalog import JudgedCatalog, judged_catalog
+from nextcall.serve.settings import Settings
+
+Category = Literal["embedding", "prompt", "query", "general", "semantic"]
+"""What can be forgotten by itself; answers are in ``query``."""
+
+_ANSWERS: Final = "query"
+_VECTORS: Final = "embedding"
+_SEMANTIC: Final = "semantic"
+_SEMANTIC_ENTRIES: Final = 2_000  # of 384 numbers: 3 MB
+
+
+class ServiceCaches:
+    """The caches of a service.
+
+    Attributes
+    ----------
+    layers : Caches
+        By category; ``query`` holds answers, ``embedding`` the vectors of prompts.
+    answers : AnswerCache
+        Over ``query``, and over Redis where it is shared.
+    semantic : SemanticCache or None
+        Answers by the meaning of their prompts.
+    judged : JudgedCatalog or None
+        Which operations are shown as they are, where that was found out before.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        predictor: Predictor,
+        *,
+        shared: RedisTier | None = None,
+        judged: JudgedCatalog | None = None,
+    ) -> None:
+        self.judged = judged
+        self.layers = Caches(settings.layers())
+        memory: Cache[KeptAnswer] = self.layers[_ANSWERS]
+        self.tiers = None if shared is None else Tiers(memory, shared, codec=KeptAnswerCodec())
+        self.answers = AnswerCache(
+            ComputingCache(memory) if self.tiers is None else ComputingTiers(self.tiers)
+        )
+        self.semantic: SemanticCache[KeptAnswer] | None = None
+        if settings.semantic_cache_enabled:
+            self.semantic = SemanticCache(
+                dimensions=predictor.index.embedder.dimensions,
+                threshold=settings.semantic_cache_cosine,
+                entries=_SEMANTIC_ENTRIES,
+            )
+
+    @property
+    def vectors(self) -> Cache[NDArray[np.float32]]:
+        """Vectors of prompts."""
+        return self.layers[_VECTORS]
+
+    def stats(self) -> dict[str, CacheStats]:
+        """Count what each did so far, in this process."""
+        counts = self.layers.stats()
+        if self.semantic is not None:
+            counts[_SEMANTIC] = self.semantic.stats
+        return counts
+
+    def shared(self) -> TierStats | None:
+        """Count what Redis did; none where there is none."""
+        return None if self.tiers is None else self.tiers.stats
+
+    def clear(self, category: Category | None = None) -> int:
+        """Forget a category, or everything; in Redis, too, for all workers.
+
+        Returns
+        -------
+        int
+            How many values this process forgot.
+        """
+        before = sum(each.entries for each in self.stats().values())
+        if self.tiers is not None and category in {None, _ANSWERS}:
+            self.tiers.clear()
+        if self.semantic is not None and category in {None, _SEMANTIC, _ANSWERS}:
+            self.semantic.clear()
+        if category != _SEMANTIC:
+            self.layers.invalidate(category=category)
+        return before - sum(each.entries for each in self.stats().values())
+
+
+@contextmanager
+def open_caches(
+    settings: Settings, predictor: Predictor, *, progress: Progress = silent
+) -> Iterator[ServiceCaches | None]:
+    """Open the caches that are set; None where nothing is to be kept.
+
+    The guard judges the catalogue's texts, unless the cache folder tells what it said of them.
+
+    Raises
+    ------
+    ValueError
+        Where the URL of Redis is none.
+    """
+    if not settings.cache_enabled:
+        yield None
+        return
+    judged = None
+    if settings.guard_enabled and settings.guard_output_enabled:
+        judged = judged_catalog(
+            predictor.index.catalog,
+            threshold=settings.guard_threshold,
+            folder=settings.cache_dir / "judged",
+            progress=progress,
+        )
+    url = revealed(settings.redis_url)
+    if url is None:
+        yield ServiceCaches(settings, predictor, judged=judged)
+        return
+    version = answers_version(settings, predictor)
+    shared = RedisTier(url, category=_ANSWERS, version=version)
+    try:
+        yield ServiceCaches(settings, predictor, shared=shared, judged=judged)
+    finally:
+        shared.close()
+
+
+def answers_version(settings: Settings, predictor: Predictor) -> str:
+    """Name all that answers depend on beside what is asked; workers of one name share them."""
+    guard = {name: getattr(settings, name) for name in sorted(GuardSettings.model_fields)}
+    depends: list[Any] = [
+        __version__,
+        predictor.index.catalog.content_hash,
+        predictor.model_version,
+        predictor.index.embedder.name,
+        predictor.max_history,
+        predictor.none_threshold,
+        predictor.confidence_threshold,
+        packaged_guard_version(),
+        guard,
+        settings.feedback_enabled,
+        settings.feedback_prompts,
+    ]
+    told = json.dumps(depends, default=str, sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def read_requests(path: Path) -> list[bytes]:
+    """Read the requests of a file, one a line; empty lines are passed over.
+
+    Raises
+    ------
+    ValueError
+        Where the file cannot be read.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise ValueError(f"cache_warm_up must be a file, got {path}: {error.strerror}.") from error
+    return [line for line in lines if line.strip()]

@@ -1,0 +1,1 @@
+"""What stands before the application: limits, who asks, what leaves."""

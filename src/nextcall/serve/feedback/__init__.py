@@ -1,0 +1,1 @@
+"""What is told of predictions, and what is known of them."""

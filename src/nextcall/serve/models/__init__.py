@@ -1,0 +1,1 @@
+"""Which model answers: swapped, checked, compared with another."""

@@ -1,0 +1,187 @@
+"""Puts another model into use while the service answers, and the one before it back."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from nextcall.embedding.static_files import EncoderError
+from nextcall.jobs.job import JobRefusedError
+from nextcall.ranking.any_ranker import check_ranker, load_any_ranker
+from nextcall.ranking.model_files import ModelError
+from nextcall.ranking.model_versions import InUse, ModelVersions, Version
+from nextcall.serve.loading import gathering
+from nextcall.serve.models.checks import check_answers, check_quality, validation_ndcg
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.settings import Settings
+from nextcall.training.opening import encoded_for_model
+
+_log: Final = logging.getLogger(__name__)
+_UNUSABLE: Final = (ModelError, EncoderError, OSError)
+
+FOLLOW_SECONDS: Final = 2.0
+"""Between two looks at which version is in use: another worker may have changed it."""
+
+_Mark: TypeAlias = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swapped:
+    """One model in the place of another."""
+
+    version: Version
+    """None for the model that the service was started with."""
+    before: Version
+    model_version: str | None
+    """As answers tell it; None without a trained ranker."""
+    validation_ndcg: float | None
+
+
+class ModelSwap:
+    """Which version of the model answers.
+
+    A version is loaded and checked before it takes the place of another, in one assignment. One
+    that cannot be used leaves the former in its place; `predictor` then says why, and ``/health``
+    with it.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Answers; with the model that the service was started with.
+    versions : ModelVersions
+    settings : Settings
+    """
+
+    def __init__(self, predictor: Predictor, versions: ModelVersions, settings: Settings) -> None:
+        self.predictor, self.versions = predictor, versions
+        self._settings, self._first = settings, predictor.pinned()
+        self._lock = threading.Lock()
+        self._mark: _Mark | None = None  # of the file that says which is in use
+
+    def follow(self) -> None:
+        """Go over to the version in use, or the latest before it that can be used.
+
+        So a service begins; later another worker, or a command, may have chosen another.
+        """
+        with self._lock:
+            mark = self._marked()
+            if mark != self._mark:
+                self._mark = mark
+                self._settle()
+
+    def take(self, trained: Path) -> Swapped:
+        """Publish a model and put it into use.
+
+        Raises
+        ------
+        JobRefusedError
+            Where it does not pass a check; the model in use stays.
+        OSError
+            Where it cannot be written that it is in use.
+        """
+        with self._lock:
+            present = self.predictor.pinned()
+            try:
+                candidate = self._loaded(self.versions.publish(trained))
+            except _UNUSABLE as error:
+                reason = self._told(error)
+                self._put(present, reason)
+                raise JobRefusedError(f"The new model cannot be used: {reason}") from error
+            check_quality(candidate.card, present.card, margin=self._settings.model_margin)
+            in_use, _ = self._in_use()
+            self._use(in_use.to(candidate.version))
+            return self._put(candidate)
+
+    def roll_back(self) -> Swapped:
+        """Put the version before into use again.
+
+        Raises
+        ------
+        ValueError
+            Where there was none, or it cannot be used.
+        OSError
+            Where it cannot be written that it is in use.
+        """
+        with self._lock:
+            in_use, _ = self._in_use()
+            back = in_use.back()
+            try:
+                candidate = self._loaded(back.current)
+            except _UNUSABLE as error:
+                raise ValueError(f"The model before cannot be used: {self._told(error)}") from error
+            self._use(back)
+            return self._put(candidate)
+
+    def _settle(self) -> None:
+        in_use, trouble = self._in_use()
+        for version in in_use.order():
+            try:
+                candidate = self._loaded(version)
+            except _UNUSABLE as error:
+                trouble = trouble or self._told(error)
+                _log.warning("model refused", extra={"version": version, "reason": trouble})
+                continue
+            self._put(candidate, trouble)
+            return
+
+    def _in_use(self) -> tuple[InUse, str | None]:
+        """Read which version is in use; where that is damaged, it is what answers now."""
+        try:
+            return self.versions.in_use(), None
+        except ModelError as error:
+            present = self.predictor.version
+            return InUse(current=present, before=() if present is None else (None,)), str(error)
+
+    def _use(self, chosen: InUse) -> None:
+        self.versions.use(chosen)
+        self._mark = self._marked()
+
+    def _marked(self) -> "_Mark | None":
+        try:
+            found = self.versions.pointer.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _loaded(self, version: Version) -> Predictor:
+        """Load a version, and see that it works; that of the start is there already."""
+        if version is None:
+            return self._first
+        folder, first = self.versions.verify(version), self._first
+        ranker, card = load_any_ranker(folder)
+        index = encoded_for_model(
+            first.index,
+            folder,
+            card,
+            encoder=self._settings.encoder,
+            cache=self._settings.cache_dir,
+        )
+        check_ranker(ranker, index, folder)
+        candidate = Predictor(
+            gathering(index),
+            ranker=ranker,
+            card=card,
+            max_history=first.max_history,
+            none_threshold=first.none_threshold,
+            confidence_threshold=first.confidence_threshold,
+            version=version,
+        )
+        check_answers(candidate)
+        return candidate
+
+    def _put(self, candidate: Predictor, trouble: str | None = None) -> Swapped:
+        """Let a model answer from the next request on; why another does not is told with it."""
+        before, taken = self.predictor.version, candidate.pinned()
+        taken.fallback_reason = trouble or candidate.fallback_reason
+        self.predictor.become(taken)
+        return Swapped(
+            version=taken.version,
+            before=before,
+            model_version=taken.model_version,
+            validation_ndcg=validation_ndcg(taken.card),
+        )
+
+    def _told(self, error: Exception) -> str:
+        """Say what is wrong to those who need not know the folders above."""
+        return str(error).replace(f"{self.versions.folder}/", "")

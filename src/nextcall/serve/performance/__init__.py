@@ -1,0 +1,1 @@
+"""The performance suite inside and beside a service."""

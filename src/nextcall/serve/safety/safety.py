@@ -1,0 +1,296 @@
+"""What stands before and after the predictor: requests checked, answers filtered, both counted."""
+
+import copy
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Literal, Self, TypeVar
+
+from nextcall.catalog.catalog import Catalog
+from nextcall.guard.guard import Guard, Policy, packaged_guard_version
+from nextcall.guard.pii import Masked, mask_pii
+from nextcall.serve.answers import Answer, FullAnswer
+from nextcall.serve.problems import UnsafeError
+from nextcall.serve.safety.answer_filter import AnswerFilter
+from nextcall.serve.safety.carried import KnownCalls, texts_of_request, texts_of_trial
+from nextcall.serve.safety.counts import Outcome, SafetyCounts, SafetySnapshot
+from nextcall.serve.safety.guard_settings import GuardSettings
+from nextcall.serve.safety.input_checks import Findings, InputChecks
+from nextcall.serve.safety.judged_catalog import JudgedCatalog
+from nextcall.serve.safety.marks import marked_answer
+from nextcall.serve.schemas import PredictRequest
+from nextcall.serve.trials.schemas import TrialAsked
+
+OnBlock = Callable[[str, tuple[str, ...], float], None]
+"""Hears of a refusal: the route's template, families of broken rules, the detector's risk."""
+
+Later = Callable[[Callable[[], None]], None]
+"""Takes what is to be done where one may wait."""
+
+_REDACTED: Final = "[redacted]"
+_AnswerT = TypeVar("_AnswerT", Answer, FullAnswer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """What is counted of a request that was checked; never holds what came.
+
+    Attributes
+    ----------
+    outcome : str
+        What became of it.
+    families : tuple of str
+        Of the rules that it breaks.
+    pii : tuple of str
+        Kinds of personal data in it.
+    """
+
+    outcome: Outcome
+    families: tuple[str, ...]
+    pii: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What is known of a request that was not refused.
+
+    Attributes
+    ----------
+    findings : Findings or None
+        What was noticed; None where the guard is off.
+    seconds : float
+        How long the checks took.
+    """
+
+    findings: Findings | None
+    seconds: float
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every check ran, and found nothing at all."""
+        found = self.findings
+        return found is not None and not (found.noticed or found.pii or found.failed)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing speaks against the answer to a request that means the same."""
+        return self.findings is None or self.is_clean
+
+    @property
+    def noted(self) -> Noted:
+        """What of it is counted."""
+        return _UNNOTED if self.findings is None else _noted(self.findings)
+
+    @property
+    def marks(self) -> list[str]:
+        """What the answer is marked with."""
+        noticed = () if self.findings is None else self.findings.noticed
+        return [one.reason for one in noticed if one.action == "flag"]
+
+
+class Safety:
+    """The guard of a service, shared by all threads.
+
+    A prompt reaches the ranker as it came, whatever is personal in it: the ranker keeps nothing.
+    Whoever logs it, keeps it or sends it on takes `masked`.
+
+    Parameters
+    ----------
+    settings : GuardSettings
+        Which checks there are, and what becomes of what they find.
+    catalog : Catalog
+        Whose operations are proposed.
+    guard : Guard, optional
+        Judges texts, with the policy ``"block"``; where none is given, by the packaged model and
+        the threshold that is set.
+    version : str, optional
+        Of the guard's model; where none is given, that of the packaged one.
+    max_history : int
+        Newest calls of a history that are used, and so are checked.
+    on_block : callable, optional
+        Hears of each refusal, in the thread that refuses.
+    on_count : callable, optional
+        Hears of each request that is counted.
+    judged : JudgedCatalog, optional
+        What the same guard said of the same catalogue before.
+    """
+
+    def __init__(
+        self,
+        settings: GuardSettings,
+        catalog: Catalog,
+        *,
+        guard: Guard | None = None,
+        version: str | None = None,
+        max_history: int = 100,
+        on_block: OnBlock | None = None,
+        on_count: Callable[[Noted], None] | None = None,
+        judged: JudgedCatalog | None = None,
+    ) -> None:
+        self.enabled = settings.guard_enabled
+        self.version = version or packaged_guard_version()
+        self._settings = settings
+        self._max_history = max_history
+        self._on_block, self._on_count = on_block, on_count
+        self._counts = SafetyCounts()
+        judge = guard or Guard(policy="block", threshold=settings.guard_threshold)
+        self._inputs = InputChecks(settings, judge, self._counts)
+        self._filter: AnswerFilter | None = None
+        if settings.guard_output_enabled:
+            known = None if judged is None else judged.flags
+            self._filter = AnswerFilter(catalog, judge, self._counts, judged=known)
+        self._known = KnownCalls(catalog)
+
+    def check(
+        self, route: str, carried: Iterable[tuple[str, object]], *, later: Later | None = None
+    ) -> Checked:
+        """Check what a request carries.
+
+        Parameters
+        ----------
+        route : str
+            Its template, which has a policy.
+        carried : iterable of (str, object)
+            Places, and what stands there.
+        later : callable, optional
+            Takes what tells of a refusal, which may wait for a database; told at once without.
+
+        Raises
+        ------
+        UnsafeError
+            Where it is refused.
+        """
+        if not self.enabled:
+            return Checked(findings=None, seconds=0.0)
+        start = time.perf_counter()
+        policy = self._settings.guard_policies[route]
+        findings = self._inputs.findings(carried, policy=policy)
+        noted = _noted(findings)
+        self.count(noted)
+        if noted.outcome == "blocked":
+            tell = partial(self._tell_of_block, route, findings)
+            tell() if later is None else later(tell)
+            raise UnsafeError(
+                [(one.place, one.rule) for one in findings.noticed if one.action == "block"]
+            )
+        return Checked(findings=findings, seconds=time.perf_counter() - start)
+
+    def count(self, noted: Noted) -> None:
+        """Count a request; one whose answer was kept is counted as the one that it repeats."""
+        if not self.enabled:
+            return
+        self._counts.count_request(noted.outcome, families=noted.families, pii=noted.pii)
+        if self._on_count is not None:
+            self._on_count(noted)
+
+    def policy(self, route: str) -> Policy | None:
+        """Say what becomes of attacks on a route; None where nothing is checked."""
+        return self._settings.guard_policies[route] if self.enabled else None
+
+    def check_request(
+        self, route: str, request: PredictRequest, *, later: Later | None = None
+    ) -> Checked:
+        """Check a prompt and the calls before it; see `check`."""
+        known, most = self._known, self._max_history
+        prompt, *calls = texts_of_request(request, known=known, max_history=most)
+        checked = self.check(route, (prompt, *calls), later=later)
+        if calls and checked.is_clean:
+            known.remember(text for _, text in calls)
+        return checked
+
+    def check_trial(self, route: str, asked: TrialAsked) -> Checked:
+        """Check the texts of a test's definition; see `check`."""
+        return self.check(route, texts_of_trial(asked))
+
+    def released(self, answer: _AnswerT, checked: Checked) -> _AnswerT:
+        """Give an answer as it may leave, with what the guard says of it.
+
+        Parameters
+        ----------
+        answer : Answer or FullAnswer
+            As the predictor made it.
+        checked : Checked
+            Of its request.
+        """
+        if checked.findings is None:
+            return answer
+        start = time.perf_counter()
+        filtered = None if self._filter is None else self._filter.release(answer.predictions)
+        return marked_answer(
+            answer,
+            checked.findings,
+            filtered,
+            seconds=checked.seconds + time.perf_counter() - start,
+            version=self.version,
+        )
+
+    def masked(self, text: str) -> Masked:
+        """Mask what is personal, for whoever logs a text, keeps it or sends it on.
+
+        `restore_pii` gives it back. Where the search fails, all of the text is masked; where
+        personal data is not looked for, or allowed, nothing is.
+        """
+        looks = self.enabled and self._settings.guard_pii_enabled
+        if not looks or self._settings.pii_policy == "allow":
+            return Masked(text=text, values={}, findings=())
+        try:
+            masked = mask_pii(text)
+        except Exception as error:  # noqa: BLE001  # whatever it is, nothing of the text may be seen
+            self._counts.tell("pii", error)
+            return Masked(text=_REDACTED, values={_REDACTED: text}, findings=())
+        self._counts.tell("pii", None)
+        return masked
+
+    def warm(self) -> None:
+        """Judge once, so that no request waits for what is loaded first."""
+        if self.enabled:
+            self._inputs.findings([("prompt", "list everything")], policy="observe")
+
+    def apart(self) -> Self:
+        """Give one that checks alike, but counts by itself and tells nobody: to be measured.
+
+        Checks that fail by themselves are counted here, too.
+        """
+        own = copy.copy(self)
+        own._counts = SafetyCounts()  # noqa: SLF001  # one of this class
+        own._on_block = own._on_count = None  # noqa: SLF001  # as above
+        return own
+
+    def snapshot(self) -> SafetySnapshot:
+        """Give the counts since the start."""
+        return self._counts.snapshot()
+
+    def status(self) -> Literal["ok", "off", "failing"]:
+        """Say whether requests are checked; failing: the last run of a check failed by itself."""
+        if not self.enabled:
+            return "off"
+        return "failing" if self.snapshot().failing else "ok"
+
+    def _tell_of_block(self, route: str, findings: Findings) -> None:
+        if self._on_block is None:
+            return
+        families = tuple(sorted({one.family for one in findings.noticed}))
+        try:
+            self._on_block(route, families, max(one.risk for one in findings.noticed))
+        except Exception as error:  # noqa: BLE001  # a refusal stays one, whoever fails to hear of it
+            self._counts.tell("hook", error)
+        else:
+            self._counts.tell("hook", None)
+
+
+_UNNOTED: Final = Noted(outcome="passed", families=(), pii=())
+
+
+def _noted(findings: Findings) -> Noted:
+    families = tuple(one.family for one in findings.noticed)
+    return Noted(outcome=_outcome(findings), families=families, pii=findings.pii)
+
+
+def _outcome(findings: Findings) -> Outcome:
+    actions = {one.action for one in findings.noticed}
+    if "block" in actions:
+        return "blocked"
+    if "flag" in actions:
+        return "flagged"
+    return "observed" if actions else "passed"

@@ -1,0 +1,1 @@
+"""A/B tests over HTTP, and the one of predictions."""

@@ -1,0 +1,311 @@
+"""Another model comes into use in one step: checked, kept apart from the old one's answers."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from nextcall.jobs.job import JobRefusedError
+from nextcall.ranking.boosting import BoostingSettings
+from nextcall.ranking.model_files import ModelError, load_ranker, save_ranker
+from nextcall.ranking.model_versions import InUse, ModelVersions
+from nextcall.ranking.ranker import CallRanker
+from nextcall.serve.app import create_app
+from nextcall.serve.caching.caches import ServiceCaches
+from nextcall.serve.models.checks import check_answers, known_prompts
+from nextcall.serve.models.swap import ModelSwap
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.schemas import PredictRequest
+from nextcall.serve.settings import Settings
+from nextcall.sessions import Query
+
+PROMPTS = ("list my buckets", "send a message to a queue", "delete a topic", "copy an object")
+Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def other(predictor: Predictor, queries: list[Query]) -> tuple[CallRanker, Any]:
+    """Train another ranker over the same catalogue."""
+    validation = [query for query in queries if query.source == "sqs"]
+    training = [query for query in queries if query.source != "sqs"]
+    ranker = CallRanker(settings=BoostingSettings(trees=5)).fit(
+        predictor.index, training, validation=validation, rng=np.random.default_rng(1)
+    )
+    assert predictor.card is not None
+    card = replace(predictor.card, trained_at="2026-06-01T00:00:00+00:00", seed=1)
+    return ranker, card
+
+
+@pytest.fixture
+def make(other: tuple[CallRanker, Any], tmp_path: Path) -> Make:
+    """Write what a training leaves, with a card that says what a test needs."""
+
+    def write(name: str = "trained", **changes: Any) -> Path:
+        ranker, card = other
+        figures = {"validation.ndcg@10": changes.pop("ndcg", 0.8)}
+        save_ranker(ranker, tmp_path / name, card=replace(card, metrics=figures, **changes))
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def versions(tmp_path: Path) -> ModelVersions:
+    return ModelVersions(tmp_path / "versions")
+
+
+@pytest.fixture
+def served(predictor: Predictor) -> Predictor:
+    return predictor.pinned()
+
+
+@pytest.fixture
+def swap(served: Predictor, versions: ModelVersions, settings: Settings) -> ModelSwap:
+    return ModelSwap(served, versions, settings)
+
+
+def answers(predictor: Predictor) -> list[Any]:
+    asked = (PredictRequest(prompt=prompt, max_predictions=3) for prompt in PROMPTS)
+    return [predictor.predict(each).predictions for each in asked]
+
+
+def damage(versions: ModelVersions, version: str | None) -> None:
+    assert version is not None
+    (versions.path(version) / "ranker.json").write_text("{}")
+
+
+def test_a_model_takes_the_place_of_another_and_gives_it_back(
+    swap: ModelSwap, served: Predictor, predictor: Predictor, make: Make, versions: ModelVersions
+) -> None:
+    done = swap.take(make())
+    assert (done.before, done.validation_ndcg) == (None, 0.8)
+    assert done.version == served.version == versions.in_use().current
+    assert done.model_version == served.model_version != predictor.model_version
+    fresh = Predictor(predictor.index, ranker=load_ranker(make())[0])
+    assert answers(served) == answers(fresh) != answers(predictor)
+    back = swap.roll_back()
+    assert (back.version, back.before) == (None, done.version)
+    assert answers(served) == answers(predictor)
+    assert versions.in_use() == InUse()
+    with pytest.raises(ValueError, match=r"^There is no model before the one in use\.$"):
+        swap.roll_back()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            {"catalog_hash": "0" * 64},
+            r"cannot be used: The model must be trained on this cat.*00\.$",
+        ),
+        ({"ndcg": 0.7}, r"^NDCG@10 of the new .* at most 0\.01 below 0\.8000, .*, got 0\.7000\.$"),
+        ({"ndcg": float("nan")}, r"^The new model must state its NDCG@10, got none\.$"),
+    ],
+)
+def test_a_model_that_does_not_pass_is_refused(
+    swap: ModelSwap, served: Predictor, make: Make, change: dict[str, Any], reason: str
+) -> None:
+    first = swap.take(make(seed=9))
+    with pytest.raises(JobRefusedError, match=reason):
+        swap.take(make("worse", **change))
+    assert served.version == first.version
+    assert (served.fallback_reason is None) == ("catalog_hash" not in change)
+
+
+def test_a_little_worse_is_as_good(swap: ModelSwap, make: Make) -> None:
+    swap.take(make(seed=9))
+    assert swap.take(make("other", ndcg=0.795)).validation_ndcg == 0.795
+
+
+@pytest.mark.parametrize("fault", ["score", "confidence"])
+def test_numbers_that_are_none_are_refused(
+    predictor: Predictor, make: Make, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    ranker, card = load_ranker(make())
+    candidate = Predictor(predictor.index, ranker=ranker, card=card)
+    check_answers(candidate)
+    right = ranker.answer
+
+    def wrong(*given: Any, **named: Any) -> Any:
+        found = right(*given, **named)
+        broken: Any = {fault: float("nan")}
+        changed = [replace(each, **broken) for each in found.ranked]
+        return replace(found, ranked=changed)
+
+    monkeypatch.setattr(ranker, "answer", wrong)
+    with pytest.raises(ModelError, match=r"^The model must give finite scores .*nan"):
+        check_answers(candidate)
+    assert 10 <= len(list(known_prompts(predictor.index.catalog))) <= 20
+
+
+def test_damaged_files_leave_the_former_model(
+    swap: ModelSwap, served: Predictor, make: Make, settings: Settings, versions: ModelVersions
+) -> None:
+    first = swap.take(make())
+    trained = make("torn", seed=2)
+    for trees in trained.glob("trees-*.txt"):
+        trees.write_text(trees.read_text()[:-10])
+    with pytest.raises(JobRefusedError, match=r"does not match the sha256 .* it is damaged\.$"):
+        swap.take(trained)
+    assert served.version == first.version == versions.in_use().current
+    with TestClient(create_app(served, settings=settings)) as client:
+        told = client.get("/health").json()
+        answer = client.post("/predict", json={"prompt": PROMPTS[0]}).json()
+        assert told["status"] == "degraded"
+        ranker = told["components"]["ranker"]
+        assert (ranker["status"], ranker["model_version"]) == ("former", first.model_version)
+        assert "it is damaged" in ranker["reason"]
+        assert str(versions.folder) not in ranker["reason"]
+        assert answer["metadata"]["model_version"] == first.model_version
+        swap.take(make("good", seed=3))
+        assert client.get("/health").json()["status"] == "ok"
+
+
+@pytest.mark.parametrize("left", ["version", "first", "nothing"])
+def test_at_the_start_a_damaged_model_makes_room_for_the_former(
+    predictor: Predictor,
+    fallback: Predictor,
+    make: Make,
+    settings: Settings,
+    versions: ModelVersions,
+    left: str,
+) -> None:
+    before = ModelSwap(predictor.pinned(), versions, settings)
+    one, two = before.take(make()), before.take(make("second", seed=4))
+    damage(versions, two.version)
+    if left != "version":
+        damage(versions, one.version)
+    begun = (fallback if left == "nothing" else predictor).pinned()
+    ModelSwap(begun, versions, settings).follow()
+    expected = {"version": one.version, "first": None, "nothing": None}[left]
+    assert begun.version == expected
+    assert (begun.ranker is None) == (left == "nothing")
+    assert str(begun.fallback_reason).startswith(f"{two.version}: files must match manifest.json")
+    with TestClient(create_app(begun, settings=settings)) as client:
+        assert client.get("/health").json()["status"] == "degraded"
+        body = {"prompt": PROMPTS[0]}
+        metadata = client.post("/predict?detail=full", json=body).json()["metadata"]
+        assert metadata["ml_ranking_enabled"] == (left != "nothing")
+        assert (metadata["fallback_method"] == "fused_retrieval") == (left == "nothing")
+
+
+def test_a_service_begins_with_what_was_in_use_last(
+    predictor: Predictor, make: Make, settings: Settings, versions: ModelVersions
+) -> None:
+    done = ModelSwap(predictor.pinned(), versions, settings).take(make())
+    begun = predictor.pinned()
+    ModelSwap(begun, versions, settings).follow()
+    assert (begun.version, begun.fallback_reason) == (done.version, None)
+
+
+def test_workers_follow_each_other(
+    predictor: Predictor, make: Make, settings: Settings, versions: ModelVersions
+) -> None:
+    one, two = predictor.pinned(), predictor.pinned()
+    leads, follows = (ModelSwap(each, versions, settings) for each in (one, two))
+    follows.follow()
+    done = leads.take(make())
+    follows.follow()
+    assert two.version == done.version
+    leads.roll_back()
+    follows.follow()
+    assert two.version is None
+    leads.take(make("second", seed=5))
+    damage(versions, one.version)
+    follows.follow()
+    assert two.version is None
+    assert str(two.fallback_reason).startswith(str(one.version))
+
+
+def test_a_damaged_pointer_leaves_what_answers(
+    swap: ModelSwap,
+    served: Predictor,
+    predictor: Predictor,
+    make: Make,
+    settings: Settings,
+    versions: ModelVersions,
+) -> None:
+    done = swap.take(make())
+    versions.pointer.write_text("{")
+    begun = predictor.pinned()
+    ModelSwap(begun, versions, settings).follow()
+    assert (begun.version, begun.ranker) == (None, predictor.ranker)
+    assert str(begun.fallback_reason).startswith("current.json: cannot be read")
+    swap.follow()
+    assert served.version == done.version
+    assert str(served.fallback_reason).startswith("current.json: cannot be read")
+    swap.roll_back()
+    assert (served.version, served.fallback_reason) == (None, None)
+
+
+def test_the_way_back_to_a_damaged_model_is_closed(
+    swap: ModelSwap, served: Predictor, make: Make, versions: ModelVersions
+) -> None:
+    one, two = swap.take(make()), swap.take(make("second", seed=6))
+    damage(versions, one.version)
+    with pytest.raises(ValueError, match=f"^The model before cannot be used: {one.version}: "):
+        swap.roll_back()
+    assert served.version == two.version == versions.in_use().current
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_no_answer_is_of_two_models(
+    swap: ModelSwap, served: Predictor, make: Make, settings: Settings, *, kept: bool
+) -> None:
+    swap.take(make())
+    new = served.pinned()
+    swap.roll_back()
+    old = served.pinned()
+    expected = {
+        (str(one.model_version), prompt): [each.model_dump(mode="json") for each in found]
+        for one in (old, new)
+        for prompt, found in zip(PROMPTS, answers(one), strict=True)
+    }
+    caches = ServiceCaches(settings, served) if kept else None
+    seen, faults, ended = set[str](), list[Any](), threading.Event()
+    with TestClient(create_app(served, settings=settings, caches=caches)) as client:
+
+        def ask(place: int) -> None:
+            while not ended.is_set():
+                place += 1
+                prompt = PROMPTS[place % len(PROMPTS)]
+                told = client.post("/predict", json={"prompt": prompt}).json()
+                version = told["metadata"]["model_version"]
+                seen.add(version)
+                mine = [
+                    {name: each[name] for name in ("operation_id", "confidence", "rank")}
+                    for each in told["predictions"]
+                ]
+                right = [
+                    {name: each[name] for name in ("operation_id", "confidence", "rank")}
+                    for each in expected[version, prompt]
+                ]
+                if mine != right:
+                    faults.append((version, prompt, mine))
+
+        threads = [threading.Thread(target=ask, args=[place]) for place in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            for one in (new, old) * 15:
+                served.become(one)
+                for prompt in PROMPTS:  # after a change nobody hears of the former model
+                    told = client.post("/predict", json={"prompt": prompt}).json()
+                    assert told["metadata"]["model_version"] == one.model_version
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+    assert not faults
+    assert seen == {str(old.model_version), str(new.model_version)}
+
+
+def test_a_folder_of_another_kind_is_no_model(swap: ModelSwap, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(JobRefusedError, match="must hold a ranker"):
+        swap.take(tmp_path / "empty")
