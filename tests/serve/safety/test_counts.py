@@ -66,7 +66,7 @@ def test_a_failure_is_logged_when_it_begins_changes_or_ends(
         "guard check works again: content",
     ]
     first = caplog.records[0].getMessage()
-    assert first.startswith("guard check failed: content, RuntimeError at test_safety_counts.py:")
+    assert first.startswith("guard check failed: content, RuntimeError at test_counts.py:")
     assert _SECRET not in caplog.text
     assert counts.snapshot().failed_checks == {"content": 3}
 
