@@ -1,5 +1,6 @@
 """From the body of a request to the bytes of its answer: kept ones, the guard, the ranker."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -125,7 +126,7 @@ class Answering:
 
         if cache is None:
             await compute()
-            return self._first(order, kept=None)
+            return self._first(order, begin, kept=None)
         key = request_key(request, asked, now=datetime.now(UTC))
 
         try:
@@ -136,6 +137,8 @@ class Answering:
             raise
         if not is_timed(request):
             cache.know(body, asked, key)
+        if order.later is not None:
+            asyncio.get_running_loop().call_soon(order.later)
         return self._settled(order, kept, key, begin)
 
     def reply_to_item(self, values: object, detail: Detail, *, user: str | None = None) -> bytes:
@@ -151,7 +154,7 @@ class Answering:
         order = Order(self._means, predictor, _BATCH, self._checked(values), detail, user)
         if self._cache is None:
             order.make()
-            return self._first(order, kept=None).body
+            return self._first(order, begin, kept=None).body
         asked = self._asked_of(predictor, _BATCH, detail)
         key = request_key(order.request, asked, now=datetime.now(UTC))
         try:
@@ -160,6 +163,8 @@ class Answering:
             if not order.is_begun:
                 order.check()
             raise
+        if order.later is not None:
+            order.later()
         return self._settled(order, kept, key, begin).body
 
     def _asked_of(self, predictor: Predictor, route: str, detail: Detail) -> Asked:
@@ -181,7 +186,7 @@ class Answering:
             return self._again(kept, begin, order.user, is_counted=order.is_begun)
         if self._cache is not None and self.safety.status() == "failing":
             self._cache.forget(key)  # once all checks run again, it is looked at in full
-        return self._first(order, kept=False)
+        return self._first(order, begin, kept=False)
 
     def _again(
         self, kept: KeptAnswer, begin: float, user: str | None, *, is_counted: bool = False
@@ -199,16 +204,17 @@ class Answering:
         body = kept.written(named, milliseconds=1000 * seconds, performance=performance)
         return Reply(body=body, is_kept=True)
 
-    def _first(self, order: Order, *, kept: bool | None) -> Reply:
+    def _first(self, order: Order, begin: float, *, kept: bool | None) -> Reply:
         fresh = order.fresh
         if fresh is None:
             raise RuntimeError("An order must be made before it is written.")
-        self._note(fresh.kept, is_kept=kept, seconds=fresh.milliseconds / 1000)
         performance = fresh.performance
         if performance is not None:
             performance = performance.model_copy(update={"cache_hit": kept})
+        seconds = time.perf_counter() - begin
+        self._note(fresh.kept, is_kept=kept, seconds=seconds)
         named = self._named(fresh.kept, order.user)
-        body = fresh.kept.written(named, milliseconds=fresh.milliseconds, performance=performance)
+        body = fresh.kept.written(named, milliseconds=1000 * seconds, performance=performance)
         return Reply(body=body, is_kept=kept)
 
     def _named(self, kept: KeptAnswer, user: str | None) -> str:

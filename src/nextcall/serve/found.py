@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 import numpy as np
@@ -14,6 +15,9 @@ from nextcall.serve.answers import FullPrediction, Prediction
 
 DESCRIPTION_CHARACTERS: Final = 300
 """Characters that an answer shows of a description."""
+
+_OF_A_PLACE: Final = {"confidence", "rank"}
+"""Fields of a prediction that its operation does not decide; the last ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,18 @@ def usual_prediction(operation: Operation) -> Prediction:
     return short_prediction(Found(operation=operation, rank=1, similarity=0))
 
 
+def head_of(prediction: Prediction) -> bytes:
+    """Write what a prediction says of its operation: JSON up to its last two fields.
+
+    Examples
+    --------
+    >>> from nextcall.catalog import describe_operation
+    >>> head_of(usual_prediction(describe_operation(operation_id="f", summary="Adds.")))
+    b'{"api_call":"f","operation_id":"f","method":null,"description":"Adds.","parameters":{}'
+    """
+    return prediction.model_dump_json(exclude=_OF_A_PLACE)[:-1].encode()
+
+
 def full_prediction(
     found: Found, reason: str, *, is_cold: bool, names: Sequence[str] = FEATURE_NAMES
 ) -> FullPrediction:
@@ -95,11 +111,16 @@ def parameter_hints(operation: Operation) -> dict[str, str]:
     """
     hints: dict[str, str] = {}
     for parameter in operation.parameters:
-        need = "required" if parameter.required else "optional"
-        hint = ", ".join(part for part in (parameter.location, parameter.type, need) if part)
+        hint = _hint(parameter.location, parameter.type, parameter.required)
         earlier = hints.get(parameter.name)  # the same name may go to two places
         hints[parameter.name] = hint if earlier is None else f"{earlier}; {hint}"
     return hints
+
+
+@lru_cache(maxsize=1_024)
+def _hint(location: str | None, kind: str | None, required: bool) -> str:  # noqa: FBT001  # a key
+    need = "required" if required else "optional"
+    return ", ".join(part for part in (location, kind, need) if part)
 
 
 def shortened(text: str) -> str:

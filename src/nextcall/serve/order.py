@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nextcall.cache.semantic import Scope, SemanticCache
-from nextcall.serve.answers import Answer, FullAnswer, PerformanceMetrics
+from nextcall.serve.answers import PerformanceMetrics
 from nextcall.serve.caching.answer_cache import is_timed
 from nextcall.serve.caching.kept_answer import NOTHING, KeptAnswer
 from nextcall.serve.feedback.shown_answers import ShownAnswers
@@ -16,6 +18,7 @@ from nextcall.serve.observer import Observer
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety.safety import Checked, Safety
 from nextcall.serve.schemas import PredictRequest
+from nextcall.serve.short_answer import short_answer
 
 Detail = Literal["short", "full"]
 """How much is answered."""
@@ -36,7 +39,6 @@ class Fresh(NamedTuple):
     """An answer that was just made."""
 
     kept: KeptAnswer
-    milliseconds: float
     performance: PerformanceMetrics | None
 
 
@@ -59,6 +61,8 @@ class Order:
         """Whether the guard was asked, and so has counted it."""
         self.untold: list[Callable[[], None]] = []
         """What is to be told of a refusal; it may wait for a database."""
+        self.later: Callable[[], object] | None = None
+        """What may be done once the answer is given."""
         self.fresh: Fresh | None = None
         """What the ranker answered; None where the answer to another request serves."""
 
@@ -88,48 +92,47 @@ class Order:
 
     def attempt(self) -> KeptAnswer:
         """Make the answer, or find that of a prompt that means the same; waits for nothing."""
-        semantic, predictor = self._means.semantic, self._predictor
+        semantic = self._means.semantic
         checked = self._look()
         if semantic is None or not checked.is_plain or is_timed(self.request):
             return self._made(checked)
         prompt = self.request.prompt
-        vector = predictor.vector(prompt)
+        vector = self._predictor.vector(prompt)
         if not np.any(vector):  # none of its words is known
-            return self._made(checked)
+            return self._made(checked, vector)
         scope = self._scope()
         hit = semantic.get(scope, prompt, vector)
         if hit is not None:
             return hit.value
-        kept = self._made(checked)
+        kept = self._made(checked, vector)
         if self._means.safety.status() != "failing":
-            semantic.put(scope, prompt, vector, kept)
+            self.later = partial(semantic.put, scope, prompt, vector, kept)
         return kept
 
-    def _made(self, checked: Checked) -> KeptAnswer:
-        predictor, observer = self._predictor, self._means.observer
-        begin = time.perf_counter()
-        answer: Answer | FullAnswer
-        if self._detail == "full":
-            answer = predictor.predict_fully(self.request)
-        else:
-            answer = predictor.predict(self.request)
-        if observer is not None:
-            observer.ranked(time.perf_counter() - begin)
-        return self._released(answer, checked)
-
-    def _released(self, answer: Answer | FullAnswer, checked: Checked) -> KeptAnswer:
-        released: Answer | FullAnswer
-        performance = None
-        if isinstance(answer, FullAnswer):
-            released = full = self._means.safety.released(answer, checked)
-            performance = full.metadata.performance_metrics
-        else:
-            released = self._means.safety.released(answer, checked)
-        shown = self._means.shown
+    def _made(self, checked: Checked, vector: NDArray[np.float32] | None = None) -> KeptAnswer:
+        predictor, safety, shown = self._predictor, self._means.safety, self._means.shown
         asking = NOTHING if shown is None else shown.asking(self.request)
-        kept = KeptAnswer.of(released, checked.noted, asking=asking)
-        self.fresh = Fresh(kept, released.processing_time_ms, performance)
+        performance = None
+        begin = time.perf_counter()
+        if self._detail == "full":
+            answer = predictor.predict_fully(self.request, vector=vector)
+            self._tell_ranked(time.perf_counter() - begin)
+            released = safety.released(answer, checked)
+            performance = released.metadata.performance_metrics
+            kept = KeptAnswer.of(released, checked.noted, asking=asking)
+        else:
+            outcome = predictor.outcome(self.request, vector=vector)
+            self._tell_ranked(time.perf_counter() - begin)
+            heads = safety.heads([each.operation for each in outcome.found], checked)
+            marks = None if checked.findings is None else checked.marks
+            metadata = predictor.metadata(outcome, safety_flags=marks)
+            kept = short_answer(outcome.found, heads, metadata, checked.noted, asking=asking)
+        self.fresh = Fresh(kept, performance)
         return kept
+
+    def _tell_ranked(self, seconds: float) -> None:
+        if self._means.observer is not None:
+            self._means.observer.ranked(seconds)
 
     def _scope(self) -> Scope:
         predictor = self._predictor

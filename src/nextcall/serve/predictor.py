@@ -134,18 +134,27 @@ class Predictor:
 
     def predict(self, request: PredictRequest, *, now: datetime | None = None) -> Answer:
         """Answer in short; `now` is the time of the question, the present where none is given."""
-        outcome = self._rank(request, now)
+        outcome = self.outcome(request, now=now)
         return Answer(
             prediction_id=new_id(),
             predictions=[short_prediction(found) for found in outcome.found],
             confidence_scores=[found.confidence for found in outcome.found],
-            metadata=self._metadata(outcome),
+            metadata=self.metadata(outcome),
             processing_time_ms=_milliseconds(time.perf_counter() - outcome.start),
         )
 
-    def predict_fully(self, request: PredictRequest, *, now: datetime | None = None) -> FullAnswer:
-        """Answer with all that is known; says why each operation stands where it stands."""
-        outcome = self._rank(request, now)
+    def predict_fully(
+        self,
+        request: PredictRequest,
+        *,
+        now: datetime | None = None,
+        vector: NDArray[np.float32] | None = None,
+    ) -> FullAnswer:
+        """Answer with all that is known; says why each operation stands where it stands.
+
+        Parameters are those of `outcome`.
+        """
+        outcome = self.outcome(request, now=now, vector=vector)
         reasons = self._reasons(outcome)
         cold = outcome.level != ColdStartLevel.NONE
         names = FEATURE_NAMES if self.ranker is None else self.ranker.feature_names
@@ -158,7 +167,7 @@ class Predictor:
             confidence_scores=[found.confidence for found in outcome.found],
             metadata=full_metadata(
                 outcome,
-                short=self._metadata(outcome),
+                short=self.metadata(outcome),
                 operations=len(self.index),
                 confidence_threshold=self.confidence_threshold,
             ),
@@ -177,7 +186,16 @@ class Predictor:
             self.vectors.put(key, vector)
         return np.asarray(vector, np.float32)
 
-    def _metadata(self, outcome: Outcome) -> Metadata:
+    def metadata(self, outcome: Outcome, *, safety_flags: list[str] | None = None) -> Metadata:
+        """Tell how an answer came about, in short.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            What this predictor came to.
+        safety_flags : list of str, optional
+            What the guard marks it with; None where it is off.
+        """
         stated = outcome.none_probability
         return Metadata(
             model_version=self.model_version,
@@ -185,13 +203,31 @@ class Predictor:
             fallback_method=outcome.level,
             none_probability=stated,
             none_of_these=None if stated is None else stated >= self.none_threshold,
+            safety_flags=safety_flags,
         )
 
-    def _rank(self, request: PredictRequest, now: datetime | None) -> Outcome:
+    def outcome(
+        self,
+        request: PredictRequest,
+        *,
+        now: datetime | None = None,
+        vector: NDArray[np.float32] | None = None,
+    ) -> Outcome:
+        """Rank the catalogue for a request.
+
+        Parameters
+        ----------
+        request : PredictRequest
+        now : datetime, optional
+            The time of the question, the present where none is given.
+        vector : array of shape (dimensions,), optional
+            Of the prompt, where it is known.
+        """
         start = time.perf_counter()
         events = request.history[-self.max_history :]
         history = [self._call(event) for event in events]
-        vector = self.vector(request.prompt)
+        if vector is None:
+            vector = self.vector(request.prompt)
         known = sum(call.operation_id in self.index.catalog for call in history)
         scoring = time.perf_counter()
         none_probability = None

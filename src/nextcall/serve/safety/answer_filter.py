@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from nextcall.catalog.catalog import Catalog
 from nextcall.catalog.operation import Operation
@@ -11,7 +11,7 @@ from nextcall.guard.output import OutputFilter, Proposal
 from nextcall.guard.payload import Judge
 from nextcall.guard.steady import SignatureGuard
 from nextcall.serve.answers import FullPrediction, Prediction
-from nextcall.serve.found import DESCRIPTION_CHARACTERS, shortened, usual_prediction
+from nextcall.serve.found import DESCRIPTION_CHARACTERS, head_of, shortened, usual_prediction
 from nextcall.serve.safety.counts import SafetyCounts
 
 MOST_SHOWN: Final = DESCRIPTION_CHARACTERS + 1
@@ -61,6 +61,14 @@ class Filtered:
     failed: bool
 
 
+class _Head(NamedTuple):
+    """What a short answer shows of an operation."""
+
+    text: bytes
+    is_changed: bool
+    """Whether a text of it was changed or withheld."""
+
+
 class AnswerFilter:
     """Keeps predictions that the catalogue has, and shows of each what may be shown.
 
@@ -93,6 +101,7 @@ class AnswerFilter:
         self._usual = OutputFilter(catalog, guard, most_characters=MOST_SHOWN)
         self._basic = OutputFilter(catalog, SignatureGuard(), most_characters=MOST_SHOWN)
         self._kept = lru_cache(_MOST_KEPT)(self._looked_at)
+        self._written = lru_cache(_MOST_KEPT)(self._write)
 
     def release(self, predictions: Sequence[Prediction]) -> Filtered:
         """Look at the predictions of an answer.
@@ -130,6 +139,43 @@ class AnswerFilter:
             != [one.operation_id for one in kept[:1]],
             failed=not all_sure,
         )
+
+    def heads(self, operations: Sequence[Operation]) -> list[bytes | None]:
+        """Write what may be shown of operations of the catalogue, for a short answer.
+
+        It is looked at and counted as by `release`.
+
+        Returns
+        -------
+        list of bytes or None
+            As `head_of` writes it; None of one that may not be shown.
+        """
+        heads = [self._head(operation.operation_id) for operation in operations]
+        blocked = sum(head is None for head in heads)
+        filtered = sum(head is not None and head.is_changed for head in heads)
+        self._counts.count_output(blocked=blocked, filtered=filtered)
+        return [None if head is None else head.text for head in heads]
+
+    def _head(self, operation_id: str) -> _Head | None:
+        try:
+            head = self._written(operation_id)
+        except Exception:  # noqa: BLE001  # is looked at once more, and told
+            return self._head_of(operation_id, self._of(operation_id)[0])
+        self._counts.tell("output", None)
+        return head
+
+    def _write(self, operation_id: str) -> _Head | None:
+        if self._judged is not None and self._judged(operation_id) is not None:
+            return _Head(head_of(usual_prediction(self._catalog[operation_id])), is_changed=False)
+        return self._head_of(operation_id, self._kept(operation_id))
+
+    def _head_of(self, operation_id: str, shown: Showable | None) -> _Head | None:
+        if shown is None:
+            return None
+        usual = usual_prediction(self._catalog[operation_id])
+        told = {"description": shown.description, "parameters": shown.parameters}
+        changed = usual.model_copy(update=told)
+        return _Head(head_of(changed), is_changed=changed != usual)
 
     def _of(self, operation_id: str) -> tuple[Showable | None, bool]:
         """Give what may be shown of an operation, and whether the guard had its full say."""

@@ -130,6 +130,11 @@ class SafetyCounts:
         if known is not type(error):
             _log.error("guard check failed: %s, %s", check, _kind_and_place(error))
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last run of a check failed."""
+        return bool(self._failing)
+
     def snapshot(self) -> SafetySnapshot:
         """Give the counts."""
         with self._lock:

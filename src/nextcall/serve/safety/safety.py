@@ -2,15 +2,17 @@
 
 import copy
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal, Self, TypeVar
 
 from nextcall.catalog.catalog import Catalog
+from nextcall.catalog.operation import Operation
 from nextcall.guard.guard import Guard, Policy, packaged_guard_version
 from nextcall.guard.pii import Masked, mask_pii
 from nextcall.serve.answers import Answer, FullAnswer
+from nextcall.serve.found import head_of, usual_prediction
 from nextcall.serve.problems import UnsafeError
 from nextcall.serve.safety.answer_filter import AnswerFilter
 from nextcall.serve.safety.carried import KnownCalls, texts_of_request, texts_of_trial
@@ -225,6 +227,20 @@ class Safety:
             version=self.version,
         )
 
+    def heads(self, operations: Sequence[Operation], checked: Checked) -> list[bytes | None]:
+        """Write what may leave of operations, for a short answer; None of one that may not.
+
+        Parameters
+        ----------
+        operations : sequence of Operation
+            Of the catalogue.
+        checked : Checked
+            Of the request.
+        """
+        if checked.findings is None or self._filter is None:
+            return [head_of(usual_prediction(each)) for each in operations]
+        return self._filter.heads(operations)
+
     def masked(self, text: str) -> Masked:
         """Mask what is personal, for whoever logs a text, keeps it or sends it on.
 
@@ -265,7 +281,7 @@ class Safety:
         """Say whether requests are checked; failing: the last run of a check failed by itself."""
         if not self.enabled:
             return "off"
-        return "failing" if self.snapshot().failing else "ok"
+        return "failing" if self._counts.is_failing else "ok"
 
     def _tell_of_block(self, route: str, findings: Findings) -> None:
         if self._on_block is None:
