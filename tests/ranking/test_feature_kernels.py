@@ -8,12 +8,14 @@ import pytest
 from numpy.typing import NDArray
 
 from nextcall.ranking.feature_kernels import (
+    FLOW_FEATURES,
     HISTORY_FEATURES,
     RETRIEVAL_FEATURES,
     SERVICE_FEATURES,
     WORD_FEATURES,
     Facts,
     Words,
+    fill_flow,
     fill_history,
     fill_retrieval,
     fill_services,
@@ -29,7 +31,10 @@ FIRST = 2  # columns before those that are filled
 
 @pytest.mark.parametrize(
     "names",
-    [RETRIEVAL_FEATURES, WORD_FEATURES, SERVICE_FEATURES, STATIC_FEATURES, HISTORY_FEATURES],
+    [
+        *(RETRIEVAL_FEATURES, WORD_FEATURES, SERVICE_FEATURES),
+        *(STATIC_FEATURES, FLOW_FEATURES, HISTORY_FEATURES),
+    ],
     ids=lambda names: str(names[0]),
 )
 def test_columns_stand_side_by_side_in_the_table(names: Sequence[str]) -> None:
@@ -125,6 +130,29 @@ def test_history(n_calls: int) -> None:
     assert np.flatnonzero(values[:, -1]).tolist() == [4]
     relation = values[:, HISTORY_FEATURES.index("last_service")]
     assert relation.tolist() == (known.service[rows] == known.service[rows[4]]).tolist()
+
+
+@pytest.mark.parametrize("n_calls", [0, 1, 14])
+def test_flow(n_calls: int) -> None:
+    rng = np.random.default_rng(n_calls)
+    rows = rng.permutation(N_ROWS)[:12]
+    called = rng.integers(N_ROWS, size=n_calls)
+
+    def terms(width: int) -> NDArray[np.int32]:
+        return rng.integers(N_TERMS + 1, size=(N_ROWS, width)).astype(np.int32)
+
+    needs = terms(4), floats(rng, N_ROWS, 4), floats(rng, N_ROWS, 4), floats(rng, N_ROWS, 4)
+    yields = terms(3), floats(rng, N_ROWS, 3) * (rng.random((N_ROWS, 1)) < 0.5).astype(np.float32)
+    weights = floats(rng, 12)
+    asked = (needs, yields, rows, called, weights, N_TERMS, 100)
+    fast, slow = (filled(each, 4, *asked) for each in (fill_flow, fill_flow.py_func))
+    np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=1e-6)
+    assert (fast[:, 0] == 77).all() == (n_calls == 0)
+    feeds, ranks = fast[:, 2], fast[:, 3]
+    assert 0 < (feeds == 0).sum() < 12
+    assert (ranks[feeds == 0] == 100).all()
+    above = [float((feeds > each).sum()) for each in feeds[feeds > 0]]
+    assert ranks[feeds > 0].tolist() == above
 
 
 def test_numbers_above_count_what_is_higher() -> None:

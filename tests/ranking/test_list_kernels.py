@@ -12,7 +12,10 @@ from nextcall.ranking.list_kernels import (
     add_postings,
     field_sums,
     fuse_lists,
+    fuse_within,
+    look_up,
     places_in_lists,
+    rows_of_same,
     search_postings,
 )
 
@@ -101,3 +104,56 @@ def test_weights_are_summed_field_by_field_as_numpy_sums(widths: list[int], seed
         found = kernel(present, ids, bounds, asked)
         assert found.dtype == np.float32
         np.testing.assert_array_equal(found, expected)
+
+
+@given(
+    codes=st.lists(st.integers(0, 4), min_size=1, max_size=20),
+    chosen=st.lists(st.integers(0, 19), max_size=5),
+)
+def test_rows_of_the_same_code_are_found(codes: list[int], chosen: list[int]) -> None:
+    chosen = [row for row in chosen if row < len(codes)]
+    wanted = {codes[row] for row in chosen}
+    expected = [row for row, code in enumerate(codes) if code in wanted]
+    for kernel in (rows_of_same, rows_of_same.py_func):
+        found = kernel(np.array(codes, dtype=np.int32), np.array(chosen, dtype=np.int64))
+        assert found.tolist() == expected
+
+
+@given(near=rows, seed=st.integers(0, 99), depth=st.integers(1, N_ROWS), left_out=st.integers(0, 3))
+def test_lists_within_are_fused_with_those_over_all(
+    near: list[int], seed: int, depth: int, left_out: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = rng.integers(-3, 4, (N_ROWS, 4)).astype(np.float32)  # whole: exact in any order
+    query = rng.integers(-3, 4, 4).astype(np.float32)
+    lexical = rng.integers(0, 3, (2, N_ROWS)).astype(np.float32)
+    scores = [vectors @ query, *lexical]
+    near = sorted(near)
+
+    def best(number: int, among: list[int]) -> list[int]:
+        kept = [row for row in among if number == 0 or scores[number][row] > 0]
+        return sorted(kept, key=lambda row: (-scores[number][row], row))[:depth]
+
+    over_all, within = (
+        [best(number, among) for number in range(3)] for among in ([*range(N_ROWS)], near)
+    )
+    weights = np.array([1.3, 0.3, 1.0], dtype=np.float32)
+    weights[left_out:][:1] = 0
+    expected = np.zeros(N_ROWS, dtype=np.float32)
+    for lists, times in ((over_all, 1.0), (within, 0.5)):
+        for row_list, weight in zip(lists, weights * np.float32(times), strict=True):
+            expected[row_list] += gains[: len(row_list)] * weight
+    listed, counts = stacked(over_all)
+    asked = (vectors, query, lexical, (listed[:, :depth].copy(), counts))
+    both = weights, weights * np.float32(0.5)
+    rows_near = np.array(near, dtype=np.int64)
+    for kernel in (fuse_within, fuse_within.py_func):
+        fused, seen = kernel(*asked, rows_near, both, gains[:depth].copy())
+        np.testing.assert_allclose(fused, expected, rtol=1e-6)
+        assert sorted(seen.tolist()) == np.flatnonzero(expected).tolist()
+    for look in (look_up, look_up.py_func):
+        scored, places = look(*asked, rows_near)
+        np.testing.assert_array_equal(scored, np.array(scores)[:, near])
+        assert places.tolist() == [
+            [one.index(row) if row in one else depth for row in near] for one in over_all
+        ]

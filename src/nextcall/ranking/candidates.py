@@ -7,11 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.embedding.scan import dots_of_rows
+from nextcall.compiling import compiled
 from nextcall.embedding.selection import best_nonzero_rows, best_places
 from nextcall.ranking.index import CatalogIndex, PromptTerms
-from nextcall.ranking.lexical_index import BM25_FIELDS
-from nextcall.ranking.list_kernels import fuse_lists, places_in_lists
+from nextcall.ranking.list_kernels import fuse_within, look_up, rows_of_same
 from nextcall.sessions import Call
 
 N_CANDIDATES: Final = 100
@@ -24,6 +23,7 @@ RETRIEVER_WEIGHTS: Final[Mapping[str, float]] = {
 }  # fmt: skip
 """What each retriever's list counts in the fusion."""
 _HISTORY_WEIGHT: Final = 1.0
+_NEWEST: Final = 10  # calls whose services propose
 _SHARPNESS: Final = 5.0  # chosen among five ways; see the notebook ``operation_graph``
 RETRIEVERS: Final = tuple(RETRIEVER_WEIGHTS)
 _RECIPROCAL: Final = (1.0 / (_RRF_CONSTANT + 1.0 + np.arange(_DEPTH))).astype(np.float32)
@@ -140,47 +140,30 @@ def propose(
         What the list of each retriever counts; one that is not named proposes nothing.
     """
     counted = np.array([weights.get(name, 0.0) for name in RETRIEVERS], dtype=np.float32)
-    listed, counts = found.listed, np.where(counted > 0, found.counts, 0)
-    near = _history_rows(index, history)
-    if near is not None:
-        within, n_within = _lists_within(index, found, near)
-        listed = np.vstack([listed, within])
-        counts = np.append(counts, np.where(counted > 0, n_within, 0))
-        counted = np.append(counted, counted * np.float32(_HISTORY_WEIGHT))
-    fused, proposed = fuse_lists(listed, counts, counted, _RECIPROCAL, len(index))
+    called = index.positions([call.operation_id for call in history[-_NEWEST:]])
+    near = rows_of_same(index.statics.service, called) if len(called) else called
+    asked = (index.vectors, found.vector, found.lexical, (found.listed, found.counts))
+    both = counted, counted * np.float32(_HISTORY_WEIGHT)
+    fused, proposed = fuse_within(*asked, near, both, _RECIPROCAL)
     if among is not None:
         rows = among[np.argsort(-fused[among], kind="stable")]
     elif len(proposed) >= n_candidates:
         rows = best_nonzero_rows(fused, proposed, n_candidates)
     else:
         rows = best_places(fused, n_candidates)
-    places = places_in_lists(rows, found.listed, found.counts, len(index))
-    lexical = found.lexical.take(rows, axis=1)
-    dense = dots_of_rows(index.vectors, rows, found.vector)
+    scores, places = look_up(*asked, rows)
     return Retrieved(
         terms=found.terms,
         vector=found.vector,
         rows=rows,
         fused=fused[rows],
-        scores={"dense": dense, **dict(zip(BM25_FIELDS, lexical, strict=True))},
+        scores=dict(zip(RETRIEVERS, scores, strict=True)),
         best=found.best,
         ranks=dict(zip(RETRIEVERS, places, strict=True)),
     )
 
 
-def _lists_within(
-    index: CatalogIndex, found: Search, near: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """What each retriever proposes among some rows, as `Search` says it of all."""
-    similarity = dots_of_rows(index.vectors, near, found.vector)
-    lists = [near[best_places(similarity, _DEPTH)]]
-    lists += [best_nonzero_rows(scores, near, _DEPTH) for scores in found.lexical]
-    listed = np.empty((len(lists), _DEPTH), dtype=np.int64)
-    for line, rows in zip(listed, lists, strict=True):
-        line[: len(rows)] = rows
-    return listed, np.array([len(rows) for rows in lists], dtype=np.int64)
-
-
+@compiled()
 def likely_right(fused: NDArray[np.float32]) -> NDArray[np.float32]:
     """Weigh candidates by how right they look, for the operation graph: 1 for the best, down to 0.
 
@@ -189,14 +172,10 @@ def likely_right(fused: NDArray[np.float32]) -> NDArray[np.float32]:
     fused : array of shape (n_candidates,)
         Fused scores of the candidates.
     """
-    best = max(float(fused.max()), 1e-9)
-    weights: NDArray[np.float32] = np.exp(_SHARPNESS * (fused / best - 1.0))
+    best = np.float32(1e-9)
+    for score in fused:
+        best = max(best, score)
+    weights = np.empty(len(fused), dtype=np.float32)
+    for place in range(len(fused)):
+        weights[place] = np.exp(np.float32(_SHARPNESS) * (fused[place] / best - np.float32(1)))
     return weights
-
-
-def _history_rows(index: CatalogIndex, history: Sequence[Call]) -> NDArray[np.int64] | None:
-    called = index.positions([call.operation_id for call in history[-10:]])
-    if len(called) == 0:
-        return None
-    services = np.unique(index.statics.service[called])
-    return np.sort(np.concatenate([index.rows_of_service[code] for code in services]))

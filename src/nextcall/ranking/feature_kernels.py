@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nextcall.catalog.graph_kernels import flows
 from nextcall.compiling import compiled
 from nextcall.ranking.list_kernels import field_sums
 
@@ -33,6 +34,8 @@ HISTORY_FEATURES: Final = (
     "trigram_prob", "last_service", "same_service_share", "same_resource_share", "last_similarity",
     "history_similarity", "times_called", "called_last",
 )  # fmt: skip
+
+FLOW_FEATURES: Final = ("fed_by_history", "unmet_needs", "feeds_candidates", "rank_feeding")
 
 _LEAST: Final = np.float32(1e-6)  # what stands for a weight or a score of 0 below a fraction line
 _LEAST_FUSED: Final = np.float32(1e-9)
@@ -219,6 +222,46 @@ def numbers_above(values: NDArray[np.float32]) -> NDArray[np.int64]:
             number += int(value > values[place])
         numbers[place] = number
     return numbers
+
+
+@compiled()
+def fill_flow(
+    values: NDArray[np.float32],
+    first: int,
+    needs: tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
+    yields: tuple[NDArray[np.int32], NDArray[np.float32]],
+    rows: NDArray[np.int64],
+    called: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    n_terms: int,
+    last_rank: int,
+) -> None:
+    """Fill in `FLOW_FEATURES` of some rows; what calls gave only where there are any.
+
+    Parameters
+    ----------
+    needs, yields, n_terms
+        As `flows` takes them.
+    called : array of shape (n_calls,)
+        Rows of the calls so far, oldest first.
+    weights : array of shape (n_rows,)
+        How right each row looks, at least 0.
+    last_rank : int
+        Of rows that give nothing.
+    """
+    total = np.float32(0)
+    for weight in weights:
+        total += weight
+    shares = weights / max(total, _LEAST_FUSED)
+    _, by_all, unmet, feeds = flows(needs, yields, rows, called, shares, n_terms)
+    numbers = numbers_above(feeds)
+    for place in range(len(rows)):
+        row = values[place, first:]
+        if len(called):
+            row[0] = by_all[place]
+        row[1] = unmet[place]
+        row[2] = feeds[place]
+        row[3] = numbers[place] if feeds[place] > 0 else last_rank
 
 
 @compiled()

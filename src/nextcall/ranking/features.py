@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 from nextcall.embedding.scan import dots_among_rows, dots_of_rows
 from nextcall.ranking.candidates import N_CANDIDATES, Retrieved, likely_right
 from nextcall.ranking.feature_kernels import (
+    FLOW_FEATURES,
     HISTORY_FEATURES,
     RETRIEVAL_FEATURES,
     SERVICE_FEATURES,
     WORD_FEATURES,
+    fill_flow,
     fill_history,
     fill_retrieval,
     fill_services,
     fill_words,
-    numbers_above,
 )
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import STATIC_FEATURES, CatalogIndex
@@ -31,9 +32,8 @@ _WORDS: Final = _COLUMN[WORD_FEATURES[0]]
 _SERVICES: Final = _COLUMN[SERVICE_FEATURES[0]]
 _STATIC: Final = slice(_COLUMN[STATIC_FEATURES[0]], _COLUMN[STATIC_FEATURES[-1]] + 1)
 _CALLS: Final = _COLUMN[HISTORY_FEATURES[0]]
-_FED, _UNMET, _FEEDS, _RANK_FEEDING = (
-    _COLUMN[name] for name in ("fed_by_history", "unmet_needs", "feeds_candidates", "rank_feeding")
-)
+_FLOW: Final = _COLUMN[FLOW_FEATURES[0]]
+_LENGTH, _SINCE = _COLUMN["session_length"], _COLUMN["time_since_last"]
 _HISTORY: Final = 100  # the newest calls that are used
 _RECENT: Final = 10
 
@@ -81,7 +81,18 @@ def compute_features(
     values[:, _STATIC] = index.static_features[rows]
     recent = history[-_HISTORY:]
     called = index.positions([call.operation_id for call in recent])
-    _flow(values, index, retrieved, called)
+    tables = index.graph.tables
+    fill_flow(
+        values,
+        _FLOW,
+        (tables.need_terms, tables.need_weights, tables.need_required, tables.need_taken),
+        (tables.yield_terms, tables.yield_weights),
+        rows,
+        called,
+        likely_right(retrieved.fused),
+        len(tables.terms),
+        N_CANDIDATES,
+    )
     _history_features(values, index, rows, (recent, called), prior, now)
     return values
 
@@ -89,22 +100,6 @@ def compute_features(
 def has_history(features: NDArray[np.float32]) -> bool:
     """Tell from the features of a query's candidates whether a known call came before it."""
     return not bool(np.isnan(features[0, _COLUMN["last_endpoint_type"]]))
-
-
-def _flow(
-    values: NDArray[np.float32],
-    index: CatalogIndex,
-    retrieved: Retrieved,
-    called: NDArray[np.int64],
-) -> None:
-    """What the calls gave for each candidate, and what it gives for the others."""
-    flow = index.graph.flow(retrieved.rows, called, likely_right(retrieved.fused))
-    feeds = flow.feeds_candidates
-    if len(called):
-        values[:, _FED] = flow.fed_by_history
-    values[:, _UNMET] = flow.unmet_needs
-    values[:, _FEEDS] = feeds
-    values[:, _RANK_FEEDING] = np.where(feeds > 0, numbers_above(feeds), N_CANDIDATES)
 
 
 def _history_features(
@@ -117,11 +112,11 @@ def _history_features(
 ) -> None:
     """What the calls and their rows say; some calls may be unknown."""
     history, called = calls
-    values[:, _COLUMN["session_length"]] = len(history)
+    values[:, _LENGTH] = len(history)
     last_time = history[-1].time if history else None
     if now and last_time:
         gap = (now - last_time).total_seconds()
-        values[:, _COLUMN["time_since_last"]] = np.log1p(max(gap, 0.0))
+        values[:, _SINCE] = np.log1p(max(gap, 0.0))
     if len(called) == 0:
         return
     similar = dots_among_rows(index.vectors, rows, called[-_RECENT:])

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.compiling import compiled
-from nextcall.embedding.selection import best_positive_rows
+from nextcall.embedding.scan import dots_of_rows
+from nextcall.embedding.selection import best_nonzero_rows, best_places, best_positive_rows
 
 Postings = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]]
 """Data, rows and starts of lists: term t gives ``data[i] > 0`` to row ``rows[i]`` for each i from
@@ -95,6 +96,105 @@ def fuse_lists(
             n_seen += int(fused[row] == 0)
             fused[row] += gains[place] * weights[number]
     return fused, seen[:n_seen]
+
+
+@compiled()
+def rows_of_same(codes: NDArray[np.int32], chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows that have the code of one of some rows, ascending.
+
+    Parameters
+    ----------
+    codes : array of shape (n_rows,)
+        At least 0.
+    chosen : array of shape (n_chosen,)
+        Rows.
+    """
+    highest = codes[chosen[0]] if len(chosen) else -1
+    for row in chosen:
+        highest = max(highest, codes[row])
+    is_asked = np.zeros(highest + 1, dtype=np.bool_)
+    for row in chosen:
+        is_asked[codes[row]] = True
+    rows = np.empty(len(codes) + 1, dtype=np.int64)
+    n = 0
+    for row in range(len(codes)):
+        rows[n] = row  # no branch: is written over unless it counts
+        n += int(codes[row] <= highest and is_asked[codes[row]])
+    return rows[:n]
+
+
+@compiled()
+def fuse_within(
+    vectors: NDArray[np.float32],
+    query: NDArray[np.float32],
+    lexical: NDArray[np.float32],
+    lists: tuple[NDArray[np.int64], NDArray[np.int64]],
+    near: NDArray[np.int64],
+    weights: tuple[NDArray[np.float32], NDArray[np.float32]],
+    gains: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Fuse the lists of each retriever, over all rows and over some that are near.
+
+    Parameters
+    ----------
+    vectors : array of shape (n_rows, dimensions)
+    query : array of shape (dimensions,)
+    lexical : array of shape (n_retrievers - 1, n_rows)
+        Scores by all retrievers but the first, which goes by the vectors.
+    lists : two arrays
+        Rows, shape (n_retrievers, depth), and how many there are of each, over all rows.
+    near : array of shape (n_near,)
+        Rows, ascending; where there is none, only the lists over all count.
+    weights : two arrays of shape (n_retrievers,)
+        Of the lists over all rows, and of those within; one of 0 leaves a list out.
+    gains : array of shape (depth,)
+
+    Returns
+    -------
+    As `fuse_lists`.
+    """
+    listed, counts = lists
+    n_lists, depth = listed.shape
+    every = np.empty((2 * n_lists, depth), dtype=np.int64)
+    sizes = np.zeros(2 * n_lists, dtype=np.int64)
+    every[:n_lists] = listed
+    if len(near):
+        similarity = dots_of_rows(vectors, near, query)
+        best = near[best_places(similarity, depth)]
+        for number in range(n_lists):
+            if number > 0:
+                best = best_nonzero_rows(lexical[number - 1], near, depth)
+            every[n_lists + number, : len(best)] = best
+            sizes[n_lists + number] = len(best) if weights[1][number] > 0 else 0
+    for number in range(n_lists):
+        sizes[number] = counts[number] if weights[0][number] > 0 else 0
+    both = np.concatenate((weights[0], weights[1]))
+    return fuse_lists(every, sizes, both, gains, len(vectors))
+
+
+@compiled()
+def look_up(
+    vectors: NDArray[np.float32],
+    query: NDArray[np.float32],
+    lexical: NDArray[np.float32],
+    lists: tuple[NDArray[np.int64], NDArray[np.int64]],
+    rows: NDArray[np.int64],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give the scores and the places of some rows by each retriever.
+
+    Parameters are those of `fuse_within`.
+
+    Returns
+    -------
+    two arrays of shape (n_retrievers, len(rows))
+        Places as `places_in_lists` gives them.
+    """
+    scores = np.empty((1 + len(lexical), len(rows)), dtype=np.float32)
+    scores[0] = dots_of_rows(vectors, rows, query)
+    for number in range(len(lexical)):
+        for place in range(len(rows)):
+            scores[1 + number, place] = lexical[number, rows[place]]
+    return scores, places_in_lists(rows, lists[0], lists[1], len(vectors))
 
 
 @compiled()

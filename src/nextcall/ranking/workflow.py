@@ -85,12 +85,15 @@ class WorkflowPrior:
 
     @classmethod
     def _tokens(cls, statics: Statics | Kinds, called: NDArray[np.int64]) -> list[str]:
-        tokens = []
-        for i, row in enumerate(called):
-            relation = (
-                RELATIONS[int(cls.relations(statics, called[i - 1], row[None])[0])] if i else _FIRST
-            )
+        tokens, before = [], None
+        for row in called.tolist():
+            kind = statics.service[row], statics.resource[row]
+            if before is None:
+                relation = _FIRST
+            else:
+                relation = RELATIONS[0 if kind == before else 1 if kind[0] == before[0] else 2]
             tokens.append(f"{ACTIONS[statics.action[row]]}:{relation}")
+            before = kind
         return tokens
 
     def probabilities(
