@@ -54,7 +54,8 @@ def compute_features(
         Columns in the order of `FEATURES`; NaN where a value is not known.
     """
     rows, dense, terms = retrieved.rows, retrieved.scores["dense"], retrieved.terms
-    values = np.full((len(rows), len(FEATURE_NAMES)), np.nan, dtype=np.float32)
+    values = np.empty((len(rows), len(FEATURE_NAMES)), dtype=np.float32)
+    values.fill(np.nan)
     fill_retrieval(
         values,
         _RETRIEVAL,
@@ -63,7 +64,7 @@ def compute_features(
         tuple(retrieved.ranks.values()),
         retrieved.fused,
         dots_of_rows(index.text_vectors, rows, retrieved.vector),
-        index.norms[rows],
+        index.norms.take(rows),
         terms.n_words,
     )
     fill_words(
@@ -78,7 +79,7 @@ def compute_features(
         terms.plural,
     )
     fill_services(values, _SERVICES, index.statics.service, rows, dense)
-    values[:, _STATIC] = index.static_features[rows]
+    values[:, _STATIC] = index.static_features.take(rows, axis=0)
     recent = history[-_HISTORY:]
     called = index.positions([call.operation_id for call in recent])
     tables = index.graph.tables

@@ -100,6 +100,8 @@ class _Word(NamedTuple):
     """-1 where the catalogue does not know the stem."""
     action: int
     """Code of the action that it stands for as a verb, -1 for none."""
+    verb: int
+    """Its term as a verb, a stop word's too; -1 where there is none."""
 
 
 class CatalogIndex:
@@ -284,7 +286,8 @@ class CatalogIndex:
             [kept] = stems([text]) or [""]
             action = verb_action(text)
             code = -1 if action is None else ACTIONS.index(action)
-            return _Word(text, kept, vocabulary.get(kept, -1), code)
+            verb = vocabulary.get(stem(text), -1)
+            return _Word(text, kept, vocabulary.get(kept, -1), code, verb)
 
         return lru_cache(_MEMORY)(lambda token: tuple(map(word, identifier_words(token))))
 
@@ -381,7 +384,7 @@ class CatalogIndex:
         verb = action = -1
         if verb_at is not None:
             action = words[verb_at].action
-            verb = self.lexical.vocabulary.get(stem(words[verb_at].text), -1)
+            verb = words[verb_at].verb
         after = words if verb_at is None else words[verb_at + 1 :]
         return PromptTerms(
             ids=ids,

@@ -289,18 +289,26 @@ class CallRanker:
         k: int,
     ) -> list[Ranked]:
         order = _best_first(scores)
-        confidence = self.calibration_.confidence(scores[order], has_history=has_history(features))
-        operations = index.catalog.operations
+        ranked = scores.take(order)
+        confidence = self.calibration_.confidence(ranked, has_history=has_history(features))
+        operations, first = index.catalog.operations, order[:k]
+        told = zip(
+            first.tolist(),
+            found.rows.take(first).tolist(),
+            ranked[:k].tolist(),
+            confidence[:k].tolist(),
+            strict=True,
+        )
         return [
             Ranked(
-                operation=operations[found.rows[row]],
-                rank=place + 1,
-                score=float(scores[row]),
-                confidence=float(confidence[place]),
+                operation=operations[operation],
+                rank=place,
+                score=score,
+                confidence=sure,
                 similarity=float(features[row, _SIMILARITY]),
                 features=features[row],
             )
-            for place, row in enumerate(order[:k].tolist())
+            for place, (row, operation, score, sure) in enumerate(told, start=1)
         ]
 
     def explain(
@@ -364,5 +372,4 @@ class CallRanker:
 
 def _best_first(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     """Order scores, best first; ties stay in the order of the fusion."""
-    order: NDArray[np.int64] = np.argsort(-scores, kind="stable")
-    return order
+    return (-scores).argsort(kind="stable")
