@@ -58,7 +58,7 @@ def first_sentence(text: str, *, limit: int = 300) -> str:
     return sentence[:limit].rsplit(" ", 1)[0]
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=20_000)
 def identifier_words(identifier: str) -> tuple[str, ...]:
     """Split an identifier of any style into lower-case words.
 
@@ -75,7 +75,7 @@ def identifier_words(identifier: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _IDENTIFIER.findall(joined))
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=20_000)
 def singular(word: str) -> str:
     """Turn an English plural noun into its singular, by rule.
 

@@ -28,7 +28,7 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_]+")
 _STEMMER: Final = Stemmer.Stemmer("english")
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """Reduce an English word to its Snowball stem.
 
