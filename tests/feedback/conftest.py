@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nextcall.feedback.draft import Draft
 from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.shown import Shown, ShownPredictions
 from nextcall.storage.database import Database
@@ -13,6 +14,11 @@ from nextcall.storage.migrations import migrate
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 OPERATIONS = ("list", "get", "delete")
+
+DRAFT = Draft(
+    challenger="m2", lists=(("list", "delete", "get"), ("get", "list", "put")), teams=(0, 1, 0)
+)
+"""That gives these operations."""
 
 MakeShown = Callable[..., Shown]
 

@@ -16,7 +16,7 @@ from nextcall.feedback.writing import UnknownPredictionError
 from nextcall.storage.database import Database
 from nextcall.storage.migrations import migrate
 
-from .conftest import MakeShown
+from .conftest import DRAFT, MakeShown
 
 
 @pytest.fixture
@@ -35,6 +35,7 @@ def test_each_finds_what_another_one_showed(folder: Path, make_shown: MakeShown)
     shown, elsewhere = workers(folder, 3)
     now = datetime.now(UTC)
     given = [make_shown(at=now, user=f"u{n}", prompt=None if n else "é\n") for n in range(3)]
+    given[1].draft = DRAFT
     for number, own in enumerate(shown):
         own.remember(f"p{number}", given[number])
 

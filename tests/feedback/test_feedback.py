@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Table, delete, select
 
+from nextcall.feedback.answers import read_answers
+from nextcall.feedback.draft import Draft
 from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.retention import forget_old
 from nextcall.feedback.shown import ShownPredictions
@@ -21,22 +23,24 @@ from nextcall.storage.database import Database
 from nextcall.storage.group_writer import WriterClosedError
 from nextcall.storage.migrations import differences
 
-from .conftest import NOW, OPERATIONS, MakeShown
+from .conftest import DRAFT, NOW, OPERATIONS, MakeShown
 
 KILLED = """
 import os, sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from nextcall.feedback.draft import Draft
 from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.shown import Shown, ShownPredictions
 from nextcall.storage.database import Database
+draft = Draft(challenger="m2", lists=(("a", "b"), ("b", "a")), teams=(0, 1))
 shown = ShownPredictions()
 feedback = Feedback(Database(sys.argv[1]), shown)
 def give(number):
     now = datetime.now(UTC)
     shown.remember(f"p{number}", Shown(
         at=now, user="u", model_version=None, catalog_hash="c", operations=("a", "b"),
-        confidences=(0.5, 0.25),
+        confidences=(0.5, 0.25), draft=draft,
     ))
     feedback.give(f"p{number}", "b", at=now, user="u")
     os.write(1, b"%d\\n" % number)
@@ -56,10 +60,27 @@ def test_the_revision_makes_these_tables(feedback: Feedback, database: Database)
     assert differences(database, TABLES) == []
 
 
+@pytest.mark.parametrize(
+    ("draft", "challenger", "written"),
+    [
+        (None, None, None),
+        (
+            DRAFT,
+            "m2",
+            {"lists": [["list", "delete", "get"], ["get", "list", "put"]], "teams": [0, 1, 0]},
+        ),
+    ],
+)
 def test_an_answer_is_kept_with_all_that_was_shown(
-    feedback: Feedback, database: Database, make_shown: MakeShown, now: datetime
+    feedback: Feedback,
+    database: Database,
+    make_shown: MakeShown,
+    now: datetime,
+    draft: Draft | None,
+    challenger: str | None,
+    written: dict[str, Any] | None,
 ) -> None:
-    feedback.shown.remember("p", make_shown(trial="t", variant="B"))
+    feedback.shown.remember("p", make_shown(trial="t", variant="B", draft=draft))
     later = now + timedelta(minutes=1)
     told = feedback.give("p", "get", at=later, user="u")
     assert (told.rank, told.repeated, told.replaced) == (2, False, False)
@@ -82,9 +103,13 @@ def test_an_answer_is_kept_with_all_that_was_shown(
             "variant": "B",
             "chosen": "get",
             "rank": 2,
+            "challenger": challenger,
+            "draft": written,
         }
     ]
     assert rows(database, REPLACED) == []
+    (read,) = read_answers(database)
+    assert (read.draft, read.operations, read.chosen) == (draft, OPERATIONS, "get")
 
 
 @pytest.mark.parametrize(("chosen", "rank"), [("list", 1), ("delete", 3), ("else", None)])
@@ -197,6 +222,8 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(
         each["prediction_id"] for each in kept
     }
     assert {(each["chosen"], tuple(each["operations"])) for each in kept} == {("b", ("a", "b"))}
+    written = {"lists": [["a", "b"], ["b", "a"]], "teams": [0, 1]}
+    assert all((each["challenger"], each["draft"]) == ("m2", written) for each in kept)
 
 
 def test_what_is_old_is_forgotten_with_what_was_said_before(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nextcall.feedback.shown import Shown, ShownPredictions
 
-from .conftest import NOW, MakeShown
+from .conftest import DRAFT, NOW, MakeShown
 
 GAPS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 12)), max_size=40)
 
@@ -22,6 +22,19 @@ def test_it_is_known_for_as_long_as_it_is_kept(make_shown: MakeShown, now: datet
     assert shown.find("p", at=now + timedelta(hours=1)) == make_shown()
     assert shown.find("p", at=now + timedelta(hours=1, microseconds=1)) is None
     assert shown.find("q", at=now) is None
+
+
+def test_what_was_shown_may_turn_out_otherwise(make_shown: MakeShown, now: datetime) -> None:
+    shown = ShownPredictions(most=2)
+    for name in ("p", "q"):
+        shown.remember(name, make_shown())
+    drafted = make_shown(draft=DRAFT)
+    shown.replace("p", drafted)
+    assert shown.find("p", at=now) is drafted
+    shown.remember("r", make_shown())  # p is the oldest still
+    assert (shown.find("p", at=now), len(shown)) == (None, 2)
+    shown.replace("p", drafted)
+    assert (shown.find("p", at=now), len(shown)) == (None, 2)
 
 
 @given(gaps=GAPS, most=st.integers(1, 6), characters=st.integers(1, 20))

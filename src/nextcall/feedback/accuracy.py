@@ -40,7 +40,8 @@ class OnlineAccuracy:
     Parameters
     ----------
     model_version : str, optional
-        Of all of them; None where there was no ranker, or they were not told apart.
+        Of all of them; None where there was no ranker, or they were not told apart. Of lists of two
+        models that were interleaved, both versions.
     since : datetime, optional
         Start of their window, UTC; None where there is one for all.
     answers, users : int
@@ -149,18 +150,18 @@ def accuracy_frame(found: Iterable[OnlineAccuracy]) -> "pd.DataFrame":
 
 
 def _read(database: Database, since: datetime | None, until: datetime | None) -> list[_Outcome]:
-    names = ("given_at", "model_version", "user", "rank", "chosen", "prediction_id")
+    names = ("given_at", "model_version", "challenger", "user", "rank", "chosen", "prediction_id")
     asked = select(*(ANSWER.c[name] for name in names)).where(*given_within(since, until))
     with database.reading() as connection:
         return [
             _Outcome(
                 given_at=at,
-                model_version=version,
+                model_version=version if other is None else f"{version} and {other}",
                 user=f"\0{name}" if user is None else user,
                 rank=rank,
                 none=chosen is None,
             )
-            for at, version, user, rank, chosen, name in connection.execute(asked)
+            for at, version, other, user, rank, chosen, name in connection.execute(asked)
         ]
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, RowMapping, select
 
+from nextcall.feedback.draft import Draft
 from nextcall.feedback.tables import ANSWER
 from nextcall.sessions.call import Query, calls_of
 from nextcall.storage.database import Database
@@ -38,6 +39,8 @@ class Answer:
         Of what was shown.
     trial, variant : str, optional
         The A/B test that decided what was shown, and what it decided.
+    draft : Draft, optional
+        How it came of two models' lists, where it did; `model_version` is the first one's.
     chosen : str, optional
         What was called; None where nothing was.
     rank : int, optional
@@ -56,6 +59,7 @@ class Answer:
     confidences: tuple[float | None, ...]
     trial: str | None
     variant: str | None
+    draft: Draft | None
     chosen: str | None
     rank: int | None
 
@@ -75,15 +79,20 @@ def read_answers(
         From, and before; with a zone.
     """
     asked = (
-        select(*(ANSWER.c[name] for name in _NAMES))
+        select(*(ANSWER.c[name] for name in _NAMES), ANSWER.c.challenger)
         .where(*given_within(since, until))
         .order_by(ANSWER.c.given_at, ANSWER.c.prediction_id)
     )
     with database.reading() as connection:
-        return [
-            Answer(**{**row, **{name: tuple(row[name]) for name in _LISTS}})
-            for row in connection.execute(asked).mappings()
-        ]
+        return [_answer(row) for row in connection.execute(asked).mappings()]
+
+
+def _answer(row: RowMapping) -> Answer:
+    fields = dict(row)
+    challenger = fields.pop("challenger")
+    if challenger is not None:
+        fields["draft"] = Draft.read(challenger, fields["draft"])
+    return Answer(**fields | {name: tuple(fields[name]) for name in _LISTS})
 
 
 def given_within(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:

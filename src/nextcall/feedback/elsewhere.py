@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from nextcall.feedback.draft import Draft
 from nextcall.feedback.shown import Shown, ShownPredictions
 
 _SECONDS: Final = 1.0  # that another worker may take
@@ -92,4 +93,6 @@ def _written(shown: Shown) -> bytes:
 def _read(told: bytes) -> Shown:
     fields = json.loads(told)
     fields["at"] = datetime.fromisoformat(fields["at"])
+    if fields["draft"] is not None:
+        fields["draft"] = Draft.read(fields["draft"]["challenger"], fields["draft"])
     return Shown(**fields | {name: tuple(fields[name]) for name in _LISTS})

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from nextcall.feedback.draft import Draft
+
 MOST: Final = 100_000
 KEEP: Final = timedelta(hours=1)
 MOST_CHARACTERS: Final = 64_000_000
@@ -35,6 +37,8 @@ class Shown:
         Without personal data; None where prompts are not kept.
     trial, variant : str, optional
         The A/B test that decided what was shown, and what it decided.
+    draft : Draft, optional
+        How it came of two models' lists, where it did; `model_version` is the first one's.
     """
 
     at: datetime
@@ -47,6 +51,7 @@ class Shown:
     prompt: str | None = None
     trial: str | None = None
     variant: str | None = None
+    draft: Draft | None = None
 
 
 class ShownPredictions:
@@ -107,6 +112,15 @@ class ShownPredictions:
                 or shown.at > self._first_until
             ):
                 self._make_room(shown.at)
+
+    def replace(self, prediction_id: str, shown: Shown) -> None:
+        """Let something else have been shown, at the same time and after the same prompt.
+
+        What is not known any more stays so.
+        """
+        with self._lock:
+            if prediction_id in self._kept:
+                self._kept[prediction_id] = shown
 
     def _make_room(self, at: datetime) -> None:
         """Let the oldest go until all is as it may be."""

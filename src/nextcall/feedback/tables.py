@@ -1,4 +1,4 @@
-"""Tables of the room; `nextcall/storage/revisions/feedback.py` makes them."""
+"""Tables of the room; `feedback.py` and `interleaving.py` of the revisions make them."""
 
 from typing import Final
 
@@ -27,6 +27,8 @@ ANSWER: Final = Table(
     Column("variant", Text),
     Column("chosen", Text),  # none of them where it is not given
     Column("rank", Integer),  # from 1, of what was chosen; none where it was not shown
+    Column("challenger", Text),  # version of a second model, where lists of two were interleaved
+    Column("draft", JSON(none_as_null=True)),  # these lists, and who placed what
     Index("feedback_answer_by_time", "given_at"),
 )
 

@@ -196,6 +196,8 @@ def _insert(connection: Connection, state: _State) -> None:
                 "variant": shown.variant,
                 "chosen": row.chosen,
                 "rank": row.rank,
+                "challenger": None if shown.draft is None else shown.draft.challenger,
+                "draft": None if shown.draft is None else shown.draft.written(),
             }
         )
     if rows:
