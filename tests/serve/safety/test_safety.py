@@ -133,6 +133,20 @@ def test_where_the_search_fails_all_is_masked(monkeypatch: pytest.MonkeyPatch) -
     assert safety.status() == "ok"
 
 
+def test_one_apart_fails_with_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> NoReturn:
+        raise RuntimeError
+
+    safety = _safety()
+    for one in (safety, safety.apart()):
+        with monkeypatch.context() as broken:
+            broken.setattr(module, "mask_pii", fail)
+            one.masked(_MAIL)
+        assert (safety.status(), safety.apart().status()) == ("failing", "failing")
+        one.masked(_MAIL)
+        assert (safety.status(), safety.apart().status()) == ("ok", "ok")
+
+
 def test_one_apart_checks_alike_and_tells_nobody() -> None:
     heard: list[object] = []
     safety = _safety(on_block=lambda *told: heard.append(told))

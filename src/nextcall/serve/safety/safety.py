@@ -135,7 +135,7 @@ class Safety:
         self._settings = settings
         self._max_history = max_history
         self._on_block, self._on_count = on_block, on_count
-        self._counts = SafetyCounts()
+        self._counts = self._checks = SafetyCounts()
         judge = guard or Guard(policy="block", threshold=settings.guard_threshold)
         self._inputs = InputChecks(settings, judge, self._counts)
         self._filter: AnswerFilter | None = None
@@ -253,9 +253,9 @@ class Safety:
         try:
             masked = mask_pii(text)
         except Exception as error:  # noqa: BLE001  # whatever it is, nothing of the text may be seen
-            self._counts.tell("pii", error)
+            self._checks.tell("pii", error)
             return Masked(text=_REDACTED, values={_REDACTED: text}, findings=())
-        self._counts.tell("pii", None)
+        self._checks.tell("pii", None)
         return masked
 
     def warm(self) -> None:
@@ -266,7 +266,7 @@ class Safety:
     def apart(self) -> Self:
         """Give one that checks alike, but counts by itself and tells nobody: to be measured.
 
-        Checks that fail by themselves are counted here, too.
+        Checks that fail by themselves are counted here, too; `status` tells of them in both.
         """
         own = copy.copy(self)
         own._counts = SafetyCounts()  # noqa: SLF001  # one of this class
@@ -281,7 +281,7 @@ class Safety:
         """Say whether requests are checked; failing: the last run of a check failed by itself."""
         if not self.enabled:
             return "off"
-        return "failing" if self._counts.is_failing else "ok"
+        return "failing" if self._checks.is_failing else "ok"
 
     def _tell_of_block(self, route: str, findings: Findings) -> None:
         if self._on_block is None:
