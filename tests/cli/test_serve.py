@@ -64,6 +64,17 @@ def test_production_is_refused_without_a_secret(
     assert "NEXTCALL_SECRET must be set in production, got none" in _complaint(bare, capsys)
 
 
+def test_two_ways_to_compare_rankers_at_once_are_refused(
+    bare: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare.setenv("NEXTCALL_INTERLEAVED", "true")
+    assert "challenger_model must be set where interleaved is true" in _complaint(bare, capsys)
+    bare.setenv("NEXTCALL_CHALLENGER_MODEL", "second")
+    bare.setenv("NEXTCALL_PREDICT_TRIAL", "t1")
+    said = "predict_trial must not be set where interleaved is true, for everybody is answered by"
+    assert said in _complaint(bare, capsys)
+
+
 def test_a_taken_port_is_told_before_anything_is_loaded(
     bare: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

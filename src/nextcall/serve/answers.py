@@ -10,6 +10,8 @@ from nextcall.serve.problems import Problem
 
 ProcessingMethod = Literal["lambdamart", "fused_retrieval", "rest_conventions", "generic_crud"]
 
+PlacedBy = Literal["current", "challenger"]
+
 
 class Answered(BaseModel):
     """Whatever is answered."""
@@ -59,6 +61,13 @@ class FullPrediction(Prediction):
     )
 
 
+class InterleavedWith(Answered):
+    """Whose predictions stand among those of the current model."""
+
+    model_version: str | None = Field(description="Of the challenger.")
+    placed_by: list[PlacedBy] = Field(description="Who placed each prediction, in their order.")
+
+
 class Metadata(Answered):
     """How the answer came about."""
 
@@ -79,6 +88,11 @@ class Metadata(Answered):
         None,
         description="Rules that the request breaks where that is no reason to refuse it; null "
         "where the guard is off.",
+    )
+    interleaved: InterleavedWith | None = Field(
+        None,
+        description="Whose predictions stand among those of model_version, where two models answer "
+        "together; null where one does.",
     )
 
 

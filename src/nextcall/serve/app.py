@@ -22,6 +22,7 @@ from nextcall.serve.feedback.online import OnlineReading
 from nextcall.serve.jobs.service_jobs import ServiceJobs
 from nextcall.serve.models.arms import answers_by
 from nextcall.serve.models.challenger import Challenger
+from nextcall.serve.models.interleaved import Interleaved
 from nextcall.serve.observer import Observer
 from nextcall.serve.performance.measuring import Measuring
 from nextcall.serve.performance.suite import ServiceParts
@@ -166,7 +167,14 @@ def create_app(  # noqa: PLR0913  # one subject and the parts beside it
         app.include_router(_feedback_routes(feedback, predictor, trials, settings))
     app.include_router(cache_routes(caches, None if challenger is None else challenger.caches))
     app.include_router(
-        health_routes(predictor, guarding, trials=trials, door=door, challenger=challenger)
+        health_routes(
+            predictor,
+            guarding,
+            trials=trials,
+            door=door,
+            challenger=challenger,
+            failing=lambda: answering.failing if isinstance(answering, Interleaved) else None,
+        )
     )
     app.include_router(metrics_routes(door, guarding, observer))
     app.include_router(

@@ -26,7 +26,7 @@ class RankerHealth(Answered):
 
 
 class ChallengerHealth(Answered):
-    """The second model, which answers a variant of an A/B test, or why it does not."""
+    """The second model, of an A/B test or interleaved, or why it does not answer."""
 
     status: Literal["ok", "failed"]
     reason: str | None = Field(description="Why the current model answers in its place.")

@@ -71,7 +71,7 @@ def test_the_default_answer_is_small(client: TestClient) -> None:
         assert one["rank"] == place
     assert list(body["metadata"]) == [
         "model_version", "processing_method", "fallback_method", "none_probability",
-        "none_of_these", "safety_flags",
+        "none_of_these", "safety_flags", "interleaved",
     ]  # fmt: skip
     assert body["confidence_scores"] == [one["confidence"] for one in body["predictions"]]
 
@@ -86,7 +86,7 @@ def test_the_full_answer_has_every_field(client: TestClient) -> None:
     }  # fmt: skip
     assert set(body["metadata"]) == {
         "model_version", "processing_method", "fallback_method", "none_probability",
-        "none_of_these", "safety_flags", "ai_provider",
+        "none_of_these", "safety_flags", "interleaved", "ai_provider",
         "semantic_similarity_enabled", "ml_ranking_enabled", "candidates_generated",
         "candidates_ranked", "k_plus_buffer", "context_events_used", "total_endpoints_considered",
         "filtered_endpoints_used", "cold_start_analysis", "safety_validation",

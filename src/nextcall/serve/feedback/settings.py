@@ -29,14 +29,44 @@ class FeedbackSettings(BaseSettings):
         description="id of an A/B test of type model or routing in which feedback is recorded",
     )
     challenger_model: Path | None = Field(
-        None, description="folder of a second ranker, which answers the other variant of that test"
+        None,
+        description="folder of a second ranker, which answers the other variant of that test, or "
+        "is interleaved",
+    )
+    interleaved: bool = Field(
+        default=False,
+        description="whether each list is drafted from those of both rankers, so that feedback "
+        "compares them; then there is no A/B test",
+    )
+    challenger_seconds: float = Field(
+        1.0,
+        gt=0,
+        le=3600,
+        description="seconds that an interleaved challenger may take beside the current ranker, "
+        "whose list is given alone then",
     )
 
     @model_validator(mode="after")
-    def _has_a_test(self) -> Self:
-        if self.challenger_model is not None and self.predict_trial is None:
+    def _compares_in_one_way(self) -> Self:
+        if self.interleaved:
+            self._check_interleaved()
+        elif self.challenger_model is not None and self.predict_trial is None:
             raise ValueError(
                 "predict_trial must be set where challenger_model is, for the test says whom it "
-                "answers."
+                "answers, or interleaved be true."
             )
         return self
+
+    def _check_interleaved(self) -> None:
+        if self.challenger_model is None:
+            raise ValueError("challenger_model must be set where interleaved is true, got none.")
+        if self.predict_trial is not None:
+            raise ValueError(
+                "predict_trial must not be set where interleaved is true, for everybody is "
+                f"answered by both rankers, got {self.predict_trial[:100]!r}."
+            )
+        if not self.feedback_enabled:
+            raise ValueError(
+                "feedback_enabled must be true where interleaved is, for feedback says which "
+                "ranker is preferred."
+            )

@@ -1,10 +1,14 @@
-"""What answers requests: one model, or one for each variant of an A/B test."""
+"""What answers requests: one model, one for each variant of an A/B test, or two interleaved."""
+
+import numpy as np
 
 from nextcall.feedback.feedback import Feedback
+from nextcall.feedback.shown import ShownPredictions
 from nextcall.serve.answering import Answering
 from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.feedback.shown_answers import ShownAnswers
 from nextcall.serve.models.challenger import Challenger
+from nextcall.serve.models.interleaved import Interleaved
 from nextcall.serve.models.two_models import Answers, Model, TwoModels
 from nextcall.serve.observer import Observer
 from nextcall.serve.predictor import Predictor
@@ -28,7 +32,8 @@ def answers_by(
 ) -> Answers:
     """Make what answers; each part but the first three may be missing.
 
-    There is one model where no challenger is loaded, or there are no A/B tests.
+    There is one model where no challenger is loaded, or nothing says whom it answers: there are no
+    A/B tests, and no feedback where both are to be interleaved.
 
     Raises
     ------
@@ -59,7 +64,23 @@ def answers_by(
         )
 
     alone, test_id = answering(predictor, caches), settings.predict_trial
-    if challenger is None or challenger.predictor is None or trials is None or test_id is None:
+    if challenger is None or challenger.predictor is None:
+        return alone
+    if settings.interleaved and feedback is not None:
+        one, apart = challenger.predictor, safety.apart()  # each request is counted once
+        second = Answering(
+            one,
+            apart,
+            limits,
+            caches=challenger.caches,
+            # What is kept of its answers is all that feedback needs, should it be the current one.
+            shown=ShownAnswers(
+                ShownPredictions(most=1), one, apart, prompts=settings.feedback_prompts
+            ),
+            seconds=settings.challenger_seconds,
+        )
+        return Interleaved(alone, second, feedback.shown, rng=np.random.default_rng())
+    if trials is None or test_id is None:
         return alone
     models = {
         "current": (predictor, caches),

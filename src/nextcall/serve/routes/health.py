@@ -1,6 +1,7 @@
 """Routes that tell how the service is."""
 
 import time
+from collections.abc import Callable
 
 from fastapi import APIRouter
 
@@ -34,8 +35,9 @@ def health_routes(
     trials: Trials | None = None,
     door: Door | None = None,
     challenger: Challenger | None = None,
+    failing: Callable[[], str | None] = lambda: None,
 ) -> APIRouter:
-    """Make ``GET /health``."""
+    """Make ``GET /health``; `failing` gives the error by which a challenger failed last."""
     router = APIRouter(tags=["health"])
     started = time.monotonic()
 
@@ -44,7 +46,7 @@ def health_routes(
         """Tell of each component whether it works, and what it is."""
         database = None if trials is None else _database(trials)
         access = None if door is None else _access(door)
-        guard, second = _guard(safety), _challenger(challenger)
+        guard, second = _guard(safety), _challenger(challenger, failing())
         parts = (database, access, guard, second)
         others = [part.status for part in parts if part is not None]
         works = all(status in {"ok", "off"} for status in others)
@@ -60,13 +62,16 @@ def health_routes(
     return router
 
 
-def _challenger(challenger: Challenger | None) -> ChallengerHealth | None:
+def _challenger(challenger: Challenger | None, failing: str | None) -> ChallengerHealth | None:
     if challenger is None:
         return None
     predictor = challenger.predictor
+    reason = challenger.reason
+    if failing is not None:
+        reason = f"its last answer failed: {failing}"
     return ChallengerHealth(
-        status="failed" if predictor is None else "ok",
-        reason=challenger.reason,
+        status="ok" if reason is None else "failed",
+        reason=reason,
         model_version=None if predictor is None else predictor.model_version,
     )
 
