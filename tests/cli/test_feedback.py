@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.cli.main import app, main
+from nextcall.feedback.draft import Draft
 from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.shown import Shown, ShownPredictions
 from nextcall.ranking.adaptation import AdaptedRanker
@@ -82,6 +83,56 @@ def test_the_summary_is_a_table_or_json(fill: Fill) -> None:
     late = json.loads(run("summary", "--json", "--since", "2026-05-02").stdout)
     assert [each["model_version"] for each in late] == ["m1"]
     assert len(run("summary", "--days", "1").stdout.splitlines()) == 3
+
+
+def test_interleaved_models_are_compared(fill: Fill, tmp_path: Path) -> None:
+    fill()  # one model each
+    assert "no feedback of that time on interleaved lists" in run("interleaved").stderr
+    assert json.loads(run("interleaved", "--json").stdout) == []
+    draft = Draft(challenger="m9", lists=(("a", "b"), ("c", "d")), teams=(0, 1))
+    shown, now = ShownPredictions(), datetime.now(UTC)
+    with (
+        Database(f"sqlite:///{tmp_path}/nextcall.db") as database,
+        Feedback(database, shown) as feedback,
+    ):
+        for place in range(40):
+            one = Shown(
+                at=now,
+                user=f"u{place % 10}",
+                model_version="m0",
+                catalog_hash="c",
+                operations=("a", "c"),
+                confidences=(None, 0.5),
+                draft=draft,
+            )
+            shown.remember(f"i{place}", one)
+            chosen = "a" if place < 3 else "c"
+            feedback.give(f"i{place}", chosen, at=now - timedelta(days=place // 20), user=one.user)
+    heading, line, verdict = run("interleaved").stdout.splitlines()
+    assert heading.split()[:5] == ["model_version", "challenger", "answers", "users", "taken"]
+    assert line.split()[:7] == ["m0", "m9", "40", "10", "40", "3.000", "37.000"]
+    assert verdict.startswith("m9 is preferred to m0: +0.850 of an answer goes to the challenger")
+    (told,) = json.loads(run("interleaved", "--json", "--days", "0.5").stdout)
+    assert (told["answers"], told["credit.challenger"], told["preferred"]) == (20, 17, "challenger")
+    assert told["difference.low"] < told["difference"] == 0.7 < told["difference.high"]
+    (late,) = json.loads(
+        run("interleaved", "--json", "--until", f"{now - timedelta(hours=1)}").stdout
+    )
+    assert late["answers"] == 20
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        (("--days", 0), "days must be above 0, up to 36,500, got 0"),
+        (("--days", "nan"), "days must be above 0, up to 36,500, got nan"),
+        (("--days", 7, "--since", "2026-05-01"), "days must not be given beside since, got 7"),
+    ],
+)
+def test_days_that_are_none_are_refused(fill: Fill, options: tuple[object, ...], rule: str) -> None:
+    del fill
+    with pytest.raises(ValueError, match=rule):
+        run("interleaved", *options)
 
 
 def test_without_feedback_that_is_said(fill: Fill) -> None:

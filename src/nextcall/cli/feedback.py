@@ -1,7 +1,7 @@
 """`nextcall feedback`: how good predictions were, and what they teach."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -21,10 +21,15 @@ app = typer.Typer(
     rich_markup_mode=None,  # as the whole command line
 )
 
+_MOST_DAYS = 36_500
 _MOMENT = "a day or a moment, UTC where it has no zone"
 _SHOWN = (
     "since", "model_version", "answers", "users", "hit_at_1", "hit_at_1.low", "hit_at_1.high",
     "hit_at_3", "mrr", "mrr.low", "mrr.high", "none_rate",
+)  # fmt: skip
+_PREFERENCE = (
+    "model_version", "challenger", "answers", "users", "taken", "credit", "credit.challenger",
+    "difference", "difference.low", "difference.high", "pvalue",
 )  # fmt: skip
 
 Since: TypeAlias = Annotated[str | None, typer.Option("--since", help=f"From: {_MOMENT}.")]
@@ -60,6 +65,41 @@ def summary(
         note("There is no feedback of that time.")
     else:
         print_frame(frame[[name for name in _SHOWN if name != "since" or days is not None]])
+
+
+@app.command("interleaved")
+def interleaved(
+    *,
+    since: Since = None,
+    until: Until = None,
+    days: Annotated[
+        float | None, typer.Option(help="From so many days ago, in the place of --since.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    database: DatabaseOption = None,
+) -> None:
+    """Show which of two interleaved models users prefer, by what they chose of both."""
+    from nextcall.cli.console import note, print_frame
+    from nextcall.feedback.interleaved import interleaved_preferences, preference_frame
+
+    if days is not None and since is not None:
+        raise ValueError(f"days must not be given beside since, got {days:g}.")
+    start = moment("since", since)
+    if days is not None:
+        if not 0 < days <= _MOST_DAYS:
+            raise ValueError(f"days must be above 0, up to {_MOST_DAYS:,}, got {days:g}.")
+        start = datetime.now(UTC) - timedelta(days=days)
+    with opened(database) as kept:
+        found = interleaved_preferences(kept, since=start, until=moment("until", until))
+    frame = preference_frame(found)
+    if as_json:
+        typer.echo(frame.to_json(orient="records", indent=1))
+    elif frame.empty:
+        note("There is no feedback of that time on interleaved lists.")
+    else:
+        print_frame(frame[list(_PREFERENCE)])
+        for each in found:
+            typer.echo(each.verdict)
 
 
 @app.command("export")
