@@ -6,16 +6,18 @@ By turns; microseconds of CPU a call, medians of the rounds, and of the ratios w
 putting the same value into a dict of as many (``dict``). ``remember`` makes what is remembered and
 leaves it; ``answer`` does so of an answer of the service with three predictions, each time that it
 is given; ``asking`` takes of its request, once, what may be remembered of ten calls by path, and
-``asking, prompt`` the masked prompt, too; ``predict`` is that answer. ``bytes`` is what one
-prediction takes while it waits, of that many, without a prompt and with one of 60 characters.
-``told`` is how many answers a second come to disk in SQLite from 16 threads, and beside it one
-after another. Prints JSON, or writes it to ``--output``.
+``asking, prompt`` the masked prompt, too; ``predict`` is that answer. ``kept`` gives it again from
+the cache, ``interleaved`` a draft of two that are kept; ``credit`` is what is read of one later.
+``bytes`` is what one prediction takes while it waits, of that many, without a prompt, with one of
+60 characters, and where it was interleaved. ``told`` is how many answers a second come to disk in
+SQLite from 16 threads, and beside it one after another. Prints JSON, or writes it to ``--output``.
 """
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when the libraries load
 
+import asyncio
 import statistics
 import tempfile
 import time
@@ -26,20 +28,25 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 from json_output import give, parser_of
 
 from nextcall.catalog import Catalog, describe_operation
+from nextcall.feedback.draft import Draft
 from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.shown import Shown, ShownPredictions
 from nextcall.locations import packaged_model
 from nextcall.ranking.model_files import load_ranker
+from nextcall.serve.answering import Answering
+from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.caching.kept_answer import KeptAnswer
 from nextcall.serve.feedback.shown_answers import ShownAnswers
+from nextcall.serve.models.interleaved import Interleaved
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety.safety import Noted, Safety
-from nextcall.serve.schemas import HistoryEvent, PredictRequest
+from nextcall.serve.schemas import HistoryEvent, Limits, PredictRequest
 from nextcall.serve.settings import load_settings
 from nextcall.storage.database import Database
 from nextcall.storage.migrations import migrate
@@ -47,7 +54,10 @@ from nextcall.training.opening import open_index
 
 _NOUNS = ("user", "order", "invoice", "basket", "parcel", "coupon", "shop", "mail", "file", "team")
 _METHODS = {"GET": "get", "POST": "make", "DELETE": "remove"}
+_OPERATIONS = ("get-user", "make-user", "remove-user")
 _KEPT = 20_000
+
+T = TypeVar("T")
 
 
 def main() -> None:
@@ -75,7 +85,11 @@ def main() -> None:
                 for name, own in cpu.items()
                 if name != "dict"
             },
-            "bytes": {"no prompt": _bytes(None), "prompt": _bytes("x" * 60)},
+            "bytes": {
+                "no prompt": _bytes(None),
+                "prompt": _bytes("x" * 60),
+                "interleaved": _bytes(None, interleaved=True),
+            },
             "told": told,
         },
         arguments.output,
@@ -110,14 +124,54 @@ def _ways(folder: Path, calls: int) -> dict[str, tuple[Callable[[], object], int
     one = _shown(None)
     answers = ShownAnswers(ShownPredictions(), predictor, safety, prompts=False)
     masked = ShownAnswers(ShownPredictions(), predictor, safety, prompts=True)
+    alone, both = _answering(predictor, safety)
+    body = request.model_dump_json().encode()
+    asyncio.run(both.reply(body, "short", user="u"))  # then both models' answers are kept
+    draft = _draft(("get-user", "get-order", "make-user"))
     return {
         "dict": (lambda: plain.__setitem__(f"{next(numbers)}", one), calls),
         "remember": (lambda: shown.remember(f"{next(numbers)}", _shown(None)), calls),
         "asking": (lambda: answers.asking(request), calls),
         "asking, prompt": (lambda: masked.asking(request), calls),
         "answer": (lambda: answers.remember(f"{next(numbers)}", kept, "u"), calls),
+        "kept": (lambda: _reply(alone, body), calls),
+        "interleaved": (lambda: _reply(both, body), calls),
+        "credit": (
+            lambda: draft.credit(("get-user", "get-order", "make-user"), "get-order"),
+            calls,
+        ),
         "predict": (lambda: predictor.predict(request), max(calls // 20, 1)),
     }
+
+
+def _answering(predictor: Predictor, safety: Safety) -> tuple[Answering, Interleaved]:
+    shown, settings = ShownPredictions(), load_settings()
+    remember = ShownAnswers(shown, predictor, safety, prompts=False)
+    alone, other = (
+        Answering(
+            predictor, own, Limits(), caches=ServiceCaches(settings, predictor), shown=remembers
+        )
+        for own, remembers in ((safety, remember), (safety.apart(), None))
+    )
+    return alone, Interleaved(alone, other, shown, rng=np.random.default_rng(0))
+
+
+def _reply(answering: Answering | Interleaved, body: bytes) -> object:
+    """Answer what is kept, which waits for nothing: without a loop."""
+    try:
+        answering.reply(body, "short", user="u").send(None)
+    except StopIteration as ended:
+        return ended.value
+    raise RuntimeError("a kept answer must be given without waiting.")
+
+
+def _own(*values: T) -> tuple[T, ...]:
+    """Make a tuple, each time another."""
+    return values
+
+
+def _draft(challenger: tuple[str, ...]) -> Draft:
+    return Draft(challenger="m2", lists=(_OPERATIONS, challenger), teams=_own(0, 1, 0))
 
 
 def _shown(prompt: str | None) -> Shown:
@@ -126,18 +180,22 @@ def _shown(prompt: str | None) -> Shown:
         user="u",
         model_version="m",
         catalog_hash="c",
-        operations=("get-user", "make-user", "remove-user"),
+        operations=_OPERATIONS,
         confidences=(0.5, 0.25, 0.125),
         prompt=prompt,
     )
 
 
-def _bytes(prompt: str | None) -> int:
+def _bytes(prompt: str | None, *, interleaved: bool = False) -> int:
     tracemalloc.start()
     shown = ShownPredictions()
     for number in range(_KEPT):
         own = None if prompt is None else f"{prompt}{number}"
-        shown.remember(f"{number:036d}", _shown(own))
+        one = _shown(own)
+        if interleaved:  # names and the current model's list are there already
+            one.operations = _own("get-user", "get-order", "make-user")
+            one.draft = _draft(_own("make-order", "get-order", "make-user"))
+        shown.remember(f"{number:036d}", one)
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return round(used / len(shown))
