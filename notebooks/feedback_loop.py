@@ -55,14 +55,18 @@ from IPython.display import Markdown
 from nextcall.abtest.allocation import allocate
 from nextcall.abtest.analysis import analyze
 from nextcall.abtest.assignment import Assignment
+from nextcall.abtest.interleaving import team_draft
 from nextcall.abtest.metrics import Mean
+from nextcall.abtest.users_needed import needed_users
 from nextcall.catalog.aws import read_aws
 from nextcall.catalog.text import singular
 from nextcall.cli.console import progress
 from nextcall.feedback import plots
 from nextcall.feedback.accuracy import accuracy_frame, online_accuracy
 from nextcall.feedback.answers import answer_queries, read_answers
+from nextcall.feedback.draft import Draft
 from nextcall.feedback.feedback import Feedback
+from nextcall.feedback.interleaved import interleaved_preferences
 from nextcall.feedback.shown import Shown, ShownPredictions
 from nextcall.guard.pii import mask_pii
 from nextcall.locations import cache_dir, packaged_model
@@ -195,7 +199,7 @@ database = opened.enter_context(Database(f"sqlite:///{folder}/feedback.db"))
 migrate(database)
 feedback = opened.enter_context(Feedback(database, ShownPredictions(keep=timedelta(hours=1))))
 before = hits(base)
-rankers, version, seen = {"base": base, "adapted": base}, "base", []
+rankers, version, seen, learned = {"base": base, "adapted": base}, "base", [], []
 curve = [("adapted", 0, before)]
 for turn, places in enumerate(progress(turns, description="Rounds")):
     for i in places:
@@ -223,6 +227,7 @@ for turn, places in enumerate(progress(turns, description="Rounds")):
             feedback.give(query.query_id, chosen, at=query.time, user=user)
     taught = answer_queries(read_answers(database))
     rankers["adapted"] = base.adapt(index, taught, rng=rng)
+    learned.append(rankers["adapted"])
     version = f"adapted {turn + 1}"
     n = sum(each.answers for each in online_accuracy(database))
     curve.append(("adapted", n, hits(rankers["adapted"])))
@@ -310,7 +315,6 @@ rows = pd.DataFrame(
     ]
 )
 found = analyze(rows, control="base", metrics=[Mean("hit@1")], unit="user")
-opened.close()
 found
 
 # %%
@@ -320,6 +324,58 @@ Markdown(
     f"Adapted less base: **{effect.value:+.3f}** hit@1 [{effect.ci_lower:+.3f}, "
     f"{effect.ci_upper:+.3f}]; of all questions it was {truth['adapted'] - truth['base']:+.3f}. "
     f"{found.verdict.sentence}"
+)
+
+# %% [markdown]
+# ## And interleaved?
+#
+# The same users ask the same once more, and each of them sees one list that is drafted from those
+# of both rankers, as a service shows it where `NEXTCALL_INTERLEAVED` is set. It teaches nobody.
+# What each way found of effect and error says how many answers it needs for a power of 0.8, with
+# users as active as these.
+
+# %%
+drafts = opened.enter_context(Database(f"sqlite:///{folder}/drafts.db"))
+migrate(drafts)
+told = opened.enter_context(Feedback(drafts, ShownPredictions(keep=timedelta(hours=1))))
+for places, adapted in zip(turns[1:], learned[:-1], strict=True):
+    for i in progress(places, description="Drafts"):
+        query, user = queries[i], str(people[i])
+        ranked = [
+            each.rank(index, query.prompt, query.history, k=k, vector=vectors[i], now=query.time)
+            for each in (base, adapted)
+        ]
+        first, second = (tuple(each.operation.operation_id for each in one) for one in ranked)
+        drafted = team_draft([first, second], k=k, rng=rng)
+        shown = Shown(
+            at=query.time,
+            user=user,
+            model_version="base",
+            catalog_hash=catalog.content_hash,
+            operations=drafted.items,
+            confidences=(None,) * len(drafted.items),
+            draft=Draft(
+                challenger="adapted", lists=(first, second), teams=tuple(drafted.teams.tolist())
+            ),
+        )
+        told.shown.remember(query.query_id, shown)
+        if rng.random() < responds:
+            chosen = choice(drafted.items, query.relevant[0])
+            told.give(query.query_id, chosen, at=query.time, user=user)
+(preference,) = interleaved_preferences(drafts)
+opened.close()
+preference.to_frame().drop(columns=["verdict"]).style.format(precision=3)
+
+# %%
+ways = {
+    "A/B": (effect, len(rows)),
+    "interleaved": (preference.preference.effect, preference.answers),
+}
+evidence = {name: [[one.value, one.se**2 * size]] * 2 for name, (one, size) in ways.items()}
+needed = needed_users(evidence, against="A/B").set_index("test")["users"]
+Markdown(
+    f"{preference.verdict} It needs **{needed['interleaved']:,.0f} answers**, the A/B test "
+    f"**{needed['A/B']:,.0f}**."
 )
 
 # %% [markdown]
@@ -344,6 +400,14 @@ result |= {
     "ab.pvalue": effect.pvalue,
     "ab.truth": float(truth["adapted"] - truth["base"]),
     "ab.adapted_wins": float(found.verdict.variant == "adapted"),
+    "ab.answers_needed": needed["A/B"],
+    "interleaved.answers": float(preference.answers),
+    "interleaved.difference": preference.preference.effect.value,
+    "interleaved.difference.low": preference.preference.effect.ci_lower,
+    "interleaved.difference.high": preference.preference.effect.ci_upper,
+    "interleaved.pvalue": preference.pvalue,
+    "interleaved.adapted_wins": float(preference.preferred == "challenger"),
+    "interleaved.answers_needed": needed["interleaved"],
 }
 _ = Path(out, "result.json").write_text(json.dumps(result, indent=1))
 new, other = gains["new users"], gains["other services"]
