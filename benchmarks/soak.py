@@ -3,15 +3,17 @@
     python benchmarks/soak.py [--minutes 10 --users 20]
 
 `nextcall serve` in production (key, limits, guard, caches, feedback, metrics, log) over some
-operations of AWS, a process of its own; the users are in this one. Of their requests most ask again
-what was asked before (``kept``), a part is new (``new``), some say what was taken (``feedback``),
-some are lists of five (``batch``). First the caches, set small, are filled, so that memory that
-grows later grows for nothing. Then capacity: 1, 2, 5, ... users ask without a pause; it is the most
-that was answered in a second. Then each user asks at moments of its own, evenly spread around the
-rate that makes ``--part`` of it, or as soon as its answer before is there. ``error_rate`` counts
-what is not answered by 200; ``memory_growth`` holds the last tenth of the time against the second;
-milliseconds are from the request to its answer, ``p99_over_p50`` is of all and of each kind, and
-``late`` is how long after its moment a request was sent. Prints JSON, or writes it to ``--output``.
+operations of AWS, a process of its own on a core of its own; the users are in this one, on another.
+Of their requests most ask again what was asked before (``kept``), a part is new (``new``), some say
+what was taken (``feedback``), some are lists of five (``batch``). First the caches are filled, so
+that memory that grows later grows for nothing. Then rounds: for some seconds all users ask without
+a pause, which is the capacity just now, for a shared machine is not as fast at all times; for the
+rest each asks at moments of its own, evenly spread around the rate that makes ``--part`` of it, or
+as soon as its answer before is there. ``error_rate`` counts what is not answered by 200, of both;
+``memory_growth`` holds the last tenth of the time against the second; milliseconds are from the
+request to its answer, without the seconds of full load, ``p99_over_p50`` is of all and of each
+kind, and ``late`` is how long after its moment a request was sent. Prints JSON, or writes it to
+``--output``.
 """
 
 import asyncio
@@ -49,6 +51,7 @@ _SMALL: Final = {
     "NEXTCALL_CACHE_ENTRIES": json.dumps({"query": 1_000, "embedding": 1_000}),
     "NEXTCALL_FEEDBACK_SHOWN": "5000",
 }
+_TENTHS: Final = 10  # of the time, memory of which is told
 
 
 def main() -> None:
@@ -59,18 +62,22 @@ def main() -> None:
     parser.add_argument("--part", type=float, default=0.8, help="of the capacity")
     parser.add_argument("--operations", type=int, default=1_000)
     parser.add_argument("--encoder", default="auto", help="as `nextcall serve` takes it")
-    parser.add_argument("--fill", type=int, default=3_000, help="new prompts before all else")
-    parser.add_argument("--ramp-seconds", type=float, default=5, help="of each number of users")
+    parser.add_argument("--fill", type=int, default=11_000, help="new prompts before all else")
+    parser.add_argument("--round", type=float, default=30, help="seconds of a round")
+    parser.add_argument("--full", type=float, default=3, help="of them at full load")
     arguments = parser.parse_args()
     catalog = read_aws()
     prompts = sorted({query.prompt for query in read_awscli_examples(catalog)})
     part = part_of(catalog, arguments.operations)
     calls = [operation.operation_id for operation in part]
     options = ["--encoder", arguments.encoder]
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[-1]})  # the service's, which it inherits
     with (
         TemporaryDirectory() as folder,
         Service(part, Path(folder), settings=_SMALL, options=options) as service,
     ):
+        os.sched_setaffinity(0, {cores[0]})
         rng = random.Random(arguments.seed)
         with service.asking() as asking:  # a few look like an attack: they are never asked
             rng.shuffle(prompts)
@@ -81,17 +88,20 @@ def main() -> None:
         users = _Users(service, plain, calls, count=arguments.users, rng=rng)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(users.fill(arguments.fill))
-            capacity = runner.run(users.ramp(arguments.ramp_seconds))
-            rate = arguments.part * max(capacity.values())
-            result = runner.run(users.soak(60 * arguments.minutes, rate))
+            result = runner.run(
+                users.soak(
+                    60 * arguments.minutes,
+                    part=arguments.part,
+                    round_seconds=arguments.round,
+                    full_seconds=arguments.full,
+                )
+            )
     give(
         {
             "benchmark": "soak",
             "operations": len(part),
             "users": arguments.users,
             "minutes": arguments.minutes,
-            "capacity": {str(users): round(each, 1) for users, each in capacity.items()},
-            "wanted_a_second": round(rate, 1),
             **result,
             "load_average": round(os.getloadavg()[0], 2),
         },
@@ -117,6 +127,7 @@ class _Users:
         self._shown: list[list[tuple[str, str]]] = [[] for _ in range(count)]
         self._taken: dict[Kind, list[float]] = {kind: [] for kind in _KINDS}
         self._late: list[float] = []
+        self._unmeasured = 0
         self._errors: Counter[str] = Counter()
 
     async def fill(self, count: int) -> None:
@@ -128,31 +139,53 @@ class _Users:
                     await self._ask(connection, "new")
 
         await asyncio.gather(*map(ask, range(4)))
-        self._forget()
+        for each in self._taken.values():
+            each.clear()
+        self._errors.clear()
 
-    async def ramp(self, seconds: float) -> dict[int, float]:
-        """Ask without a pause, by ever more users; give the answers a second."""
-        most = len(self._shown)
-        found = dict[int, float]()
-        for users in sorted({*(each for each in (1, 2, 5, 10) if each < most), most}):
-            begin = time.perf_counter()
-
-            async def ask(user: int, until: float = begin + seconds) -> None:
-                async with _Connection(self._service, user) as connection:
-                    while time.perf_counter() < until:
-                        await self._ask(connection, self._kind())
-
-            await asyncio.gather(*map(ask, range(users)))
-            answered = sum(map(len, self._taken.values()))
-            found[users] = answered / (time.perf_counter() - begin)
-            self._forget()
-        return found
-
-    async def soak(self, seconds: float, rate: float) -> dict[str, object]:
-        """Ask at a rate, all users together; tell what became of it."""
+    async def soak(
+        self, seconds: float, *, part: float, round_seconds: float, full_seconds: float
+    ) -> dict[str, object]:
+        """Ask at a part of the capacity, round by round; tell what became of it."""
         begin = time.perf_counter()
-        users = len(self._shown)
-        pause = users / rate
+        samples = list[tuple[float, float]]()
+
+        async def sample() -> None:
+            while True:
+                samples.append((time.perf_counter() - begin, self._service.memory_mb()))
+                await asyncio.sleep(seconds / 200)
+
+        sampling = asyncio.create_task(sample())
+        capacities, reached = list[float](), list[float]()
+        while (left := seconds - (time.perf_counter() - begin)) > full_seconds:
+            capacities.append(await self._fully(full_seconds))
+            measured = min(round_seconds, left) - full_seconds
+            reached.append(await self._at_a_rate(part * capacities[-1], measured))
+        sampling.cancel()
+        told = {"capacity": _spread(capacities), "answered": _spread(reached)}
+        return {"a_second": told, **self._told(seconds, samples)}
+
+    async def _fully(self, seconds: float) -> float:
+        """Ask without a pause, all users together; give the answers a second."""
+        begin, before = time.perf_counter(), {kind: len(self._taken[kind]) for kind in _KINDS}
+
+        async def ask(user: int) -> None:
+            async with _Connection(self._service, user) as connection:
+                while time.perf_counter() < begin + seconds:
+                    await self._ask(connection, self._kind())
+
+        await asyncio.gather(*map(ask, range(len(self._shown))))
+        taken = time.perf_counter() - begin
+        answered = sum(map(len, self._taken.values())) - sum(before.values())
+        for kind, number in before.items():
+            del self._taken[kind][number:]
+        self._unmeasured += answered
+        return answered / taken
+
+    async def _at_a_rate(self, rate: float, seconds: float) -> float:
+        """Ask at moments spread around a rate; give the answers a second."""
+        begin, before = time.perf_counter(), sum(map(len, self._taken.values()))
+        pause = len(self._shown) / rate
 
         async def ask(user: int) -> None:
             async with _Connection(self._service, user) as connection:
@@ -165,37 +198,26 @@ class _Users:
                     await self._ask(connection, self._kind())
                     due += pause * self._rng.uniform(0.5, 1.5)
 
-        samples = list[tuple[float, float]]()
+        await asyncio.gather(*map(ask, range(len(self._shown))))
+        answered = sum(map(len, self._taken.values())) - before
+        return answered / (time.perf_counter() - begin)
 
-        async def sample() -> None:
-            while True:
-                samples.append((time.perf_counter() - begin, self._service.memory_mb()))
-                await asyncio.sleep(seconds / 200)
-
-        sampling = asyncio.create_task(sample())
-        await asyncio.gather(*map(ask, range(users)))
-        sampling.cancel()
-        return self._told(seconds, time.perf_counter() - begin, samples)
-
-    def _told(
-        self, seconds: float, wall: float, samples: Sequence[tuple[float, float]]
-    ) -> dict[str, object]:
+    def _told(self, seconds: float, samples: Sequence[tuple[float, float]]) -> dict[str, object]:
         def of_tenth(number: int) -> float:
-            low, high = seconds * number / 10, seconds * (number + 1) / 10
+            low, high = seconds * number / _TENTHS, seconds * (number + 1) / _TENTHS
             return statistics.fmean(each for at, each in samples if low <= at < high)
 
         taken: dict[str, list[float]] = {"all": list(itertools.chain(*self._taken.values()))}
         taken |= {str(kind): each for kind, each in self._taken.items()}
         answered = {kind: len(each) for kind, each in self._taken.items()}
-        asked = sum(answered.values()) + self._errors.total()
+        asked = sum(answered.values()) + self._unmeasured + self._errors.total()
         return {
             "requests": asked,
-            "requests_a_second": round(asked / wall, 1),
-            "kinds": answered,
+            "measured": answered,
             "errors": dict(self._errors),
             "error_rate": self._errors.total() / asked,
-            "memory_mb": [round(of_tenth(number), 1) for number in range(10)],
-            "memory_growth": round(of_tenth(9) / of_tenth(1) - 1, 4),
+            "memory_mb": [round(of_tenth(number), 1) for number in range(_TENTHS)],
+            "memory_growth": round(of_tenth(_TENTHS - 1) / of_tenth(1) - 1, 4),
             "milliseconds": {
                 name: _figures(each) for name, each in [*taken.items(), ("late", self._late)]
             },
@@ -252,10 +274,10 @@ class _Users:
     def _history(self, number: int) -> list[dict[str, str]]:
         return [{"api_call": self._calls[(number + each) % len(self._calls)]} for each in range(2)]
 
-    def _forget(self) -> None:
-        for each in self._taken.values():
-            each.clear()
-        self._errors.clear()
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    least, median, most = np.quantile(values, [0, 0.5, 1])
+    return {"least": round(least, 1), "median": round(median, 1), "most": round(most, 1)}
 
 
 def _figures(seconds: Sequence[float]) -> dict[str, float]:
