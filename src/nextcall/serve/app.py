@@ -162,7 +162,9 @@ def create_app(  # noqa: PLR0913  # one subject and the parts beside it
     app.router.routes.extend(predict_routes(answering).routes)
     if trials is not None:
         app.router.routes.extend(sighting_routes(trials).routes)
-    app.include_router(batch_routes(answering, max_batch=settings.max_batch))
+    app.include_router(
+        batch_routes(answering, max_batch=settings.max_batch, threads=settings.threads)
+    )
     if feedback is not None:
         app.include_router(_feedback_routes(feedback, predictor, trials, settings))
     app.include_router(cache_routes(caches, None if challenger is None else challenger.caches))

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from nextcall.cache.computing import ComputingCache
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.ranking.cold_start import ColdStartLevel
 from nextcall.serve.answers import Answer, BatchAnswer, FullAnswer
 from nextcall.serve.app import create_app
+from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.predictor import Predictor
+from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.settings import Settings, load_settings
 from nextcall.training.opening import open_index
 
@@ -339,3 +345,33 @@ def test_no_prompt_is_logged(client: TestClient, caplog: pytest.LogCaptureFixtur
 
 def test_the_described_answer_is_the_one_given(client: TestClient) -> None:
     Answer.model_validate(_ask(client, {"prompt": "list the keys"}), strict=False, extra="forbid")
+
+
+def test_a_batch_that_waits_for_an_answer_keeps_no_thread_from_it(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings(threads=1, prediction_seconds=20)
+    own, begun, may_end = predictor.pinned(), threading.Event(), threading.Event()
+    make = Predictor.predict_fully
+
+    def predict_fully(self: Predictor, request: PredictRequest, **options: Any) -> FullAnswer:
+        if request.prompt == "list queues":
+            begun.set()
+            assert may_end.wait(20)
+        return make(self, request, **options)
+
+    monkeypatch.setattr(Predictor, "predict_fully", predict_fully)
+    with open_caches(settings, own) as caches, ThreadPoolExecutor(2) as users:
+        assert caches is not None
+        assert isinstance(caches.answers.computing, ComputingCache)
+        flight = caches.answers.computing.flight
+        with TestClient(create_app(own, settings=settings, caches=caches)) as asking:
+            asked = [{"prompt": "list queues"}, {"prompt": "create a topic"}]
+            batch = users.submit(asking.post, "/predict/batch?detail=full", json=asked)
+            assert begun.wait(20)
+            alone = users.submit(asking.post, "/predict?detail=full", json=asked[1])
+            while not alone.done() and len(flight._flights) < 2:  # it waits there
+                time.sleep(0.001)
+            may_end.set()
+            assert alone.result().status_code == 200
+            assert batch.result().json()["succeeded"] == 2

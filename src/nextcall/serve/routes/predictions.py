@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Annotated, Any, Final, cast, get_args
 from urllib.parse import parse_qsl
 
+import anyio.to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
@@ -149,9 +151,20 @@ def predict_routes(answering: Answers) -> APIRouter:
     return router
 
 
-def batch_routes(answering: Answers, *, max_batch: int) -> APIRouter:
-    """Make ``POST /predict/batch``."""
+def batch_routes(answering: Answers, *, max_batch: int, threads: int) -> APIRouter:
+    """Make ``POST /predict/batch``.
+
+    Parameters
+    ----------
+    answering : Answers
+    max_batch : int
+        Requests of a batch.
+    threads : int
+        Batches that are answered side by side. They have threads of their own: one may wait for
+        an answer that is computed for another request, which needs one of the others.
+    """
     router = APIRouter(tags=["predictions"])
+    limiter = anyio.CapacityLimiter(threads)
 
     @router.post(
         "/predict/batch",
@@ -165,8 +178,15 @@ def batch_routes(answering: Answers, *, max_batch: int) -> APIRouter:
             }
         ),
     )
-    def predict_batch(body: Body, admission: Admitted, detail: Detailed = "short") -> Response:
+    async def predict_batch(
+        body: Body, admission: Admitted, detail: Detailed = "short"
+    ) -> Response:
         """Answer up to 100 requests; one that is refused does not keep the others back."""
+        work = partial(answer, body, admission, detail)
+        text = await anyio.to_thread.run_sync(work, limiter=limiter)
+        return Response(text, media_type="application/json")
+
+    def answer(body: bytes, admission: Admission, detail: Detail) -> bytes:
         start = time.perf_counter()
         asked = parsed_body(body)
         if not isinstance(asked, list):
@@ -177,13 +197,12 @@ def batch_routes(answering: Answers, *, max_batch: int) -> APIRouter:
         admission.charge(len(asked) - 1)
         items = [_item(answering, values, detail, admission.user) for values in asked]
         failed = sum(item.startswith(_NO_ANSWER) for item in items)
-        text = b'{"results":[%b],"succeeded":%d,"failed":%d,"processing_time_ms":%b}' % (
+        return b'{"results":[%b],"succeeded":%d,"failed":%d,"processing_time_ms":%b}' % (
             b",".join(items),
             len(items) - failed,
             failed,
             repr(round(1000 * (time.perf_counter() - start), 3)).encode(),
         )
-        return Response(text, media_type="application/json")
 
     return router
 
