@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit
 
 from nextcall.guard import grams
-from nextcall.guard.grams import BLOCKS, GRAMS, gram_places, gram_scores, mix
+from nextcall.guard.grams import BLOCKS, GRAMS, add_scores, gram_places, logistic, mix
 
 _CONCEPTS = np.array([False, True, True, False])
 
@@ -79,11 +80,21 @@ def test_the_loops_say_the_same_uncompiled(monkeypatch: pytest.MonkeyPatch) -> N
     assert _run(codes, tokens, gram_places.py_func) == _run(codes, tokens)
 
 
-@pytest.mark.parametrize("kernel", [gram_scores, gram_scores.py_func])
-def test_scores_are_means_times_roots(kernel: object) -> None:
+@pytest.mark.parametrize("kernel", [add_scores, add_scores.py_func])
+@pytest.mark.parametrize("traits", [[], [1, 3]])
+def test_scores_are_means_times_roots(kernel: object, traits: list[int]) -> None:
     weights = np.arange(12, dtype=np.float32).reshape(6, 2)
     scores = np.array([1.0, 0.0])
     places, counts = np.array([0, 2, 4, 5], np.int32), np.array([3, 0, 1], np.int32)
-    kernel(places, counts, weights, scores)  # type: ignore[operator]
+    kernel(places, counts, np.array(traits, np.int64), weights, scores)  # type: ignore[operator]
     expected = np.array([1.0, 0.0]) + weights[[0, 2, 4]].sum(axis=0) / np.sqrt(3) + weights[5]
-    assert scores == pytest.approx(expected)
+    assert scores == pytest.approx(expected + weights[traits].sum(axis=0))
+
+
+@pytest.mark.parametrize("kernel", [logistic, logistic.py_func])
+def test_risks_are_logistic(kernel: object) -> None:
+    rng = np.random.default_rng(0)
+    scores, thresholds, slopes = rng.normal(size=(5, 3)), rng.normal(size=3), rng.random(3)
+    scores[0], scores[1] = 1e9, -1e9
+    risks = kernel(scores, thresholds, slopes)  # type: ignore[operator]
+    assert risks == pytest.approx(expit(slopes * (scores - thresholds)))

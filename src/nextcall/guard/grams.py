@@ -18,6 +18,7 @@ _CHARACTERS: Final = _WORDS + (1 << BLOCKS[2])
 GRAMS: Final = _CHARACTERS + (1 << BLOCKS[3])
 """Number of places."""
 
+_FAR: Final = 500.0  # odds, as logarithms, beyond which a risk is 0 or 1
 _CLASS_SHIFT: Final = 32 - BLOCKS[0]
 _CONCEPT_SHIFT: Final = 32 - BLOCKS[1]
 _WORD_SHIFT: Final = 32 - BLOCKS[2]
@@ -146,13 +147,25 @@ def gram_places(
 
 
 @compiled(hold_lock=True)
-def gram_scores(
+def add_scores(
     places: NDArray[np.int32],
     counts: NDArray[np.int32],
+    traits: NDArray[np.int64],
     weights: NDArray[np.float32],
     scores: NDArray[np.float64],
 ) -> None:
-    """Add to each family's score the mean weight of each block, times the root of its places."""
+    """Add to each family's score what the features of a text weigh.
+
+    Parameters
+    ----------
+    places, counts : arrays
+        Of n-grams, as `gram_places` gives them: each block counts by the mean weight of its places,
+        times their root.
+    traits : array of shape (n_traits,)
+        Places of traits, which count by their weights.
+    weights : array of shape (n_features, n_families)
+    scores : array of shape (n_families,)
+    """
     begin = 0
     for block in range(len(counts)):
         if counts[block]:
@@ -161,3 +174,21 @@ def gram_scores(
                 for family in range(len(scores)):
                     scores[family] += share * weights[places[number], family]
         begin += counts[block]
+    for family in range(len(scores)):
+        total = np.float32(0)
+        for place in traits:
+            total += weights[place, family]
+        scores[family] += total
+
+
+@compiled(hold_lock=True)
+def logistic(
+    scores: NDArray[np.float64], thresholds: NDArray[np.float64], slopes: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Turn scores into risks: 0.5 at the threshold; shapes (n, n_families) and (n_families,)."""
+    risks = np.empty(scores.shape)
+    for row in range(len(scores)):
+        for family in range(len(thresholds)):
+            odds = slopes[family] * (scores[row, family] - thresholds[family])
+            risks[row, family] = 1 / (1 + np.exp(-min(max(odds, -_FAR), _FAR)))
+    return risks

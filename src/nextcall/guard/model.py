@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nextcall.files import atomic_path
 from nextcall.guard.features import FEATURES, TextFeatures
-from nextcall.guard.grams import GRAMS, gram_scores
+from nextcall.guard.grams import GRAMS, add_scores, logistic
 from nextcall.guard.signatures import FAMILIES, SIGNATURES
 
 _WEIGHTS: Final = "weights.npz"
@@ -47,18 +47,17 @@ class GuardModel:
         A single word of letters and digits is no payload: it is a name, or a value.
         """
         scores = self.intercepts.copy()
-        gram_scores(features.grams, features.counts, self.weights, scores)
-        if features.traits:
-            scores += self.weights[features.traits].sum(axis=0)
+        traits = np.array(features.traits, np.int64)
+        add_scores(features.grams, features.counts, traits, self.weights, scores)
         if features.text.isalnum():
             scores[1:] = np.minimum(scores[1:], _OF_A_WORD)
         return scores
 
     def risks(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Turn scores into risks in [0, 1]; 0.5 at the threshold."""
-        odds = self.slopes * (np.asarray(scores, np.float64) - self.thresholds)
-        risks: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
-        return risks
+        every = np.asarray(scores, np.float64)
+        rows = np.ascontiguousarray(every).reshape(-1, len(self.thresholds))
+        return logistic(rows, self.thresholds, self.slopes).reshape(every.shape)
 
     def save(self, folder: Path, *, manifest: dict[str, object]) -> None:
         """Write weights and manifest into a folder; those of n-grams with eight bits."""
