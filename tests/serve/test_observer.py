@@ -86,7 +86,7 @@ def test_a_fault_is_an_error(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr(Predictor, "predict", fail)
+    monkeypatch.setattr(Predictor, "outcome", fail)
     answer = asking.post("/predict", json={"prompt": "list the queues"})
     assert answer.status_code == 500
     assert observer.metrics.totals(ERRORS) == {("server",): (1.0,)}

@@ -45,7 +45,7 @@ def test_an_answer_that_takes_too_long_is_given_up(
 ) -> None:
     app = create_app(predictor, settings=settings.model_copy(update={"prediction_seconds": 0.05}))
     with monkeypatch.context() as slow:
-        slow.setattr(Predictor, "predict", lambda *_, **__: time.sleep(1))
+        slow.setattr(Predictor, "outcome", lambda *_, **__: time.sleep(1))
         with TestClient(app) as asking:
             answer = asking.post("/predict", json={"prompt": "list the queues"})
     assert answer.status_code == 503

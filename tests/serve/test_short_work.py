@@ -95,14 +95,14 @@ def test_longest_is_above_0() -> None:
 def told_where(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
     """Note of each prediction whether it was made on the loop."""
     where: list[bool] = []
-    predict = Predictor.predict
+    make = Predictor.outcome
 
     def noted(*arguments: object, **options: object) -> object:
         where.append(is_on_loop())
-        return predict(*arguments, **options)  # type: ignore[arg-type]  # handed through
+        return make(*arguments, **options)  # type: ignore[arg-type]  # handed through
 
     with monkeypatch.context() as patch:
-        patch.setattr(Predictor, "predict", noted)
+        patch.setattr(Predictor, "outcome", noted)
         yield where
 
 
