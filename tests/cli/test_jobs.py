@@ -4,6 +4,7 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -13,9 +14,11 @@ from nextcall.cli.main import app, main
 from nextcall.jobs.job import Job, Stage
 from nextcall.jobs.store import JobStore
 from nextcall.locations import packaged_model
+from nextcall.ranking.model_files import load_ranker
 from nextcall.ranking.model_versions import InUse, ModelVersions
 from nextcall.storage.database import Database
 from nextcall.storage.migrations import migrate
+from nextcall.training.judged import Judged, OnSameQueries, save_judged
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -86,10 +89,18 @@ def test_the_way_back_to_a_model(
     monkeypatch.setenv("NEXTCALL_MODEL_VERSIONS", str(versions.folder))
     (line,) = run("model", "list").stdout.splitlines()[1:]
     assert line.split()[:5] == ["(of", "the", "start)", "in", "use"]
-    name = versions.publish(packaged_model())
+    folder = copytree(packaged_model(), tmp_path / "trained")
+    found = OnSameQueries(
+        ndcg=0.5, present_ndcg=0.25, difference=0.25, ci_lower=0.125, ci_upper=None, queries=1234,
+        groups=7,
+    )  # fmt: skip
+    judged = Judged(against="a", on_same=found, left_out=0, may_have_learned=False)
+    save_judged(judged, folder, trees=load_ranker(folder)[0].digest)
+    name = versions.publish(folder)
     versions.use(InUse().to(name))
     first, second = run("model", "list").stdout.splitlines()[1:]
     assert first.split()[:3] == [name, "in", "use"]
+    assert first.split()[-4:] == ["0.250", "0.125", "-", "1,234"]
     assert second.split()[3] == "before"
     assert "the model that the service is started with" in run("model", "rollback").stderr
     assert versions.in_use() == InUse()

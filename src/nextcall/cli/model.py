@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 _MODEL_HELP = "Folder of a trained ranker; the packaged one where none is given."
 _CATALOG_HELP = "A built catalogue (.parquet) or catalog.jsonl; the demo's where none is given."
 
+_KEEP_HELP = "Keep the training prompts beside the ranker, for `explain --nearest`."
+_AGAINST_HELP = "A ranker to hold the new one against, on the queries that are held back."
 _ENCODER_HELP = "Of prompts: auto (as in training), static (distilled here), minilm, or a folder."
 
 Encoder = Annotated[str, typer.Option("--encoder", help=_ENCODER_HELP)]
 Model = Annotated[Path | None, typer.Option("--model", help=_MODEL_HELP)]
 CatalogFile = Annotated[Path | None, typer.Option("--catalog", help=_CATALOG_HELP)]
+KeepPrompts = Annotated[bool, typer.Option("--keep-prompts/--no-keep-prompts", help=_KEEP_HELP)]
+Against = Annotated[Path | None, typer.Option("--against", help=_AGAINST_HELP)]
 Queries = Annotated[Path, typer.Option("--queries", help="Queries, one JSON object a line.")]
 
 
@@ -44,27 +48,26 @@ def train(
             help="Encoder of prompts: auto (static where it holds against MiniLM), static, minilm.",
         ),
     ] = "auto",
-    keep_prompts: Annotated[
-        bool,
-        typer.Option(
-            "--keep-prompts/--no-keep-prompts",
-            help="Keep the training prompts beside the ranker, for `explain --nearest`.",
-        ),
-    ] = True,
+    keep_prompts: KeepPrompts = True,  # an option of the command
+    *,
+    against: Against = None,
 ) -> None:
     """Train a ranker on prompts, on sessions, or on both."""
     from dataclasses import replace
 
     from nextcall.catalog.load import load_catalog
     from nextcall.cli.console import note, print_table, progress
+    from nextcall.cli.judging import judge_trained
     from nextcall.locations import cache_dir
+    from nextcall.ranking.any_ranker import load_any_ranker
     from nextcall.ranking.model_files import forget_prompts
     from nextcall.sessions.jsonl import read_queries
     from nextcall.sessions.queries import next_call_queries, observed_sessions
     from nextcall.sessions.table import load_sessions, sessions_from_frame
+    from nextcall.training.held_out import save_learned
     from nextcall.training.opening import FEWEST_FOR_STATIC, distilled, open_index, save_trained
     from nextcall.training.recipe import Recipe
-    from nextcall.training.train import train_ranker
+    from nextcall.training.train import train_for_use
 
     if queries is None and sessions is None:
         raise ValueError("--queries or --sessions must be given, got neither.")
@@ -80,7 +83,9 @@ def train(
         index = index.with_embedder(made[0])
     recipe = Recipe()
     recipe = replace(recipe, boosting=replace(recipe.boosting, trees=trees), sessions=simulated)
-    ranker, card = train_ranker(
+    if against is not None:
+        load_any_ranker(against)  # a fault is told before the work, not after it
+    trained = train_for_use(
         index,
         [*asked, *next_call_queries(observed)],
         recipe=recipe,
@@ -89,13 +94,18 @@ def train(
         encoder=made[0] if made and encoder == "auto" else None,
         progress=progress,
     )
+    ranker, card = trained.ranker, trained.card
     if not keep_prompts:
         ranker.prompts_ = None
         forget_prompts(output)
     save_trained(ranker, output, card=card, encoder=made)
+    if keep_prompts:
+        save_learned(trained.learned, output, trees=ranker.digest)
     print_table(("figure", "value"), sorted(card.metrics.items()))
     note(f"{card.n_queries:,} training queries, {ranker.trees_.n_trees} trees: {output}")
     note(f"Prompts are encoded by {card.embedder}.")
+    if against is not None:
+        judge_trained(trained, output, against, index=index, seed=seed)
 
 
 def evaluate(

@@ -26,26 +26,40 @@ Versions = Annotated[
 
 @app.command("list")
 def list_all(*, versions: Versions = None) -> None:
-    """List versions: the one in use first, then those before it, then the others."""
+    """List versions: the one in use first, then those before it, then the others.
+
+    Where a version was held against the one in use at its training, it is told how the two differ
+    on the same queries: NDCG@10 of the version less that of the other, and its 95 % interval.
+    """
     from nextcall.ranking.model_files import ModelError, load_ranker
+    from nextcall.training.judged import load_judged
 
     folder = _versions(versions)
     in_use = folder.in_use()
     order = list(dict.fromkeys(in_use.order()))
     others = [name for name in folder.names() if name not in order]
-    rows: list[tuple[str, str, str | None, float | None, str]] = []
+    rows: list[tuple[object, ...]] = []
+    unknown = (None,) * 6
     for place, name in enumerate([*order, *others]):
         use = "in use" if place == 0 else "before" if place < len(order) else ""
         if name is None:
-            rows.append(("(of the start)", use, None, None, ""))
+            rows.append(("(of the start)", use, *unknown, ""))
             continue
         try:
-            _, card = load_ranker(folder.verify(name))
+            path = folder.verify(name)
+            ranker, card = load_ranker(path)
+            judged = load_judged(path, trees=ranker.digest)
         except ModelError as error:
-            rows.append((name, use, None, None, str(error)))
+            rows.append((name, use, *unknown, str(error)))
             continue
-        rows.append((name, use, card.trained_at, card.metrics.get("validation.ndcg@10"), ""))
-    print_table(("version", "use", "trained at", "ndcg@10", "fault"), rows)
+        found = None if judged is None else judged.on_same
+        beside: tuple[object, ...] = (None,) * 4
+        if found is not None:
+            beside = (found.difference, found.ci_lower, found.ci_upper, found.queries)
+        stated = card.metrics.get("validation.ndcg@10")
+        rows.append((name, use, card.trained_at, stated, *beside, ""))
+    header = ("version", "use", "trained at", "ndcg@10", "difference", "low", "high", "queries")
+    print_table((*header, "fault"), rows)
 
 
 @app.command("rollback")

@@ -26,7 +26,17 @@ class JobEndedError(RuntimeError):
 
 
 class JobRefusedError(ValueError):
-    """What a job made is not accepted; the message says why."""
+    """What a job made is not accepted; the message says why.
+
+    Attributes
+    ----------
+    result : mapping or None
+        What is told of the work besides.
+    """
+
+    def __init__(self, message: str, *, result: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,7 +200,7 @@ class JobRunner:
             try:
                 return _End(status="done", result=taken.result())
             except JobRefusedError as error:
-                return _End(status="refused", reason=str(error))
+                return _End(status="refused", reason=str(error), result=error.result)
 
     def _attend(
         self, job: Job, is_over: Callable[[], bool], stage: Callable[[], Stage | None]

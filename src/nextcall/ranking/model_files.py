@@ -55,7 +55,11 @@ RANKER_FILE: Final = "ranker.json"
 
 _PROMPTS_FORMAT: Final = b"nextcall.prompts.1"
 _PROMPTS: Final = "prompts-*.parquet"  # named after the trees that learned from them
-_OF_ONE_MODEL: Final = ("trees-*.txt", _PROMPTS, "evidence-*.npz", "base-*")
+_LEARNED: Final = "learned-*.json"  # hashes of the queries that they learned from
+_OF_ONE_MODEL: Final = (
+    *("trees-*.txt", _PROMPTS, _LEARNED),
+    *("judged-*.json", "evidence-*.npz", "base-*"),
+)
 _PROMPTS_SCHEMA: Final = pa.schema(
     [pa.field("prompt", pa.string()), pa.field("relevant", pa.list_(pa.string()))]
 )
@@ -150,9 +154,10 @@ def save_prompts(prompts: TrainingPrompts, directory: Path) -> None:
 
 
 def forget_prompts(directory: Path) -> None:
-    """Remove the training prompts that lie beside a ranker, if any."""
-    for path in directory.glob(_PROMPTS):
-        path.unlink()
+    """Remove the training prompts that lie beside a ranker, and their hashes, if any."""
+    for pattern in (_PROMPTS, _LEARNED):
+        for path in directory.glob(pattern):
+            path.unlink()
 
 
 def load_prompts(directory: Path) -> TrainingPrompts:

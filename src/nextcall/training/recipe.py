@@ -91,8 +91,12 @@ class Material:
 
     def training_prompts(self, parts: Sequence[int]) -> TrainingPrompts:
         """Give the prompts of some parts that may train, as they were given."""
-        given = self.rows["prompts"].queries
-        return TrainingPrompts.of(given[i] for i in self._teaching("prompts", parts))
+        return TrainingPrompts.of(self.given("prompts", parts))
+
+    def given(self, name: str, parts: Sequence[int]) -> list[Query]:
+        """Give the queries of one kind, of some parts, that may train; none of a kind not made."""
+        made = name in self.rows
+        return [self.rows[name].queries[i] for i in self._teaching(name, parts)] if made else []
 
     def _teaching(self, name: str, parts: Sequence[int]) -> NDArray[np.int64]:
         return np.flatnonzero(np.isin(self.parts[name], parts) & self.teaches[name])
@@ -119,6 +123,7 @@ def prepare(
     rng: np.random.Generator,
     part_of: Mapping[str, int] | None = None,
     observed: Sequence[Session] = (),
+    held_out: int | None = None,
     progress: Progress = silent,
 ) -> Material:
     """Make all that training and evaluation need, once for all folds.
@@ -138,6 +143,8 @@ def prepare(
         it parts are made of whole sessions, and none are simulated: that needs services apart.
     observed : sequence of Session
         Real sessions, which teach transitions in place of simulated ones.
+    held_out : int, optional
+        Part that no ranker will learn from: its sessions teach no transitions either.
 
     Raises
     ------
@@ -148,15 +155,16 @@ def prepare(
         raise ValueError("queries must hold at least one query, got none.")
     catalog = index.catalog
     augment, walk, pick, share = rng.spawn(4)
-    prior = _prior(
-        index, part_of or {}, observed=observed, sessions=recipe.prior_sessions, rng=walk
-    )
     part_of_session = None if part_of else _session_parts(queries, rng=share)
 
     def parts_of(some: Sequence[Query]) -> NDArray[np.int64]:
         if part_of_session is not None:
-            return np.array([part_of_session[_session_of(query)] for query in some])
+            return np.array([part_of_session[session_of(query)] for query in some])
         return np.array([(part_of or {})[catalog[q.relevant[0]].service] for q in some])
+
+    apart = {q.session_id for q, p in zip(queries, parts_of(queries), strict=True) if p == held_out}
+    shown = [session for session in observed if session.session_id not in apart]
+    prior = _prior(index, part_of or {}, observed=shown, sessions=recipe.prior_sessions, rng=walk)
 
     def teaches(name: str, some: Sequence[Query]) -> NDArray[np.bool_]:
         if name == "sessions":
@@ -213,7 +221,7 @@ def rows_of_kinds(
 
 
 def _session_parts(queries: Sequence[Query], *, rng: np.random.Generator) -> dict[str, int]:
-    sessions = [_session_of(query) for query in queries]
+    sessions = [session_of(query) for query in queries]
     n_parts = min(N_PARTS, len(set(sessions)))
     if n_parts < 2:
         raise ValueError("queries must be of at least two sessions, so that one can validate.")
@@ -221,7 +229,8 @@ def _session_parts(queries: Sequence[Query], *, rng: np.random.Generator) -> dic
     return dict(zip(sessions, folds.tolist(), strict=True))
 
 
-def _session_of(query: Query) -> str:
+def session_of(query: Query) -> str:
+    """Name what a split by sessions keeps together."""
     return query.session_id or query.query_id
 
 

@@ -23,6 +23,7 @@ from nextcall.serve.predictor import Predictor
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.settings import Settings
 from nextcall.sessions import Query
+from nextcall.training.judged import Judged, OnSameQueries, model_digest, save_judged
 
 PROMPTS = ("list my buckets", "send a message to a queue", "delete a topic", "copy an object")
 Make = Callable[..., Path]
@@ -115,6 +116,57 @@ def test_a_model_that_does_not_pass_is_refused(
         swap.take(make("worse", **change))
     assert served.version == first.version
     assert (served.fallback_reason is None) == ("catalog_hash" not in change)
+
+
+def judged(against: Path, *, difference: float) -> Judged:
+    """Say what a training found beside a model."""
+    found = OnSameQueries(
+        ndcg=0.5 + difference,
+        present_ndcg=0.5,
+        difference=difference,
+        ci_lower=difference - 0.1,
+        ci_upper=difference + 0.1,
+        queries=80,
+        groups=9,
+    )
+    return Judged(against=model_digest(against), on_same=found, left_out=2, may_have_learned=False)
+
+
+def test_what_the_training_found_on_the_same_queries_decides(
+    swap: ModelSwap, served: Predictor, make: Make, other: tuple[CallRanker, Any]
+) -> None:
+    trees = other[0].digest
+    start = swap.folder_in_use()
+    assert start is not None
+    worse = make("worse", ndcg=0.99)
+    save_judged(judged(start, difference=-0.02), worse, trees=trees)
+    with pytest.raises(JobRefusedError, match=r"on the same 80 queries, got 0\.4800\.$") as refused:
+        swap.take(worse)
+    assert refused.value.result is not None
+    assert refused.value.result["quality"]["ci_upper"] == pytest.approx(0.08)
+    assert (served.version, served.fallback_reason) == (None, None)
+    good = make("good", ndcg=0.01, seed=2)
+    save_judged(judged(start, difference=-0.005), good, trees=trees)
+    done = swap.take(good)
+    assert done.quality is not None
+    assert (done.quality.judged_by, done.quality.queries) == ("same queries", 80)
+    assert swap.folder_in_use() == swap.versions.path(str(done.version))
+    late = make("late", ndcg=0.01, seed=3)  # held against what is not in use by now
+    save_judged(judged(start, difference=-0.5), late, trees=trees)
+    after = swap.take(late)
+    assert after.quality is not None
+    assert after.quality.judged_by == "cards"
+    assert swap.roll_back().quality is None
+
+
+def test_there_is_nothing_to_be_held_against_without_a_whole_model(
+    swap: ModelSwap, make: Make, fallback: Predictor, settings: Settings, versions: ModelVersions
+) -> None:
+    assert swap.folder_in_use() == settings.model
+    done = swap.take(make())
+    damage(versions, done.version)
+    assert swap.folder_in_use() is None
+    assert ModelSwap(fallback.pinned(), versions, settings).folder_in_use() is None
 
 
 def test_a_little_worse_is_as_good(swap: ModelSwap, make: Make) -> None:

@@ -73,6 +73,29 @@ def test_a_model_is_trained_and_answers_from_then_on(job_service: Open, tmp_path
     assert (ended["job_id"], ended["outcome"]) == (job["job_id"], "done")
 
 
+def test_a_second_model_is_held_against_the_first(job_service: Open) -> None:
+    with job_service(model_margin=1.0) as service:
+        client = service.client
+        first, again, private = (
+            service.ended(client.post("/train", json={**TRAIN, **given}).json())
+            for given in ({}, {"trees": 3}, {"trees": 2, "keep_prompts": False})
+        )
+        assert first["result"]["quality"]["judged_by"] == "cards"
+        assert first["result"]["quality"]["present_ndcg"] is None
+        # The same seed holds back the same session, so neither learned from it.
+        told = again["result"]["quality"]
+        assert (told["judged_by"], told["note"]) == ("same queries", None)
+        assert (told["queries"], told["groups"], told["left_out"]) == (4, 1, 0)
+        assert told["difference"] == pytest.approx(told["ndcg"] - told["present_ndcg"])
+        assert private["result"]["quality"]["judged_by"] == "same queries"
+        version = service.predictor.version
+        names = {each.name for each in service.jobs.swap.versions.path(str(version)).iterdir()}
+        assert not any(name.startswith(("prompts", "learned")) for name in names)
+        other = service.ended(client.post("/train", json={**TRAIN, "seed": 3}).json())
+        note = other["result"]["quality"]["note"]
+        assert note.startswith("The model in use may have learned from these queries")
+
+
 def test_data_is_made_and_can_be_trained_on(job_service: Open, tmp_path: Path) -> None:
     with job_service() as service:
         asked = service.client.post("/generate-data", json={"sessions": 30, "seed": 3})

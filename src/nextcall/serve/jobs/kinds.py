@@ -46,8 +46,9 @@ class Train:
         self._settings, self._swap = settings, swap
 
     def command(self, job: Job, output: Path) -> list[str]:
-        """Give the command ``nextcall train`` with the arguments of a job."""
+        """Give the command ``nextcall train``, which holds the new model against that in use."""
         asked = TrainAsked.model_validate(dict(job.arguments))
+        present = self._swap.folder_in_use()
         keep = "--keep-prompts" if asked.keep_prompts else "--no-keep-prompts"
         given = {
             "catalog": self._settings.catalog.resolve(),
@@ -57,6 +58,7 @@ class Train:
             "trees": asked.trees,
             "simulated": asked.simulated,
             "encoder": asked.encoder,
+            "against": None if present is None else present.resolve(),
         }
         return [*_COMMAND, "train", *_options(given), keep]
 

@@ -1,11 +1,10 @@
-"""What a model must do before it answers anybody."""
+"""What a model must do before it answers anybody, but being as good: see `quality`."""
 
 import math
 from collections.abc import Iterator
 from typing import Final
 
 from nextcall.catalog import Catalog
-from nextcall.jobs.job import JobRefusedError
 from nextcall.ranking.model_files import ModelCard, ModelError
 from nextcall.serve.predictor import Predictor
 
@@ -65,21 +64,3 @@ def check_answers(candidate: Predictor) -> None:
                     "The model must give finite scores and confidences from 0 to 1, got "
                     f"{one.score} and {one.confidence}."
                 )
-
-
-def check_quality(new: ModelCard | None, present: ModelCard | None, *, margin: float) -> None:
-    """Hold a model against the one in use, by NDCG@10 that their cards state.
-
-    Raises
-    ------
-    JobRefusedError
-        Where it is worse by more than the margin, or states nothing.
-    """
-    stated, least = validation_ndcg(new), validation_ndcg(present)
-    if stated is None or not math.isfinite(stated):
-        raise JobRefusedError("The new model must state its NDCG@10, got none.")
-    if least is not None and stated < least - margin:
-        raise JobRefusedError(
-            f"NDCG@10 of the new model must be at most {margin:g} below {least:.4f}, that of the "
-            f"model in use, got {stated:.4f}."
-        )

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -12,9 +12,11 @@ from nextcall.ranking.any_ranker import check_ranker, load_any_ranker
 from nextcall.ranking.model_files import ModelError
 from nextcall.ranking.model_versions import InUse, ModelVersions, Version
 from nextcall.serve.loading import gathering
-from nextcall.serve.models.checks import check_answers, check_quality, validation_ndcg
+from nextcall.serve.models.checks import check_answers, validation_ndcg
+from nextcall.serve.models.quality import Quality, check_quality, quality
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings
+from nextcall.training.judged import load_judged, model_digest
 from nextcall.training.opening import encoded_for_model
 
 _log: Final = logging.getLogger(__name__)
@@ -36,6 +38,8 @@ class Swapped:
     model_version: str | None
     """As answers tell it; None without a trained ranker."""
     validation_ndcg: float | None
+    quality: Quality | None = None
+    """Of a new model beside the one before; None on the way back."""
 
 
 class ModelSwap:
@@ -88,10 +92,24 @@ class ModelSwap:
                 reason = self._told(error)
                 self._put(present, reason)
                 raise JobRefusedError(f"The new model cannot be used: {reason}") from error
-            check_quality(candidate.card, present.card, margin=self._settings.model_margin)
+            found = self._quality(candidate, present)
+            check_quality(found, margin=self._settings.model_margin)
             in_use, _ = self._in_use()
             self._use(in_use.to(candidate.version))
-            return self._put(candidate)
+            return replace(self._put(candidate), quality=found)
+
+    def folder_in_use(self) -> Path | None:
+        """Give the folder of the model that answers; None where there is none, or not whole."""
+        present = self.predictor.pinned()
+        if present.ranker is None:
+            return None
+        try:
+            if present.version is not None:
+                return self.versions.verify(present.version)
+            model_digest(self._settings.model)
+        except ModelError:
+            return None
+        return self._settings.model
 
     def roll_back(self) -> Swapped:
         """Put the version before into use again.
@@ -112,6 +130,14 @@ class ModelSwap:
                 raise ValueError(f"The model before cannot be used: {self._told(error)}") from error
             self._use(back)
             return self._put(candidate)
+
+    def _quality(self, candidate: Predictor, present: Predictor) -> Quality:
+        if candidate.version is None or candidate.ranker is None:
+            raise ValueError("candidate must be a version with a ranker.")
+        folder = self.folder_in_use()
+        against = None if folder is None else model_digest(folder)
+        judged = load_judged(self.versions.path(candidate.version), trees=candidate.ranker.digest)
+        return quality(candidate.card, present.card, judged, against=against)
 
     def _settle(self) -> None:
         in_use, trouble = self._in_use()

@@ -48,6 +48,8 @@ def model_routes(swap: ModelSwap, audit: AuditLog | None = None) -> APIRouter:
                 },
             )
             audit.try_write(event)
-        return json_response(RollbackAnswer(**asdict(done)))
+        told = asdict(done)
+        del told["quality"]  # nobody judges on the way back
+        return json_response(RollbackAnswer(**told))
 
     return router
