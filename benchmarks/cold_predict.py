@@ -42,6 +42,7 @@ from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.loading import load_predictor, open_stores
 from nextcall.serve.observer import open_observer
+from nextcall.serve.parts import Parts
 from nextcall.serve.process.server import address, bind, loading_for_good, run
 from nextcall.serve.settings import load_settings
 from nextcall.sessions.awscli_examples import read_awscli_examples, with_history
@@ -127,11 +128,13 @@ def _serve(folder: Path, encoder: str) -> None:
             app = create_app(
                 predictor,
                 settings=settings,
-                trials=kept.trials,
-                door=kept.door,
-                caches=caches,
-                observer=observer,
-                feedback=kept.feedback,
+                parts=Parts(
+                    trials=kept.trials,
+                    door=kept.door,
+                    caches=caches,
+                    observer=observer,
+                    feedback=kept.feedback,
+                ),
             )
             print(address(listening), flush=True)
             run(app, listening)

@@ -31,6 +31,7 @@ from json_output import give, parser_of
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.serve.app import create_app
 from nextcall.serve.loading import open_stores
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.process.server import address, bind, loading_for_good, run
 from nextcall.serve.settings import load_settings
@@ -67,7 +68,9 @@ def _serve(folder: Path, url: str, seconds: float) -> None:
         index = open_index(Catalog(name="one", operations=(operation,)), cache=folder)
         predictor = Predictor(index, fallback_reason="there is none.")
     with open_stores(settings) as kept, bind("127.0.0.1", 0) as listening:
-        app = create_app(predictor, settings=settings, trials=kept.trials, door=kept.door)
+        app = create_app(
+            predictor, settings=settings, parts=Parts(trials=kept.trials, door=kept.door)
+        )
         print(address(listening), flush=True)
         run(app, listening)
 

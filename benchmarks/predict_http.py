@@ -44,6 +44,7 @@ from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.loading import open_stores
 from nextcall.serve.observer import open_observer
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.process.server import address, bind, loading_for_good, run
 from nextcall.serve.schemas import PredictRequest
@@ -143,10 +144,7 @@ def whole_service(folder: Path, redis: str | None) -> Iterator[FastAPI]:
         yield create_app(
             predictor,
             settings=settings,
-            trials=kept.trials,
-            door=kept.door,
-            caches=caches,
-            observer=observer,
+            parts=Parts(trials=kept.trials, door=kept.door, caches=caches, observer=observer),
         )
 
 

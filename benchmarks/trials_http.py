@@ -35,6 +35,7 @@ from json_output import give, parser_of
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.serve.app import create_app
 from nextcall.serve.loading import open_stores
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.process.server import address, bind, loading_for_good, run
 from nextcall.serve.settings import load_settings
@@ -113,7 +114,11 @@ def _serve_trials(url: str, folder: Path) -> None:
         index = open_index(Catalog(name="one", operations=(operation,)), cache=folder)
         predictor = Predictor(index, fallback_reason="there is none.")
     with open_stores(settings) as kept:
-        _listen(create_app(predictor, settings=settings, trials=kept.trials, door=kept.door))
+        _listen(
+            create_app(
+                predictor, settings=settings, parts=Parts(trials=kept.trials, door=kept.door)
+            )
+        )
 
 
 def _listen(app: FastAPI) -> None:

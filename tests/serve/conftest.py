@@ -28,6 +28,7 @@ from nextcall.ranking.ranker import CallRanker
 from nextcall.serve.app import create_app
 from nextcall.serve.door.door import open_door
 from nextcall.serve.loading import load_predictor
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.process.server import address, bind
 from nextcall.serve.settings import Settings, load_settings
@@ -200,7 +201,7 @@ def production(predictor: Predictor, tmp_path: Path) -> Iterator[tuple[Service, 
         keys = {role: create_key(database, role, role=role, now=now)[0] for role in roles}
         with (
             open_door(settings, database) as door,
-            _serving(create_app(predictor, settings=settings, door=door)) as started,
+            _serving(create_app(predictor, settings=settings, parts=Parts(door=door))) as started,
         ):
             yield started, keys
 

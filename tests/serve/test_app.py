@@ -10,9 +10,10 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from nextcall.access.permissions import UNLISTED, route_of
-from nextcall.serve.app import add_jobs, create_app
+from nextcall.serve.app import create_app
 from nextcall.serve.jobs.service_jobs import open_jobs
 from nextcall.serve.loading import open_stores
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
 
@@ -30,8 +31,9 @@ def test_every_reference_of_the_description_leads_somewhere(
         app = create_app(
             predictor,
             settings=settings,
-            trials=stores.trials if kept else None,
-            feedback=stores.feedback if kept else None,
+            parts=Parts(
+                trials=stores.trials if kept else None, feedback=stores.feedback if kept else None
+            ),
         )
     description = app.openapi()
 
@@ -63,8 +65,7 @@ def test_jobs_and_models_have_paths_of_their_own(
         open_stores(own) as stores,
         open_jobs(own, stores.database, predictor.pinned()) as jobs,
     ):
-        app = create_app(predictor, settings=settings)
-        add_jobs(app, jobs, door=stores.door)
+        app = create_app(predictor, settings=settings, parts=Parts(jobs=jobs))
     paths = {"/train", "/generate-data", "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/cancel"}
     described = app.openapi()["paths"]
     assert set(described) - set(bare) == {*paths, "/api/admin/rollback-model"}
@@ -94,7 +95,9 @@ def test_every_route_says_what_it_asks_for(
 ) -> None:
     with open_stores(load_settings(database_url=f"sqlite:///{tmp_path}/a.db")) as stores:
         app = create_app(
-            predictor, settings=settings, trials=stores.trials, feedback=stores.feedback
+            predictor,
+            settings=settings,
+            parts=Parts(trials=stores.trials, feedback=stores.feedback),
         )
     asked = {
         (method.upper(), re.sub(r"\{\w+\}", "7", path))

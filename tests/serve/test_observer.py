@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.observer import Observer, open_observer
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
 from nextcall.telemetry.families import (
@@ -30,7 +31,9 @@ ATTACK = {"prompt": f"{SECRET}'; DROP TABLE users; --"}
 
 def client_of(predictor: Predictor, settings: Settings, observer: Observer | None) -> TestClient:
     own = Predictor(predictor.index, ranker=predictor.ranker, card=predictor.card)
-    app = create_app(own, settings=settings, caches=ServiceCaches(settings, own), observer=observer)
+    app = create_app(
+        own, settings=settings, parts=Parts(caches=ServiceCaches(settings, own), observer=observer)
+    )
     return TestClient(app, raise_server_exceptions=False)
 
 

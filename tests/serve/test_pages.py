@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from nextcall.serve.app import create_app
 from nextcall.serve.door.door import open_door
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
 from nextcall.storage.database import Database
@@ -153,7 +154,7 @@ def guarded(predictor: Predictor, tmp_path: Path) -> Iterator[TestClient]:
         migrate(database)
         with (
             open_door(settings, database) as door,
-            TestClient(create_app(predictor, settings=settings, door=door)) as asking,
+            TestClient(create_app(predictor, settings=settings, parts=Parts(door=door))) as asking,
         ):
             yield asking
 

@@ -14,11 +14,12 @@ from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinish
 
 from nextcall.access.keys import create_key
 from nextcall.catalog import Catalog, describe_operation
-from nextcall.serve.app import add_jobs, create_app
+from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.jobs.service_jobs import open_jobs
 from nextcall.serve.loading import Stores, open_stores
 from nextcall.serve.observer import open_observer
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import load_settings
 from nextcall.serve.telemetry_settings import PROMISES
@@ -103,14 +104,16 @@ def serving(folder: Path, **given: object) -> Iterator[tuple[FastAPI, Stores]]:
         app = create_app(
             predictor,
             settings=settings,
-            trials=kept.trials,
-            door=kept.door,
-            caches=caches,
-            observer=observer,
-            feedback=kept.feedback,
-            history=kept.history,
+            parts=Parts(
+                trials=kept.trials,
+                door=kept.door,
+                caches=caches,
+                observer=observer,
+                feedback=kept.feedback,
+                history=kept.history,
+                jobs=jobs,
+            ),
         )
-        add_jobs(app, jobs, door=kept.door)
         yield app, kept
 
 

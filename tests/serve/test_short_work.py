@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from nextcall.serve.app import create_app
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety.safety import Safety
 from nextcall.serve.settings import Settings
@@ -115,7 +116,7 @@ def test_a_refusal_is_told_in_a_thread_before_it_is_answered(
     )
     assert ShortWork.__init__.__kwdefaults__ is not None
     monkeypatch.setitem(ShortWork.__init__.__kwdefaults__, "longest", 60.0)
-    app = create_app(predictor, settings=settings, safety=safety)
+    app = create_app(predictor, settings=settings, parts=Parts(safety=safety))
     with told_where(monkeypatch) as where, TestClient(app) as asking:
         assert asking.post("/predict", json={"prompt": ATTACK}).status_code == 400
         assert refused == [False]

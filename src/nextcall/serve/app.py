@@ -8,9 +8,9 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from nextcall import __version__
+from nextcall.access.audit_log import AuditLog
 from nextcall.feedback.feedback import Feedback
-from nextcall.performance.history import RunHistory
-from nextcall.serve.caching.caches import ServiceCaches, read_requests
+from nextcall.serve.caching.caches import read_requests
 from nextcall.serve.caching.http_cache import HttpCache
 from nextcall.serve.description import describe
 from nextcall.serve.door.body_limit import BodyLimit
@@ -21,9 +21,9 @@ from nextcall.serve.errors import add_error_handlers
 from nextcall.serve.feedback.online import OnlineReading
 from nextcall.serve.jobs.service_jobs import ServiceJobs
 from nextcall.serve.models.arms import answers_by
-from nextcall.serve.models.challenger import Challenger
 from nextcall.serve.models.interleaved import Interleaved
 from nextcall.serve.observer import Observer
+from nextcall.serve.parts import Parts
 from nextcall.serve.performance.measuring import Measuring
 from nextcall.serve.performance.suite import ServiceParts
 from nextcall.serve.predictor import Predictor
@@ -58,19 +58,7 @@ _NEVER_KEPT = ("/api/", "/feedback", "/health", "/jobs", "/metrics", "/performan
 _SUMMARY = "Given a prompt and the calls so far, which API call comes next?"
 
 
-def create_app(  # noqa: PLR0913  # one subject and the parts beside it
-    predictor: Predictor,
-    *,
-    settings: Settings,
-    trials: Trials | None = None,
-    door: Door | None = None,
-    safety: Safety | None = None,
-    caches: ServiceCaches | None = None,
-    observer: Observer | None = None,
-    feedback: Feedback | None = None,
-    history: RunHistory | None = None,
-    challenger: Challenger | None = None,
-) -> FastAPI:
+def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None = None) -> FastAPI:
     """Build the service over one loaded predictor.
 
     Parameters
@@ -79,25 +67,8 @@ def create_app(  # noqa: PLR0913  # one subject and the parts beside it
         Answers; shared by all threads.
     settings : Settings
         Limits of requests, and how many are computed side by side.
-    trials : Trials, optional
-        A/B tests; whoever opened them closes them. Without them there are no such routes.
-    door : Door, optional
-        Says who may ask; whoever opened it closes it. Without it everybody may, as often as they
-        like.
-    safety : Safety, optional
-        Checks requests and answers; made of the settings where none is given.
-    caches : ServiceCaches, optional
-        Keep answers, over the same predictor; without them each is made anew.
-    observer : Observer, optional
-        Hears of each request; nothing is noted without one.
-    feedback : Feedback, optional
-        Takes which predictions were taken; whoever opened it closes it. Without it there is no such
-        route, and nothing of an answer is remembered.
-    history : RunHistory, optional
-        Keeps runs of the performance suite; without it they are told once.
-    challenger : Challenger, optional
-        Answers the users of another variant of the A/B test that is set; whoever opened it closes
-        it.
+    parts : Parts, optional
+        What stands beside it; nothing where it is not given.
 
     Raises
     ------
@@ -105,9 +76,12 @@ def create_app(  # noqa: PLR0913  # one subject and the parts beside it
         Where the settings ask for production, and there is no door; or name a file of requests
         that cannot be read, or an A/B test that there is not.
     """
+    given = parts or Parts()
+    trials, door, caches, observer = given.trials, given.door, given.caches, given.observer
+    feedback, challenger = given.feedback, given.challenger
     if settings.environment == "production" and door is None:
         raise ValueError("door must be given in production, where everybody is asked for a key.")
-    guarding = safety or Safety(
+    guarding = given.safety or Safety(
         settings,
         predictor.index.catalog,
         max_history=predictor.max_history,
@@ -122,17 +96,7 @@ def create_app(  # noqa: PLR0913  # one subject and the parts beside it
         predictions=settings.max_predictions,
         default_predictions=settings.default_predictions,
     )
-    answering = answers_by(
-        predictor,
-        guarding,
-        limits,
-        settings=settings,
-        caches=caches,
-        observer=observer,
-        feedback=feedback,
-        trials=trials,
-        challenger=challenger,
-    )
+    answering = answers_by(predictor, guarding, limits, settings=settings, parts=given)
     warming = [] if settings.cache_warm_up is None else read_requests(settings.cache_warm_up)
 
     @asynccontextmanager
@@ -189,13 +153,15 @@ def create_app(  # noqa: PLR0913  # one subject and the parts beside it
         )
     )
     measuring = Measuring(predictor, guarding, settings, build=app_of_parts)
-    app.include_router(performance_run_routes(measuring, history))
+    app.include_router(performance_run_routes(measuring, given.history))
+    audit = None if door is None else door.audit
     if trials is not None:
-        audit = None if door is None else door.audit
         app.include_router(trial_routes(trials, guarding, audit))
     app.include_router(page_routes(_TITLE))
     app.mount(f"/{STATIC}", documentation_assets(), name=STATIC)
     app.mount(f"/{ASSETS}", page_assets(), name=ASSETS)
+    if given.jobs is not None:
+        _include_jobs(app, given.jobs, audit)
     if caches is not None:
         app.add_middleware(HttpCache, skipped=_NEVER_KEPT)
     app.add_middleware(Shortcut, method="POST", path="/predict", answer=predict_app(answering))
@@ -207,27 +173,17 @@ def create_app(  # noqa: PLR0913  # one subject and the parts beside it
     return app
 
 
-def add_jobs(app: FastAPI, jobs: ServiceJobs, *, door: Door | None = None) -> None:
-    """Let an application take jobs, and go back to the model before.
+def app_of_parts(parts: ServiceParts, settings: Settings) -> FastAPI:
+    """Build an application to be measured: nobody else's numbers change by it."""
+    given = Parts(safety=parts.safety, caches=parts.caches)
+    return create_app(parts.predictor, settings=settings, parts=given)
 
-    Parameters
-    ----------
-    app : FastAPI
-        As `create_app` builds it, over the predictor that the jobs change.
-    jobs : ServiceJobs
-        Whoever opened them closes them.
-    door : Door, optional
-        Keeps in its audit log who asks.
-    """
-    audit = None if door is None else door.audit
+
+def _include_jobs(app: FastAPI, jobs: ServiceJobs, audit: AuditLog | None) -> None:
+    """Let an application take jobs, and go back to the model before; who asks is audited."""
     if jobs.settings.jobs_enabled:
         app.include_router(job_routes(jobs, audit))
     app.include_router(model_routes(jobs.swap, audit))
-
-
-def app_of_parts(parts: ServiceParts, settings: Settings) -> FastAPI:
-    """Build an application to be measured: nobody else's numbers change by it."""
-    return create_app(parts.predictor, settings=settings, safety=parts.safety, caches=parts.caches)
 
 
 def _feedback_routes(

@@ -22,6 +22,7 @@ from nextcall.serve.caching.caches import (
     read_requests,
 )
 from nextcall.serve.observer import Observer
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
 
@@ -35,7 +36,7 @@ def again(settings: Settings, **changed: object) -> Settings:
 
 def app_of(predictor: Predictor, settings: Settings, caches: ServiceCaches | None) -> FastAPI:
     own = Predictor(predictor.index, ranker=predictor.ranker, card=predictor.card)
-    return create_app(own, settings=settings, caches=caches, observer=Observer())
+    return create_app(own, settings=settings, parts=Parts(caches=caches, observer=Observer()))
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from nextcall.access.keys import create_key
 from nextcall.access.principal import CredentialError
 from nextcall.serve.app import create_app
 from nextcall.serve.door.door import Door, open_door
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import load_settings
 from nextcall.storage.database import Database
@@ -49,7 +50,7 @@ def serving(predictor: Predictor, kept: Database, **given: object) -> Iterator[T
     given = {"environment": "production", "secret": SECRET, "rate_adaptive": False, **given}
     settings = load_settings(**given)
     with open_door(settings, kept) as door:
-        app = create_app(predictor, settings=settings, door=door)
+        app = create_app(predictor, settings=settings, parts=Parts(door=door))
         with TestClient(app) as asking:
             yield asking
 
@@ -202,7 +203,7 @@ def test_changes_of_tests_are_in_the_audit_log_and_undone_with_it(
     developer = key(kept, role="developer", user=None)
     headers = {**developer, "X-User-ID": "ada", "X-Request-ID": "job-1"}
     with Trials(kept) as trials, open_door(settings, kept) as door:
-        app = create_app(predictor, settings=settings, trials=trials, door=door)
+        app = create_app(predictor, settings=settings, parts=Parts(trials=trials, door=door))
         with TestClient(app, headers=headers, raise_server_exceptions=False) as asking:
             tests = "/api/ab-testing/tests"
             test_id = asking.post(tests, json=plan).json()["test_id"]

@@ -12,6 +12,7 @@ from nextcall.feedback.shown import Shown, ShownPredictions
 from nextcall.serve.answers import OnlineMetrics
 from nextcall.serve.app import create_app
 from nextcall.serve.feedback.online import OnlineReading
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings
 from nextcall.storage.database import Database
@@ -80,7 +81,9 @@ def test_the_route_tells_it_and_null_where_feedback_is_off(
     predictor: Predictor, settings: Settings, feedback: Feedback
 ) -> None:
     give(feedback, "a", "get", at=datetime.now(UTC))
-    with TestClient(create_app(predictor, settings=settings, feedback=feedback)) as asking:
+    with TestClient(
+        create_app(predictor, settings=settings, parts=Parts(feedback=feedback))
+    ) as asking:
         told = asking.get("/performance/metrics").json()["online"]
     assert told == {"hit_at_1": 0.0, "hit_at_3": 1.0, "mrr": 0.5, "answers": 1}
     with TestClient(create_app(predictor, settings=settings)) as asking:

@@ -15,6 +15,7 @@ from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.loading import Stores, open_stores
 from nextcall.serve.models.challenger import Challenger, open_challenger
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
 from nextcall.sessions import Query
@@ -60,11 +61,13 @@ def serving(
         app = create_app(
             predictor,
             settings=known,
-            trials=stores.trials,
-            door=stores.door,
-            caches=caches,
-            feedback=stores.feedback,
-            challenger=challenger,
+            parts=Parts(
+                trials=stores.trials,
+                door=stores.door,
+                caches=caches,
+                feedback=stores.feedback,
+                challenger=challenger,
+            ),
         )
         with TestClient(app, raise_server_exceptions=False) as asking:
             yield asking, stores, challenger

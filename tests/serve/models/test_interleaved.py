@@ -23,6 +23,7 @@ from nextcall.serve.loading import open_stores
 from nextcall.serve.models.challenger import load_challenger, open_challenger
 from nextcall.serve.models.interleaved import Interleaved, drafted
 from nextcall.serve.outcome import Outcome
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety.safety import Safety
 from nextcall.serve.schemas import Limits, PredictRequest
@@ -196,7 +197,9 @@ def test_who_has_no_name_is_answered_by_the_current_model_alone(
         **given,
     )
     with open_stores(known) as stores, open_challenger(known, predictor) as challenger:
-        app = create_app(predictor, settings=known, feedback=stores.feedback, challenger=challenger)
+        app = create_app(
+            predictor, settings=known, parts=Parts(feedback=stores.feedback, challenger=challenger)
+        )
         with TestClient(app) as asking:  # without a door nobody has a name
             for _ in range(4):
                 answer = ask(asking, "u")

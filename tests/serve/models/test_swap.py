@@ -19,6 +19,7 @@ from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.models.checks import check_answers, known_prompts
 from nextcall.serve.models.swap import ModelSwap
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.settings import Settings
@@ -320,7 +321,7 @@ def test_no_answer_is_of_two_models(
     }
     caches = ServiceCaches(settings, served) if kept else None
     seen, faults, ended = set[str](), list[Any](), threading.Event()
-    with TestClient(create_app(served, settings=settings, caches=caches)) as client:
+    with TestClient(create_app(served, settings=settings, parts=Parts(caches=caches))) as client:
 
         def ask(place: int) -> None:
             while not ended.is_set():

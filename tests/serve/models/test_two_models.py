@@ -10,6 +10,7 @@ from nextcall.feedback.answers import read_answers
 from nextcall.serve.app import create_app
 from nextcall.serve.loading import Stores, open_stores
 from nextcall.serve.models.challenger import open_challenger
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
 from nextcall.storage.database import Database
@@ -140,7 +141,11 @@ def test_who_has_no_name_gets_what_the_control_gets(
     )
     with open_stores(known) as stores, open_challenger(known, predictor) as challenger:
         stores.trials.start(test_id)
-        app = create_app(predictor, settings=known, trials=stores.trials, challenger=challenger)
+        app = create_app(
+            predictor,
+            settings=known,
+            parts=Parts(trials=stores.trials, challenger=challenger),
+        )
         with TestClient(app) as asking:  # without a door nobody has a name
             for number in range(4):
                 answer = ask(asking, f"u{number}")

@@ -22,6 +22,7 @@ from nextcall.performance.run import PerformanceRun
 from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.observer import Observer
+from nextcall.serve.parts import Parts
 from nextcall.serve.performance.measuring import Measuring
 from nextcall.serve.performance.suite import ServiceParts, count_parts, measure_parts
 from nextcall.serve.performance.suite_runs import measure_here, measure_there
@@ -57,7 +58,9 @@ def asking(
     roomy = settings.model_copy(update={"performance_seconds": 60.0})  # for what is counted
     with open_caches(roomy, predictor) as caches:
         app = create_app(
-            predictor, settings=roomy, caches=caches, observer=observer, history=history
+            predictor,
+            settings=roomy,
+            parts=Parts(caches=caches, observer=observer, history=history),
         )
         with TestClient(app) as client:
             yield client
@@ -121,7 +124,7 @@ def test_the_time_that_is_set_bounds_a_run(
 ) -> None:
     roomy = {"memory_bytes": 1e12}  # a process of tests is larger than a service
     short = settings.model_copy(update={"performance_seconds": 1e-6, "service_level": roomy})
-    with TestClient(create_app(predictor, settings=short, history=history)) as asking:
+    with TestClient(create_app(predictor, settings=short, parts=Parts(history=history))) as asking:
         run = asking.post("/performance/test").json()
     assert {part["count"] for part in run["parts"].values()} == {1}
     assert run["status"] == "met"  # of memory; of one call nothing is said

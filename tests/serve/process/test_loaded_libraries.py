@@ -16,6 +16,7 @@ from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.loading import load_predictor, open_stores
 from nextcall.serve.observer import open_observer
+from nextcall.serve.parts import Parts
 from nextcall.serve.process.server import run
 from nextcall.serve.settings import load_settings
 model, catalog, cache, database = sys.argv[1:]
@@ -29,10 +30,11 @@ with (
     open_caches(settings, predictor) as caches,
     open_observer(settings) as observer,
 ):
-    create_app(
-        predictor, settings=settings, trials=stores.trials, door=stores.door, caches=caches,
-        observer=observer, feedback=stores.feedback, history=stores.history,
+    parts = Parts(
+        trials=stores.trials, door=stores.door, caches=caches, observer=observer,
+        feedback=stores.feedback, history=stores.history,
     )
+    create_app(predictor, settings=settings, parts=parts)
 print(*sys.modules, sep="\\n")
 """
 

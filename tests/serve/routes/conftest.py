@@ -14,11 +14,12 @@ from starlette.testclient import TestClient
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.jobs.job import ENDED
 from nextcall.jobs.runner import JobRunner
-from nextcall.serve.app import add_jobs, create_app
+from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.jobs.service_jobs import ServiceJobs, open_jobs, runner_settings
 from nextcall.serve.loading import Stores, load_predictor, open_stores
 from nextcall.serve.observer import open_observer
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import load_settings
 from nextcall.sessions import Query
@@ -117,9 +118,10 @@ def job_service(
             )
             caches = stack.enter_context(open_caches(settings, predictor))
             app = create_app(
-                predictor, settings=settings, door=stores.door, caches=caches, observer=observer
+                predictor,
+                settings=settings,
+                parts=Parts(door=stores.door, caches=caches, observer=observer, jobs=jobs),
             )
-            add_jobs(app, jobs, door=stores.door)
             client = stack.enter_context(TestClient(app))
             yield JobService(client, jobs, stores, predictor)
 

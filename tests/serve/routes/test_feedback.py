@@ -18,6 +18,7 @@ from nextcall.feedback.answers import Answer, read_answers
 from nextcall.feedback.tables import ANSWER
 from nextcall.serve.app import create_app
 from nextcall.serve.loading import Stores, open_stores
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import load_settings
 from nextcall.storage.database import Database
@@ -37,9 +38,7 @@ def serving(
         app = create_app(
             predictor,
             settings=settings,
-            trials=stores.trials,
-            door=stores.door,
-            feedback=stores.feedback,
+            parts=Parts(trials=stores.trials, door=stores.door, feedback=stores.feedback),
         )
         with TestClient(app, raise_server_exceptions=False) as asking:
             yield asking, stores

@@ -9,6 +9,7 @@ from nextcall import __version__
 from nextcall.guard.guard import packaged_guard_version
 from nextcall.serve.app import create_app
 from nextcall.serve.loading import open_stores
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
 
@@ -81,7 +82,7 @@ def test_the_database_of_tests_is_told_and_so_is_its_loss(
     file = tmp_path / "kept" / "a.db"
     with open_stores(load_settings(database_url=f"sqlite:///{file}")) as stores:
         trials = stores.trials
-        app = create_app(predictor, settings=settings, trials=trials)
+        app = create_app(predictor, settings=settings, parts=Parts(trials=trials))
         with TestClient(app, raise_server_exceptions=False) as asking:
             assert asking.get("/api/ab-testing/tests").json() == {"tests": []}
             health = asking.get("/health").json()

@@ -19,6 +19,7 @@ from nextcall.ranking.cold_start import ColdStartLevel
 from nextcall.serve.answers import Answer, BatchAnswer, FullAnswer
 from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import open_caches
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.settings import Settings, load_settings
@@ -365,7 +366,7 @@ def test_a_batch_that_waits_for_an_answer_keeps_no_thread_from_it(
         assert caches is not None
         assert isinstance(caches.answers.computing, ComputingCache)
         flight = caches.answers.computing.flight
-        with TestClient(create_app(own, settings=settings, caches=caches)) as asking:
+        with TestClient(create_app(own, settings=settings, parts=Parts(caches=caches))) as asking:
             asked = [{"prompt": "list queues"}, {"prompt": "create a topic"}]
             batch = users.submit(asking.post, "/predict/batch?detail=full", json=asked)
             assert begun.wait(20)

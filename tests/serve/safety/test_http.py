@@ -15,6 +15,7 @@ from nextcall.guard.guard import Guard, Verdict, packaged_guard_version
 from nextcall.guard.model import GuardModel
 from nextcall.serve.answers import Answer, BatchAnswer, FullAnswer
 from nextcall.serve.app import create_app
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety.safety import Safety
 from nextcall.serve.settings import load_settings
@@ -56,7 +57,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 
 def _client(predictor: Predictor, *, safety: Safety | None = None, **given: Any) -> TestClient:
-    app = create_app(predictor, settings=load_settings(**given), safety=safety)
+    app = create_app(predictor, settings=load_settings(**given), parts=Parts(safety=safety))
     return TestClient(app, raise_server_exceptions=False)
 
 
@@ -306,7 +307,7 @@ def trials(tmp_path: Path) -> Iterator[Trials]:
 
 
 def test_the_refusal_is_described(small: Predictor, trials: Trials) -> None:
-    description = create_app(small, settings=load_settings(), trials=trials).openapi()
+    description = create_app(small, settings=load_settings(), parts=Parts(trials=trials)).openapi()
     tests = "/api/ab-testing/tests"
     for path, method in (
         ("/predict", "post"),

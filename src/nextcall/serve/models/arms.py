@@ -2,20 +2,17 @@
 
 import numpy as np
 
-from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.shown import ShownPredictions
 from nextcall.serve.answering import Answering
 from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.feedback.shown_answers import ShownAnswers
-from nextcall.serve.models.challenger import Challenger
 from nextcall.serve.models.interleaved import Interleaved
 from nextcall.serve.models.two_models import Answers, Model, TwoModels
-from nextcall.serve.observer import Observer
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety.safety import Safety
 from nextcall.serve.schemas import Limits
 from nextcall.serve.settings import Settings
-from nextcall.trials.trials import Trials
 
 
 def answers_by(
@@ -24,13 +21,9 @@ def answers_by(
     limits: Limits,
     *,
     settings: Settings,
-    caches: ServiceCaches | None,
-    observer: Observer | None,
-    feedback: Feedback | None,
-    trials: Trials | None,
-    challenger: Challenger | None,
+    parts: Parts,
 ) -> Answers:
-    """Make what answers; each part but the first three may be missing.
+    """Make what answers.
 
     There is one model where no challenger is loaded, or nothing says whom it answers: there are no
     A/B tests, and no feedback where both are to be interleaved.
@@ -48,22 +41,23 @@ def answers_by(
         variant: str | None = None,
     ) -> Answering:
         shown = None
-        if feedback is not None:
+        if parts.feedback is not None:
             prompts = settings.feedback_prompts
             shown = ShownAnswers(
-                feedback.shown, one, safety, prompts=prompts, trial=trial, variant=variant
+                parts.feedback.shown, one, safety, prompts=prompts, trial=trial, variant=variant
             )
         return Answering(
             one,
             safety,
             limits,
             caches=kept,
-            observer=observer,
+            observer=parts.observer,
             shown=shown,
             seconds=settings.prediction_seconds,
         )
 
-    alone, test_id = answering(predictor, caches), settings.predict_trial
+    alone, test_id = answering(predictor, parts.caches), settings.predict_trial
+    challenger, trials, feedback = parts.challenger, parts.trials, parts.feedback
     if challenger is None or challenger.predictor is None:
         return alone
     if settings.interleaved and feedback is not None:
@@ -83,7 +77,7 @@ def answers_by(
     if trials is None or test_id is None:
         return alone
     models = {
-        "current": (predictor, caches),
+        "current": (predictor, parts.caches),
         "challenger": (challenger.predictor, challenger.caches),
     }
 

@@ -10,12 +10,13 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from nextcall.serve.app import add_jobs, create_app
+from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.jobs.service_jobs import open_jobs
 from nextcall.serve.loading import WorkerPlace, open_stores
 from nextcall.serve.models.challenger import open_challenger
 from nextcall.serve.observer import open_observer
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.process.server import leaving, loading_for_good, run
 from nextcall.serve.process.workers import Workers
@@ -66,9 +67,7 @@ def opened_app(
                 challenger.predictor.warm()
         if challenger is not None and challenger.reason is not None and worker is None:
             tell(f"warning: no challenger, the current model answers ({challenger.reason})")
-        app = create_app(
-            predictor,
-            settings=settings,
+        parts = Parts(
             trials=stores.trials,
             door=stores.door,
             caches=caches,
@@ -76,10 +75,9 @@ def opened_app(
             feedback=stores.feedback,
             history=stores.history,
             challenger=challenger,
+            jobs=jobs,
         )
-        if jobs is not None:
-            add_jobs(app, jobs, door=stores.door)
-        yield app
+        yield create_app(predictor, settings=settings, parts=parts)
 
 
 def run_service(
