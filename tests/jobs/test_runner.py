@@ -184,13 +184,13 @@ def test_a_job_that_fails_says_why(
 
 def test_what_is_made_may_be_refused(kept: JobStore, kind: Scripted) -> None:
     def refuse(*_: object) -> Mapping[str, Any]:
-        raise JobRefusedError("It is worse.")
+        raise JobRefusedError("It is worse.", result={"by": 0.5})
 
     kind.finishing = refuse
     job = ask(kept, "pass")
     with runner(kept, kind):
         end = ended(kept, job)
-    assert (end.status, end.reason) == ("refused", "It is worse.")
+    assert (end.status, end.reason, end.result) == ("refused", "It is worse.", {"by": 0.5})
 
 
 def test_a_fault_ends_its_job_only(kept: JobStore, kind: Scripted) -> None:

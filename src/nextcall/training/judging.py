@@ -22,9 +22,9 @@ MOST: Final = 400
 FEWEST: Final = 0.1
 """Share of the held-out queries that must be new to the present model too.
 
-Of the same queries the difference of two models varies far less than the mean of one does: a tenth
-of them tells as much as all of them would tell of two models that are judged by queries each of its
-own (the ratio of the variances is told in jobs.md)."""
+The difference of two models varies far less from query to query than either's NDCG: the same seven
+of a hundred tell as much as a hundred for each model apart (benchmarks/swap_judging.py), which is
+what their cards hold."""
 
 _K: Final = 10
 
