@@ -106,6 +106,21 @@ def test_old_versions_go_but_those_in_use_stay(versions: ModelVersions, tmp_path
     assert versions.names() == [*reversed(names[3:]), names[1], names[0]]
 
 
+def test_a_refusal_is_told_until_another_model_is_in_use(
+    versions: ModelVersions, tmp_path: Path
+) -> None:
+    assert versions.refused() is None
+    versions.refuse("It is worse.")
+    versions.refuse("It is torn.")
+    assert ModelVersions(versions.folder).refused() == "It is torn."
+    assert versions.names() == []
+    versions.use(InUse(current=versions.publish(trained(tmp_path / "a")), before=(None,)))
+    assert versions.refused() is None
+    versions.refuse("It is worse.")
+    versions.use(versions.in_use().back())
+    assert versions.refused() is None
+
+
 def test_whoever_reads_finds_one_or_the_other(versions: ModelVersions) -> None:
     one, two = InUse(current="a" * 16), InUse(current="b" * 16, before=(None,))
     versions.use(one)

@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -23,6 +24,7 @@ KEPT: Final = 5
 """Versions that stay on disk, besides the one in use."""
 
 _CURRENT: Final = "current.json"
+_REFUSED: Final = "refused.txt"
 _MANIFEST: Final = "manifest.json"
 _DIGITS: Final = 16  # of a hash: enough for all models that anyone trains
 
@@ -166,10 +168,24 @@ class ModelVersions:
         with atomic_path(self.pointer) as temporary:
             told = {"current": chosen.current, "before": list(chosen.before)}
             temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        with suppress(OSError):  # there is none; or it stays, and tells of an earlier day
+            (self.folder / _REFUSED).unlink()
         needed = {chosen.current, *chosen.before[-KEPT:]}
         for version in self.names()[KEPT:]:
             if version not in needed:
                 shutil.rmtree(self.path(version), ignore_errors=True)
+
+    def refuse(self, reason: str) -> None:
+        """Keep why a model was not taken, until another is in use; for all who share the folder."""
+        with atomic_path(self.folder / _REFUSED) as temporary:
+            temporary.write_text(reason, encoding="utf-8")
+
+    def refused(self) -> str | None:
+        """Tell why the last model was not taken; None where it was, or it cannot be read."""
+        try:
+            return (self.folder / _REFUSED).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
 
     def names(self) -> list[str]:
         """Give the versions that are there, the newest first."""

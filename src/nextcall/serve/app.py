@@ -140,6 +140,7 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
             door=door,
             challenger=challenger,
             failing=lambda: answering.failing if isinstance(answering, Interleaved) else None,
+            versions=None if given.jobs is None else given.jobs.swap.versions,
         )
     )
     app.include_router(metrics_routes(door, guarding, observer))

@@ -19,6 +19,10 @@ class RankerHealth(Answered):
     reason: str | None = Field(
         description="Why that one, or fused retrieval, answers in its place."
     )
+    refused: str | None = Field(
+        description="Why the last model that was trained did not come into use; null once another "
+        "does. What answers is none the worse for it."
+    )
     model_version: str | None
     trained_at: str | None
     trained_on: str | None = Field(description="Name of the catalogue that it was trained on.")

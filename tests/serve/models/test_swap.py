@@ -1,7 +1,8 @@
 """Another model comes into use in one step: checked, kept apart from the old one's answers."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from nextcall.ranking.model_versions import InUse, ModelVersions
 from nextcall.ranking.ranker import CallRanker
 from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import ServiceCaches
+from nextcall.serve.jobs.service_jobs import open_jobs
 from nextcall.serve.models.checks import check_answers, known_prompts
 from nextcall.serve.models.swap import ModelSwap
 from nextcall.serve.parts import Parts
@@ -24,6 +26,8 @@ from nextcall.serve.predictor import Predictor
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.settings import Settings
 from nextcall.sessions import Query
+from nextcall.storage.database import Database
+from nextcall.storage.migrations import migrate
 from nextcall.training.judged import Judged, OnSameQueries, model_digest, save_judged
 
 PROMPTS = ("list my buckets", "send a message to a queue", "delete a topic", "copy an object")
@@ -115,8 +119,7 @@ def test_a_model_that_does_not_pass_is_refused(
     first = swap.take(make(seed=9))
     with pytest.raises(JobRefusedError, match=reason):
         swap.take(make("worse", **change))
-    assert served.version == first.version
-    assert (served.fallback_reason is None) == ("catalog_hash" not in change)
+    assert (served.version, served.fallback_reason) == (first.version, None)
 
 
 def judged(against: Path, *, difference: float) -> Judged:
@@ -196,27 +199,67 @@ def test_numbers_that_are_none_are_refused(
     assert 10 <= len(list(known_prompts(predictor.index.catalog))) <= 20
 
 
-def test_damaged_files_leave_the_former_model(
-    swap: ModelSwap, served: Predictor, make: Make, settings: Settings, versions: ModelVersions
+@contextmanager
+def asked(served: Predictor, settings: Settings) -> Iterator[tuple[TestClient, ModelSwap]]:
+    """Serve with jobs, which another part of the test may do itself."""
+    with Database(str(settings.database_url)) as database:
+        migrate(database)
+        with open_jobs(settings, database, served) as jobs:
+            app = create_app(served, settings=settings, parts=Parts(jobs=jobs))
+            with TestClient(app) as client:
+                yield client, jobs.swap
+
+
+@pytest.fixture
+def own(settings: Settings, versions: ModelVersions, tmp_path: Path) -> Settings:
+    """Keep versions, jobs and database in a folder of this test."""
+    changed = {
+        "model_versions": versions.folder,
+        "data_dir": tmp_path / "data",
+        "database_url": f"sqlite:///{tmp_path}/jobs.db",
+    }
+    return settings.model_copy(update=changed)
+
+
+@pytest.mark.parametrize("fault", ["torn", "worse"])
+def test_a_refused_model_is_told_of_and_the_service_is_as_sound_as_before(
+    predictor: Predictor, make: Make, own: Settings, versions: ModelVersions, fault: str
 ) -> None:
-    first = swap.take(make())
-    trained = make("torn", seed=2)
-    for trees in trained.glob("trees-*.txt"):
-        trees.write_text(trees.read_text()[:-10])
-    with pytest.raises(JobRefusedError, match=r"does not match the sha256 .* it is damaged\.$"):
-        swap.take(trained)
-    assert served.version == first.version == versions.in_use().current
-    with TestClient(create_app(served, settings=settings)) as client:
-        told = client.get("/health").json()
+    served, beside = predictor.pinned(), predictor.pinned()
+    with asked(served, own) as (client, swap), asked(beside, own) as (other, follows):
+        first = swap.take(make())
+        follows.follow()
+        trained = make(fault, seed=2, ndcg=0.1)
+        if fault == "torn":
+            for trees in trained.glob("trees-*.txt"):
+                trees.write_text(trees.read_text()[:-10])
+        with pytest.raises(JobRefusedError) as refused:
+            swap.take(trained)
+        assert served.version == first.version == versions.in_use().current
+        follows.follow()
+        for each in (client, other):  # each worker tells it, not only the one that did the job
+            told = each.get("/health").json()
+            ranker = told["components"]["ranker"]
+            assert (told["status"], ranker["status"], ranker["reason"]) == ("ok", "ok", None)
+            assert ranker["model_version"] == first.model_version
+            assert ranker["refused"] == str(refused.value)
+            assert str(versions.folder) not in ranker["refused"]
         answer = client.post("/predict", json={"prompt": PROMPTS[0]}).json()
-        assert told["status"] == "degraded"
-        ranker = told["components"]["ranker"]
-        assert (ranker["status"], ranker["model_version"]) == ("former", first.model_version)
-        assert "it is damaged" in ranker["reason"]
-        assert str(versions.folder) not in ranker["reason"]
         assert answer["metadata"]["model_version"] == first.model_version
         swap.take(make("good", seed=3))
-        assert client.get("/health").json()["status"] == "ok"
+        for each in (client, other):
+            assert each.get("/health").json()["components"]["ranker"]["refused"] is None
+
+
+def test_a_refusal_is_told_by_the_job_where_it_cannot_be_kept(
+    swap: ModelSwap, served: Predictor, make: Make, versions: ModelVersions
+) -> None:
+    first = swap.take(make())
+    (versions.folder / "refused.txt").mkdir()
+    with pytest.raises(JobRefusedError, match=r"at most 0\.01 below 0\.8000"):
+        swap.take(make("worse", ndcg=0.1))
+    assert versions.refused() is None
+    assert served.version == first.version
 
 
 @pytest.mark.parametrize("left", ["version", "first", "nothing"])

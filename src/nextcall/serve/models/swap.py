@@ -45,9 +45,10 @@ class Swapped:
 class ModelSwap:
     """Which version of the model answers.
 
-    A version is loaded and checked before it takes the place of another, in one assignment. One
-    that cannot be used leaves the former in its place; `predictor` then says why, and ``/health``
-    with it.
+    A version is loaded and checked before it takes the place of another, in one assignment. Where
+    the version in use cannot be used, at a start or after another worker, the former answers in its
+    place; `predictor` then says why. A new model that is refused changes nothing in what answers:
+    `versions` then says why.
 
     Parameters
     ----------
@@ -87,13 +88,10 @@ class ModelSwap:
         with self._lock:
             present = self.predictor.pinned()
             try:
-                candidate = self._loaded(self.versions.publish(trained))
-            except _UNUSABLE as error:
-                reason = self._told(error)
-                self._put(present, reason)
-                raise JobRefusedError(f"The new model cannot be used: {reason}") from error
-            found = self._quality(candidate, present)
-            check_quality(found, margin=self._settings.model_margin)
+                candidate, found = self._examined(trained, present)
+            except JobRefusedError as error:
+                self._refuse(str(error))
+                raise
             in_use, _ = self._in_use()
             self._use(in_use.to(candidate.version))
             return replace(self._put(candidate), quality=found)
@@ -131,13 +129,26 @@ class ModelSwap:
             self._use(back)
             return self._put(candidate)
 
-    def _quality(self, candidate: Predictor, present: Predictor) -> Quality:
-        if candidate.version is None or candidate.ranker is None:
-            raise ValueError("candidate must be a version with a ranker.")
+    def _examined(self, trained: Path, present: Predictor) -> tuple[Predictor, Quality]:
+        """Publish a model, load it, and see whether it is as good as the one in use."""
+        try:
+            version = self.versions.publish(trained)
+            candidate = self._loaded(version)
+            judged = load_judged(self.versions.path(version), trees=_digest(candidate))
+        except _UNUSABLE as error:
+            reason = f"The new model cannot be used: {self._told(error)}"
+            raise JobRefusedError(reason) from error
         folder = self.folder_in_use()
         against = None if folder is None else model_digest(folder)
-        judged = load_judged(self.versions.path(candidate.version), trees=candidate.ranker.digest)
-        return quality(candidate.card, present.card, judged, against=against)
+        found = quality(candidate.card, present.card, judged, against=against)
+        check_quality(found, margin=self._settings.model_margin)
+        return candidate, found
+
+    def _refuse(self, reason: str) -> None:
+        try:
+            self.versions.refuse(reason)
+        except OSError:  # the job tells it all the same
+            _log.warning("refusal not kept", extra={"reason": reason})
 
     def _settle(self) -> None:
         in_use, trouble = self._in_use()
@@ -211,3 +222,7 @@ class ModelSwap:
     def _told(self, error: Exception) -> str:
         """Say what is wrong to those who need not know the folders above."""
         return str(error).replace(f"{self.versions.folder}/", "")
+
+
+def _digest(predictor: Predictor) -> str:
+    return "" if predictor.ranker is None else predictor.ranker.digest

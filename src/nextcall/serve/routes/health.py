@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from nextcall import __version__
+from nextcall.ranking.model_versions import ModelVersions
 from nextcall.serve.door.door import Door
 from nextcall.serve.health_schemas import (
     AccessHealth,
@@ -36,8 +37,17 @@ def health_routes(
     door: Door | None = None,
     challenger: Challenger | None = None,
     failing: Callable[[], str | None] = lambda: None,
+    versions: ModelVersions | None = None,
 ) -> APIRouter:
-    """Make ``GET /health``; `failing` gives the error by which a challenger failed last."""
+    """Make ``GET /health``.
+
+    Parameters
+    ----------
+    failing : callable
+        Gives the error by which a challenger failed last.
+    versions : ModelVersions, optional
+        Tell of a model that was refused.
+    """
     router = APIRouter(tags=["health"])
     started = time.monotonic()
 
@@ -50,7 +60,17 @@ def health_routes(
         parts = (database, access, guard, second)
         others = [part.status for part in parts if part is not None]
         works = all(status in {"ok", "off"} for status in others)
-        components = _components(predictor.pinned(), guard, database, access, second)
+        refused = None if versions is None else versions.refused()
+        now = predictor.pinned()
+        components = Components(
+            ranker=_ranker(now, refused),
+            catalog=_catalog(now),
+            embedder=_embedder(now),
+            guard=guard,
+            database=database,
+            access=access,
+            challenger=second,
+        )
         return Health(
             status="ok" if components.ranker.status == "ok" and works else "degraded",
             version=__version__,
@@ -120,38 +140,34 @@ def _guard(safety: Safety) -> GuardHealth:
     )
 
 
-def _ranker(predictor: Predictor) -> RankerStatus:
+def _ranker(predictor: Predictor, refused: str | None) -> RankerHealth:
+    card = predictor.card
+    status: RankerStatus = "ok"
     if predictor.ranker is None:
-        return "fallback"
-    return "ok" if predictor.fallback_reason is None else "former"
-
-
-def _components(
-    predictor: Predictor,
-    guard: GuardHealth,
-    database: DatabaseHealth | None,
-    access: AccessHealth | None,
-    challenger: ChallengerHealth | None,
-) -> Components:
-    catalog, embedder, card = predictor.index.catalog, predictor.index.embedder, predictor.card
-    return Components(
-        ranker=RankerHealth(
-            status=_ranker(predictor),
-            reason=predictor.fallback_reason,
-            model_version=predictor.model_version,
-            trained_at=card and card.trained_at,
-            trained_on=card and card.catalog,
-            trained_on_this_catalog=card and card.catalog_hash == catalog.content_hash,
-        ),
-        catalog=CatalogHealth(
-            name=catalog.name,
-            operations=len(catalog),
-            services=len(catalog.services),
-            content_hash=catalog.content_hash,
-        ),
-        embedder=EmbedderHealth(name=embedder.name, dimensions=embedder.dimensions),
-        guard=guard,
-        database=database,
-        access=access,
-        challenger=challenger,
+        status = "fallback"
+    elif predictor.fallback_reason is not None:
+        status = "former"
+    return RankerHealth(
+        status=status,
+        reason=predictor.fallback_reason,
+        refused=refused,
+        model_version=predictor.model_version,
+        trained_at=card and card.trained_at,
+        trained_on=card and card.catalog,
+        trained_on_this_catalog=card and card.catalog_hash == predictor.index.catalog.content_hash,
     )
+
+
+def _catalog(predictor: Predictor) -> CatalogHealth:
+    catalog = predictor.index.catalog
+    return CatalogHealth(
+        name=catalog.name,
+        operations=len(catalog),
+        services=len(catalog.services),
+        content_hash=catalog.content_hash,
+    )
+
+
+def _embedder(predictor: Predictor) -> EmbedderHealth:
+    embedder = predictor.index.embedder
+    return EmbedderHealth(name=embedder.name, dimensions=embedder.dimensions)
