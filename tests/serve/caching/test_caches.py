@@ -17,9 +17,9 @@ from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import (
     Category,
     ServiceCaches,
-    answers_version,
     open_caches,
     read_requests,
+    shared_scope,
 )
 from nextcall.serve.observer import Observer
 from nextcall.serve.parts import Parts
@@ -181,13 +181,13 @@ def test_no_prompt_is_kept(asking: TestClient, caches: ServiceCaches) -> None:
 def test_settings_that_change_answers_keep_workers_apart(
     predictor: Predictor, settings: Settings
 ) -> None:
-    one = answers_version(settings, predictor)
-    assert one == answers_version(again(settings, port=1), predictor)
-    assert one != answers_version(again(settings, guard_threshold=0.7), predictor)
+    one = shared_scope(settings, predictor)
+    assert one == shared_scope(again(settings, port=1), predictor)
+    assert one != shared_scope(again(settings, guard_threshold=0.7), predictor)
     bare = Predictor(predictor.index, fallback_reason="there is none.")
-    assert one != answers_version(settings, bare)
+    assert one != shared_scope(settings, bare)
     shorter = Predictor(predictor.index, ranker=predictor.ranker, max_history=5)
-    assert one != answers_version(settings, shorter)
+    assert one != shared_scope(settings, shorter)
 
 
 def test_nothing_is_opened_where_nothing_is_to_be_kept(

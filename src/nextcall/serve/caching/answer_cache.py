@@ -20,7 +20,8 @@ _MOST_KNOWN: Final = 10_000
 _AGES: Final = 8  # steps in which the age of the last call doubles
 
 Asked = tuple[str, ...]
-"""What an answer depends on beside the request: its detail, the policy of its route, the model."""
+"""What an answer depends on beside the request: its detail, the policy of its route, and the
+identity of the model that answers now, whichever the service was started with."""
 
 
 class AnswerCache:
@@ -31,7 +32,7 @@ class AnswerCache:
     Parameters
     ----------
     computing : ComputingCache or ComputingTiers
-        Keeps answers of one catalogue, ranker and guard.
+        Keeps answers of one catalogue and guard; the model is told with each request.
     """
 
     def __init__(self, computing: ComputingCache[KeptAnswer] | ComputingTiers[KeptAnswer]) -> None:

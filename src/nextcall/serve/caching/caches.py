@@ -24,6 +24,7 @@ from nextcall.progress import Progress, silent
 from nextcall.serve.caching.answer_cache import AnswerCache
 from nextcall.serve.caching.kept_answer import KeptAnswer, KeptAnswerCodec
 from nextcall.serve.door.access_settings import revealed
+from nextcall.serve.models.content import content_digest
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety.guard_settings import GuardSettings
 from nextcall.serve.safety.judged_catalog import JudgedCatalog, judged_catalog
@@ -112,11 +113,24 @@ class ServiceCaches:
 
 @contextmanager
 def open_caches(
-    settings: Settings, predictor: Predictor, *, progress: Progress = silent
+    settings: Settings,
+    predictor: Predictor,
+    *,
+    first: Predictor | None = None,
+    progress: Progress = silent,
 ) -> Iterator[ServiceCaches | None]:
     """Open the caches that are set; None where nothing is to be kept.
 
     The guard judges the catalogue's texts, unless the cache folder tells what it said of them.
+
+    Parameters
+    ----------
+    settings : Settings
+    predictor : Predictor
+        Whose answers are kept.
+    first : Predictor, optional
+        The same with the model that the service was started with, where another answers by now.
+    progress : Progress
 
     Raises
     ------
@@ -138,25 +152,37 @@ def open_caches(
     if url is None:
         yield ServiceCaches(settings, predictor, judged=judged)
         return
-    version = answers_version(settings, predictor)
-    shared = RedisTier(url, category=_ANSWERS, version=version)
+    shared = RedisTier(url, category=_ANSWERS, version=shared_scope(settings, first or predictor))
     try:
         yield ServiceCaches(settings, predictor, shared=shared, judged=judged)
     finally:
         shared.close()
 
 
-def answers_version(settings: Settings, predictor: Predictor) -> str:
-    """Name all that answers depend on beside what is asked; workers of one name share them."""
+def shared_scope(settings: Settings, first: Predictor) -> str:
+    """Name whose answers are shared in Redis: workers of one setup, started with one model.
+
+    It does not say which model answers: that changes while they run, and each answer is kept under
+    the identity of the one that gave it (see `request_key`). So workers that were begun before and
+    after a change share what is of one model, never what is of another, and all hear what one of
+    them forgets. All of the first model is named here, for its identity tells of its trees alone.
+
+    Parameters
+    ----------
+    settings : Settings
+    first : Predictor
+        With the model that the service was started with.
+    """
     guard = {name: getattr(settings, name) for name in sorted(GuardSettings.model_fields)}
     depends: list[Any] = [
         __version__,
-        predictor.index.catalog.content_hash,
-        predictor.model_version,
-        predictor.index.embedder.name,
-        predictor.max_history,
-        predictor.none_threshold,
-        predictor.confidence_threshold,
+        first.index.catalog.content_hash,
+        None if first.ranker is None else content_digest(first.ranker),
+        first.model_version,
+        first.index.embedder.name,
+        first.max_history,
+        first.none_threshold,
+        first.confidence_threshold,
         packaged_guard_version(),
         guard,
         settings.feedback_enabled,

@@ -53,7 +53,7 @@ def opened_app(
         Where something cannot be opened, or a setting does not fit.
     """
     with ExitStack() as opened:
-        jobs = None
+        jobs, first = None, predictor.pinned()  # jobs go over to the version in use
         with loading_for_good():
             stores = opened.enter_context(open_stores(settings, worker=worker))
             observer = opened.enter_context(open_observer(settings))
@@ -61,7 +61,7 @@ def opened_app(
                 jobs = opened.enter_context(
                     open_jobs(settings, stores.database, predictor, observer=observer)
                 )
-            caches = opened.enter_context(open_caches(settings, predictor))
+            caches = opened.enter_context(open_caches(settings, predictor, first=first))
             challenger = opened.enter_context(open_challenger(settings, predictor))
             if challenger is not None and challenger.predictor is not None:
                 challenger.predictor.warm()
