@@ -21,6 +21,7 @@ from nextcall.ranking.metrics import rank_metrics
 from nextcall.ranking.model_files import load_ranker
 from nextcall.sessions import Query
 from nextcall.sessions.jsonl import read_predictions, read_queries, write_queries
+from nextcall.training.judged import load_judged
 
 NOUNS = ("User", "Order", "Invoice", "Basket", "Parcel", "Coupon")
 VERBS = {"List": "list all the {}s", "Get": "show me one {}", "Create": "make a new {}",
@@ -113,6 +114,40 @@ def test_training_leaves_a_ranker_that_knows_what_it_is_made_of(model: Path) -> 
     assert card.catalog == "shop"
     assert ranker.trees_.n_trees <= 8
     assert 30 <= card.n_queries < 36  # 24 prompts and 12 calls of sessions, less the part held back
+
+
+def test_a_new_ranker_is_held_against_another(
+    folder: Path, model: Path, run: Run, tmp_path: Path
+) -> None:
+    given = (
+        *("train", "--catalog", folder / "shop.parquet", "--queries", folder / "queries.jsonl"),
+        *("--sessions", folder / "sessions.jsonl", "--simulated", 0, "--trees", 2),
+    )
+    new = tmp_path / "new"
+    code, _, err = run(*given, "--output", new, "--against", model)
+    assert code == 0, err
+    # The same seed holds back the same session, from which neither learned.
+    found = re.search(r"NDCG@10 (\S+), (\S+) beside \S+model on the same (\d+) queries", err)
+    assert found is not None
+    judged = load_judged(new, trees=load_ranker(new)[0].digest)
+    assert judged is not None
+    assert judged.on_same is not None
+    assert (judged.left_out, judged.may_have_learned) == (0, False)
+    told = f"{judged.on_same.ndcg:.4f}", f"{judged.on_same.difference:+.4f}"
+    assert found.groups() == (*told, str(judged.on_same.queries))
+    again = tmp_path / "again"
+    code, _, err = run(*given, "--output", again, "--against", new, "--seed", 3)
+    assert "held-out queries are left out" in err
+    assert "Too few held-out queries are left to judge by." in err
+    code, _, err = run(*given, "--output", again, "--no-keep-prompts")
+    assert code == 0, err
+    assert not list(again.glob("learned-*"))
+    code, _, err = run(*given, "--output", tmp_path / "more", "--against", again)
+    assert "may have learned from the held-out queries, which favours it." in err
+    code, _, err = run(*given, "--output", tmp_path / "none", "--against", tmp_path)
+    assert code == 2
+    assert "must hold a ranker" in err
+    assert not (tmp_path / "none").exists()  # it is told before the work
 
 
 def test_a_seed_decides_the_ranker(folder: Path, run: Run, tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ def test_both_are_judged_by_the_same_queries(
         trained.ranker,
         present,
         held_out,
+        learned=trained.learned,
         index=index,
         cache=tmp_path,
         rng=np.random.default_rng(0),
@@ -147,6 +148,7 @@ def test_the_interval_is_that_of_whole_groups(
             trained.ranker,
             present,
             grouped(trained.held_out, n),
+            learned=trained.learned,
             index=index,
             cache=tmp_path,
             rng=np.random.default_rng(0),
@@ -175,7 +177,13 @@ def test_what_the_other_learned_from_is_left_out(
     held_out = trained.held_out
     left = [i for i, each in enumerate(held_out.digests) if each not in known]
     found = judge(
-        trained.ranker, folder, held_out, index=index, cache=tmp_path, rng=np.random.default_rng(0)
+        trained.ranker,
+        folder,
+        held_out,
+        learned=trained.learned,
+        index=index,
+        cache=tmp_path,
+        rng=np.random.default_rng(0),
     )
     assert (found.left_out, found.may_have_learned) == (len(held_out) - len(left), False)
     if len(left) < 0.1 * len(held_out):  # too few tell less than either model's own
@@ -186,11 +194,35 @@ def test_what_the_other_learned_from_is_left_out(
         trained.ranker,
         present,
         held_out.select(left),
+        learned=trained.learned,
         index=index,
         cache=tmp_path,
         rng=np.random.default_rng(0),
     )
     assert found.on_same == alone.on_same
+
+
+def test_what_the_new_one_learned_from_elsewhere_is_left_out(
+    trained: Trained, index: CatalogIndex, present: Path, tmp_path: Path
+) -> None:
+    held_out = trained.held_out
+    known = set(held_out.digests[::3])  # as where another session asked the same
+    left = [i for i, each in enumerate(held_out.digests) if each not in known]
+    assert 0 < len(left) < len(held_out)
+    found, alone = (
+        judge(
+            trained.ranker,
+            present,
+            queries,
+            learned=learned,
+            index=index,
+            cache=tmp_path,
+            rng=np.random.default_rng(0),
+        )
+        for queries, learned in ((held_out, known), (held_out.select(left), ()))
+    )
+    assert found == alone
+    assert found.left_out == 0
 
 
 def test_only_some_hundred_are_asked(
@@ -203,6 +235,7 @@ def test_only_some_hundred_are_asked(
             trained.ranker,
             present,
             many,
+            learned=trained.learned,
             index=index,
             cache=tmp_path,
             rng=np.random.default_rng(seed),
@@ -221,6 +254,7 @@ def test_a_model_of_another_catalogue_cannot_be_held_against(
             trained.ranker,
             tmp_path,
             trained.held_out,
+            learned=trained.learned,
             index=index,
             cache=tmp_path,
             rng=np.random.default_rng(0),
@@ -251,6 +285,7 @@ def test_a_judgement_is_kept_beside_its_model_alone(
         trained.ranker,
         present,
         trained.held_out,
+        learned=trained.learned,
         index=index,
         cache=tmp_path,
         rng=np.random.default_rng(0),

@@ -24,6 +24,7 @@ def judge_trained(
         trained.ranker,
         against,
         trained.held_out,
+        learned=trained.learned,
         index=encoded_for_model(index, output, trained.card, cache=cache_dir(), progress=progress),
         cache=cache_dir(),
         rng=np.random.default_rng(seed),

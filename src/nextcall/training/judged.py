@@ -37,7 +37,7 @@ class Judged:
     against: str
     """Which one that was, as `model_digest` names it."""
     on_same: OnSameQueries | None
-    """None where too few queries were new to the other."""
+    """None where too few queries were new to both."""
     left_out: int
     """Queries kept from the new model's training that the other is known to have learned from."""
     may_have_learned: bool

@@ -1,6 +1,6 @@
 """Two models on the queries that were held back from the newer one's training."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ MOST: Final = 400
 """Queries that are judged by; more are drawn from."""
 
 FEWEST: Final = 0.1
-"""Share of the held-out queries that must be new to the present model too.
+"""Share of the held-out queries that must be new to both.
 
 The difference of two models varies far less from query to query than either's NDCG: the same seven
 of a hundred tell as much as a hundred for each model apart (benchmarks/swap_judging.py), which is
@@ -34,6 +34,7 @@ def judge(
     present: Path,
     held_out: HeldOut,
     *,
+    learned: Collection[str],
     index: CatalogIndex,
     cache: Path,
     rng: np.random.Generator,
@@ -41,7 +42,8 @@ def judge(
 ) -> Judged:
     """Hold a new model against a saved one, on queries that neither learned from.
 
-    Those that the saved one is known to have learned from are left out.
+    Those that the saved one is known to have learned from are left out, and so are those that the
+    new one learned from too: another session may have asked the very same.
 
     Parameters
     ----------
@@ -51,6 +53,8 @@ def judge(
         Folder of the other.
     held_out : HeldOut
         Of the new model's training.
+    learned : collection of str
+        Hashes of the queries that the new model learned from, as `query_digest` gives them.
     index : CatalogIndex
         With the new model's encoder of prompts; the other gets its own.
     cache : Path
@@ -66,8 +70,9 @@ def judge(
     other, card = load_any_ranker(present)
     other_index = encoded_for_model(index, present, card, cache=cache, progress=progress)
     check_ranker(other, other_index, present)
-    learned = load_learned(present, trees=other.digest)
-    new = [i for i, each in enumerate(held_out.digests) if each not in (learned or ())]
+    by_other = load_learned(present, trees=other.digest)
+    known = {*learned, *(by_other or ())}
+    new = [i for i, each in enumerate(held_out.digests) if each not in known]
     on_same = None
     if new and len(new) >= FEWEST * len(held_out):
         if len(new) > MOST:
@@ -82,8 +87,8 @@ def judge(
     return Judged(
         against=model_digest(present),
         on_same=on_same,
-        left_out=sum(each in (learned or ()) for each in held_out.digests),
-        may_have_learned=learned is None,
+        left_out=sum(each in (by_other or ()) for each in held_out.digests),
+        may_have_learned=by_other is None,
     )
 
 

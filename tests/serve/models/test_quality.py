@@ -59,7 +59,7 @@ def test_a_present_model_that_may_have_learned_is_told_of() -> None:
         (None, "a", r"^No queries were kept"),
         (JUDGED, "b", r"^The new model was judged beside one that is not in use any more\.$"),
         (JUDGED, None, r"^The new model was judged beside one that is not in use any more\.$"),
-        (replace(JUDGED, on_same=None), "a", r"^The model in use learned from 3 of the queries"),
+        (replace(JUDGED, on_same=None), "a", r"new to both; the one in use learned from 3\.$"),
     ],
 )
 def test_else_the_cards_decide_and_it_is_said_why(

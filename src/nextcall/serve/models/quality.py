@@ -65,8 +65,8 @@ def quality(
         why = "The new model was judged beside one that is not in use any more."
     elif judged.on_same is None:
         why = (
-            f"The model in use learned from {judged.left_out} of the queries that were kept from "
-            "the new one: too few are left."
+            "Too few of the queries that were kept from the new model are new to both; the one in "
+            f"use learned from {judged.left_out}."
         )
     else:
         return Quality(
