@@ -217,3 +217,13 @@ def test_what_says_the_same_in_another_way_is_answered(
     assert found["asked"] >= 40
     assert found["same words"] == 1.0
     assert found["answered"] >= 0.85
+
+
+def test_what_was_begun_before_an_invalidation_is_not_kept() -> None:
+    cache = SemanticCache[int](dimensions=2)
+    mark = cache.mark
+    assert cache.put(SCOPE, "list users", at(0), 1, since=mark)
+    cache.clear()
+    assert not cache.put(SCOPE, "list users", at(0), 2, since=mark)
+    assert cache.get(SCOPE, "list users", at(0)) is None
+    assert cache.put(SCOPE, "list users", at(0), 3, since=cache.mark)

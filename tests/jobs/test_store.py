@@ -19,7 +19,11 @@ LAPSE = timedelta(seconds=10)
 @pytest.fixture
 def ask(store: JobStore, now: datetime) -> Callable[..., Job]:
     """Ask for a job."""
-    return lambda kind="train", **given: store.add(kind, {"seed": 1}, scope="a", now=now, **given)
+
+    def add(kind: str = "train", *, scope: str = "a", **given: Any) -> Job:
+        return store.add(kind, {"seed": 1}, scope=scope, now=now, **given)
+
+    return add
 
 
 @pytest.fixture
@@ -72,6 +76,12 @@ def test_only_so_many_wait(store: JobStore, ask: Any, claim: Any) -> None:
     assert (store.count("queued"), store.count("running")) == (3, 1)
     with pytest.raises(ValueError, match=r"^waiting must be at least 1, got 0\.$"):
         JobStore(store.database, waiting=0)
+
+
+def test_those_of_another_catalogue_keep_nobody_out(ask: Any) -> None:
+    for _ in range(3):
+        ask(scope="another")
+    assert ask().status == "queued"
 
 
 def test_of_many_who_ask_at_once_no_more_come_in(ask: Any) -> None:

@@ -40,14 +40,16 @@ def test_the_documentation_has_the_table() -> None:
     assert outside_table(OUTSIDE_CALLS) in DOCUMENT.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
 def test_an_answer_that_takes_too_long_is_given_up(
-    predictor: Predictor, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    predictor: Predictor, settings: Settings, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     app = create_app(predictor, settings=settings.model_copy(update={"prediction_seconds": 0.05}))
+    asked = {"prompt": "list the queues"}
     with monkeypatch.context() as slow:
         slow.setattr(Predictor, "outcome", lambda *_, **__: time.sleep(1))
         with TestClient(app) as asking:
-            answer = asking.post("/predict", json={"prompt": "list the queues"})
+            answer = asking.post(path, json=asked if path == "/predict" else [asked, asked])
     assert answer.status_code == 503
     assert answer.json() == {"error": "The answer took too long", "details": []}
     assert int(answer.headers["retry-after"]) > 0

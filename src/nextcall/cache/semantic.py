@@ -107,7 +107,7 @@ class SemanticCache(Generic[V]):
         self._used = OrderedDict[int, None]()  # rows, the least recently used first
         self._rows: dict[tuple[Scope, tuple[str, ...]], list[int]] = {}
         self._lock = threading.Lock()
-        self._bytes = 0
+        self._bytes = self._mark = 0
         self._hits = self._misses = self._evicted = self._expired = self._invalidated = 0
 
     def __len__(self) -> int:
@@ -139,13 +139,32 @@ class SemanticCache(Generic[V]):
             self._used.move_to_end(row)
             return SemanticHit(value=self._entries[row].value, cosine=cosine)
 
-    def put(self, scope: Scope, prompt: str, vector: NDArray[np.float32], value: V) -> bool:
+    @property
+    def mark(self) -> int:
+        """Stands for this moment among the invalidations; see `put`."""
+        return self._mark
+
+    def put(
+        self,
+        scope: Scope,
+        prompt: str,
+        vector: NDArray[np.float32],
+        value: V,
+        *,
+        since: int | None = None,
+    ) -> bool:
         """Keep an answer, in the place of one whose prompt means the same.
+
+        Parameters
+        ----------
+        since : int, optional
+            The `mark` from before the answer was made: it is not kept where anything was
+            invalidated after that.
 
         Returns
         -------
         bool
-            Whether it is kept: not where the prompt has no content words.
+            Whether it is kept: not where the prompt has no content words, or it is invalid already.
 
         Raises
         ------
@@ -158,6 +177,8 @@ class SemanticCache(Generic[V]):
             return False
         size = size_of(value) + size_of(place) + 4 * len(vector)
         with self._lock:
+            if since is not None and since != self._mark:
+                return False
             same, _ = self._nearest(place, vector)
             if same is not None:
                 self._forget(same)
@@ -175,6 +196,7 @@ class SemanticCache(Generic[V]):
     def invalidate(self, matches: Callable[[Scope], bool]) -> int:
         """Forget the answers of the scopes that match, such as those of a catalogue; count them."""
         with self._lock:
+            self._mark += 1
             gone = [row for row, entry in self._entries.items() if matches(entry.place[0])]
             for row in gone:
                 self._forget(row)

@@ -52,6 +52,8 @@ class Tiers(Generic[V]):
         Seconds after which Redis is asked again where it did not answer.
     clock : callable
         Seconds that never go back.
+    heard : callable, optional
+        Hears of each invalidation that is in the log, for what is kept beside memory.
     """
 
     def __init__(
@@ -63,12 +65,14 @@ class Tiers(Generic[V]):
         fresh: float = 0.5,
         retry: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
+        heard: Callable[[Sequence[Rule]], object] | None = None,
     ) -> None:
         for name, value in (("fresh", fresh), ("retry", retry)):
             if not value > 0:
                 raise ValueError(f"{name} must be above 0, got {value}.")
         self.memory, self.shared = memory, shared
         self._codec, self._fresh, self._retry, self._clock = codec, fresh, retry, clock
+        self._heard = heard
         self._log = Invalidations(bytes(16))  # which is in no log
         self._pending: list[Rule] = []
         self._look_at = clock()
@@ -242,6 +246,8 @@ class Tiers(Generic[V]):
             rules = [Rule("all")] if later is None else [rule for _, rule in later]
             if sum(rule.kind == "pattern" for rule in rules) > _MOST_PATTERNS:
                 rules = [Rule("all")]
+            if self._heard is not None and rules:
+                self._heard(rules)  # before memory, which may be filled from there
             self.memory.apply(rules)
         self._look_at = self._clock() + self._fresh
         self.degraded = False

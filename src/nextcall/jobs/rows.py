@@ -8,9 +8,11 @@ from nextcall.jobs.job import Job, Stage, Status, UnknownJobError
 from nextcall.jobs.tables import JOB
 
 
-def count_of(connection: Connection, status: Status) -> int:
-    """Count the jobs of a status."""
+def count_of(connection: Connection, status: Status, *, scope: str | None = None) -> int:
+    """Count the jobs of a status, of one scope or of all."""
     asked = select(func.count()).select_from(JOB).where(JOB.c.status == status)
+    if scope is not None:
+        asked = asked.where(JOB.c.scope == scope)
     return int(connection.scalar(asked) or 0)
 
 

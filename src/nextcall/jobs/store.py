@@ -96,7 +96,7 @@ class JobStore:
         }
         with self.database.writing() as connection:
             _hold(connection)
-            if count_of(connection, "queued") >= self.waiting:
+            if count_of(connection, "queued", scope=scope) >= self.waiting:
                 raise JobsFullError(f"{self.waiting} jobs wait, as many as may.")
             connection.execute(insert(JOB).values(values))
             job = one(connection, job_id)

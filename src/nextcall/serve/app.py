@@ -127,7 +127,12 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
     if trials is not None:
         app.router.routes.extend(sighting_routes(trials).routes)
     app.include_router(
-        batch_routes(answering, max_batch=settings.max_batch, threads=settings.threads)
+        batch_routes(
+            answering,
+            max_batch=settings.max_batch,
+            threads=settings.threads,
+            seconds=settings.prediction_seconds,
+        )
     )
     if feedback is not None:
         app.include_router(_feedback_routes(feedback, predictor, trials, settings))

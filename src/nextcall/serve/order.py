@@ -100,13 +100,13 @@ class Order:
         vector = self._predictor.vector(prompt)
         if not np.any(vector):  # none of its words is known
             return self._made(checked, vector)
-        scope = self._scope()
+        scope, mark = self._scope(), semantic.mark
         hit = semantic.get(scope, prompt, vector)
         if hit is not None:
             return hit.value
         kept = self._made(checked, vector)
         if self._means.safety.status() != "failing":
-            self.later = partial(semantic.put, scope, prompt, vector, kept)
+            self.later = partial(semantic.put, scope, prompt, vector, kept, since=mark)
         return kept
 
     def _made(self, checked: Checked, vector: NDArray[np.float32] | None = None) -> KeptAnswer:

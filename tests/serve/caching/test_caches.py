@@ -230,6 +230,33 @@ def test_workers_share_answers_and_forget_them_together(
             assert ask(first, {"prompt": "create a topic"})[0] == "HIT"
 
 
+def test_what_another_worker_cleared_is_not_found_by_its_meaning(
+    predictor: Predictor,
+    settings: Settings,
+    start_redis: Callable[[Path], "subprocess.Popen[bytes]"],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = RedisTier.__init__.__kwdefaults__
+    assert options is not None
+    monkeypatch.setitem(options, "patience", 60.0)
+    with TemporaryDirectory(prefix="nextcall-redis-") as folder:
+        socket = Path(folder, "s")
+        start_redis(socket)
+        shared = again(settings, redis_url=SecretStr(f"unix://{socket}"))
+        with open_caches(shared, predictor) as one, open_caches(shared, predictor) as other:
+            assert one is not None
+            assert other is not None
+            assert other.semantic is not None
+            assert other.tiers is not None
+            first, second = (TestClient(app_of(predictor, settings, each)) for each in (one, other))
+            assert ask(second, {"prompt": "list all the queues"})[0] == "MISS"
+            assert ask(second, {"prompt": "List all queues."})[0] == "HIT"
+            assert len(other.semantic) == 1
+            assert first.post("/api/admin/clear-cache").json()["category"] is None
+            monkeypatch.setattr(other.tiers, "_look_at", 0.0)  # so that it hears of it now
+            assert ask(second, {"prompt": "list all queues"})[0] == "MISS"
+
+
 def test_layers_are_as_they_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEXTCALL_CACHE_SECONDS", '{"query": 5}')
     monkeypatch.setenv("NEXTCALL_CACHE_ENTRIES", '{"embedding": 7}')

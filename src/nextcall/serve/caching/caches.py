@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,6 +15,7 @@ from nextcall.cache.cache import Cache
 from nextcall.cache.computing import ComputingCache
 from nextcall.cache.layers import Caches
 from nextcall.cache.redis_tier import RedisTier
+from nextcall.cache.rules import Rule
 from nextcall.cache.semantic import SemanticCache
 from nextcall.cache.shared_flight import ComputingTiers
 from nextcall.cache.stats import CacheStats
@@ -65,10 +66,6 @@ class ServiceCaches:
         self.judged = judged
         self.layers = Caches(settings.layers())
         memory: Cache[KeptAnswer] = self.layers[_ANSWERS]
-        self.tiers = None if shared is None else Tiers(memory, shared, codec=KeptAnswerCodec())
-        self.answers = AnswerCache(
-            ComputingCache(memory) if self.tiers is None else ComputingTiers(self.tiers)
-        )
         self.semantic: SemanticCache[KeptAnswer] | None = None
         if settings.semantic_cache_enabled:
             self.semantic = SemanticCache(
@@ -76,6 +73,12 @@ class ServiceCaches:
                 threshold=settings.semantic_cache_cosine,
                 entries=_SEMANTIC_ENTRIES,
             )
+        self.tiers: Tiers[KeptAnswer] | None = None
+        if shared is not None:
+            self.tiers = Tiers(memory, shared, codec=KeptAnswerCodec(), heard=self._heard)
+        self.answers = AnswerCache(
+            ComputingCache(memory) if self.tiers is None else ComputingTiers(self.tiers)
+        )
 
     @property
     def vectors(self) -> Cache[NDArray[np.float32]]:
@@ -109,6 +112,11 @@ class ServiceCaches:
         if category != _SEMANTIC:
             self.layers.invalidate(category=category)
         return before - sum(each.entries for each in self.stats().values())
+
+    def _heard(self, rules: Sequence[Rule]) -> None:
+        """Forget by meaning, too, where another worker cleared all answers."""
+        if self.semantic is not None and any(rule.kind == "all" for rule in rules):
+            self.semantic.clear()
 
 
 @contextmanager

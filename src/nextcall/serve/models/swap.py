@@ -72,8 +72,8 @@ class ModelSwap:
         with self._lock:
             mark = self._marked()
             if mark != self._mark:
-                self._mark = mark
                 self._settle()
+                self._mark = mark  # what raises is tried again
 
     def take(self, trained: Path) -> Swapped:
         """Publish a model and put it into use.

@@ -12,6 +12,8 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from nextcall.resilience.deadline import check as check_deadline
+from nextcall.resilience.deadline import deadline
 from nextcall.serve.answering import Reply
 from nextcall.serve.answers import Answer, BatchAnswer, FullAnswer
 from nextcall.serve.bodies import (
@@ -151,7 +153,7 @@ def predict_routes(answering: Answers) -> APIRouter:
     return router
 
 
-def batch_routes(answering: Answers, *, max_batch: int, threads: int) -> APIRouter:
+def batch_routes(answering: Answers, *, max_batch: int, threads: int, seconds: float) -> APIRouter:
     """Make ``POST /predict/batch``.
 
     Parameters
@@ -162,13 +164,15 @@ def batch_routes(answering: Answers, *, max_batch: int, threads: int) -> APIRout
     threads : int
         Batches that are answered side by side. They have threads of their own: one may wait for
         an answer that is computed for another request, which needs one of the others.
+    seconds : float
+        That a batch may take.
     """
     router = APIRouter(tags=["predictions"])
     limiter = anyio.CapacityLimiter(threads)
 
     @router.post(
         "/predict/batch",
-        responses={200: {"model": BatchAnswer}, **BODY_REFUSALS},
+        responses={200: {"model": BatchAnswer}, **_REFUSALS},
         openapi_extra=body_schema(
             {
                 "type": "array",
@@ -183,7 +187,8 @@ def batch_routes(answering: Answers, *, max_batch: int, threads: int) -> APIRout
     ) -> Response:
         """Answer up to 100 requests; one that is refused does not keep the others back."""
         work = partial(answer, body, admission, detail)
-        text = await anyio.to_thread.run_sync(work, limiter=limiter)
+        async with deadline(seconds):
+            text = await anyio.to_thread.run_sync(work, limiter=limiter, abandon_on_cancel=True)
         return Response(text, media_type="application/json")
 
     def answer(body: bytes, admission: Admission, detail: Detail) -> bytes:
@@ -195,7 +200,10 @@ def batch_routes(answering: Answers, *, max_batch: int, threads: int) -> APIRout
             rule = f"Should hold 1 to {max_batch} requests"
             raise refused("body", rule, f"{len(asked)} requests")
         admission.charge(len(asked) - 1)
-        items = [_item(answering, values, detail, admission.user) for values in asked]
+        items = []
+        for values in asked:
+            check_deadline()  # nobody waits for the rest of a batch that is late
+            items.append(_item(answering, values, detail, admission.user))
         failed = sum(item.startswith(_NO_ANSWER) for item in items)
         return b'{"results":[%b],"succeeded":%d,"failed":%d,"processing_time_ms":%b}' % (
             b",".join(items),
