@@ -245,12 +245,6 @@ class CatalogIndex:
         return {name: code for code, name in enumerate(self.catalog.services)}
 
     @cached_property
-    def rows_of_service(self) -> list[NDArray[np.int64]]:
-        """Rows of the operations of each service, by its code."""
-        order = np.argsort(self.statics.service, kind="stable")
-        return np.split(order, np.cumsum(np.bincount(self.statics.service))[:-1])
-
-    @cached_property
     def words(self) -> Words:
         """Words of the operations, as features read them."""
         fields = [self.lexical.terms[field] for field in FIELDS]

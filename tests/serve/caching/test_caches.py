@@ -1,7 +1,7 @@
 """The caches of a service: what is forgotten, what workers share, what keeps them apart."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
@@ -197,12 +197,11 @@ def test_nothing_is_opened_where_nothing_is_to_be_kept(
         assert caches is None
 
 
-def test_workers_share_answers_and_forget_them_together(
-    predictor: Predictor,
-    settings: Settings,
-    start_redis: Callable[[Path], "subprocess.Popen[bytes]"],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def redis(
+    start_redis: Callable[[Path], "subprocess.Popen[bytes]"], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[SecretStr, "subprocess.Popen[bytes]"]]:
+    """Give the URL of a Redis of its own, and its process."""
     # A machine may have other work; who asks a Redis that is gone is told so at once.
     options = RedisTier.__init__.__kwdefaults__
     assert options is not None
@@ -210,51 +209,53 @@ def test_workers_share_answers_and_forget_them_together(
     with TemporaryDirectory(prefix="nextcall-redis-") as folder:
         socket = Path(folder, "s")
         process = start_redis(socket)
-        url = SecretStr(f"unix://{socket}")
-        shared = again(settings, redis_url=url, semantic_cache_enabled=False)
-        with open_caches(shared, predictor) as one, open_caches(shared, predictor) as other:
-            assert one is not None
-            assert other is not None
-            first, second = (TestClient(app_of(predictor, settings, each)) for each in (one, other))
-            body = {"prompt": "list all the queues"}
-            assert ask(first, body)[0] == "MISS"
-            assert [ask(second, body)[0] for _ in range(3)] == ["HIT"] * 3
-            state = other.shared()
-            assert state is not None
-            assert (state.shared_hits, state.degraded) == (1, False)
-            assert first.post("/api/admin/clear-cache").json()["cleared"] >= 1
-            assert ask(first, body)[0] == "MISS"
-            process.kill()
-            process.wait()
-            assert ask(first, {"prompt": "create a topic"})[0] == "MISS"
-            assert ask(first, {"prompt": "create a topic"})[0] == "HIT"
+        yield SecretStr(f"unix://{socket}"), process
+
+
+def test_workers_share_answers_and_forget_them_together(
+    predictor: Predictor,
+    settings: Settings,
+    redis: tuple[SecretStr, "subprocess.Popen[bytes]"],
+) -> None:
+    url, process = redis
+    shared = again(settings, redis_url=url, semantic_cache_enabled=False)
+    with open_caches(shared, predictor) as one, open_caches(shared, predictor) as other:
+        assert one is not None
+        assert other is not None
+        first, second = (TestClient(app_of(predictor, settings, each)) for each in (one, other))
+        body = {"prompt": "list all the queues"}
+        assert ask(first, body)[0] == "MISS"
+        assert [ask(second, body)[0] for _ in range(3)] == ["HIT"] * 3
+        state = other.shared()
+        assert state is not None
+        assert (state.shared_hits, state.degraded) == (1, False)
+        assert first.post("/api/admin/clear-cache").json()["cleared"] >= 1
+        assert ask(first, body)[0] == "MISS"
+        process.kill()
+        process.wait()
+        assert ask(first, {"prompt": "create a topic"})[0] == "MISS"
+        assert ask(first, {"prompt": "create a topic"})[0] == "HIT"
 
 
 def test_what_another_worker_cleared_is_not_found_by_its_meaning(
     predictor: Predictor,
     settings: Settings,
-    start_redis: Callable[[Path], "subprocess.Popen[bytes]"],
+    redis: tuple[SecretStr, "subprocess.Popen[bytes]"],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    options = RedisTier.__init__.__kwdefaults__
-    assert options is not None
-    monkeypatch.setitem(options, "patience", 60.0)
-    with TemporaryDirectory(prefix="nextcall-redis-") as folder:
-        socket = Path(folder, "s")
-        start_redis(socket)
-        shared = again(settings, redis_url=SecretStr(f"unix://{socket}"))
-        with open_caches(shared, predictor) as one, open_caches(shared, predictor) as other:
-            assert one is not None
-            assert other is not None
-            assert other.semantic is not None
-            assert other.tiers is not None
-            first, second = (TestClient(app_of(predictor, settings, each)) for each in (one, other))
-            assert ask(second, {"prompt": "list all the queues"})[0] == "MISS"
-            assert ask(second, {"prompt": "List all queues."})[0] == "HIT"
-            assert len(other.semantic) == 1
-            assert first.post("/api/admin/clear-cache").json()["category"] is None
-            monkeypatch.setattr(other.tiers, "_look_at", 0.0)  # so that it hears of it now
-            assert ask(second, {"prompt": "list all queues"})[0] == "MISS"
+    shared = again(settings, redis_url=redis[0])
+    with open_caches(shared, predictor) as one, open_caches(shared, predictor) as other:
+        assert one is not None
+        assert other is not None
+        assert other.semantic is not None
+        assert other.tiers is not None
+        first, second = (TestClient(app_of(predictor, settings, each)) for each in (one, other))
+        assert ask(second, {"prompt": "list all the queues"})[0] == "MISS"
+        assert ask(second, {"prompt": "List all queues."})[0] == "HIT"
+        assert len(other.semantic) == 1
+        assert first.post("/api/admin/clear-cache").json()["category"] is None
+        monkeypatch.setattr(other.tiers, "_look_at", 0.0)  # so that it hears of it now
+        assert ask(second, {"prompt": "list all queues"})[0] == "MISS"
 
 
 def test_layers_are_as_they_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
