@@ -12,7 +12,13 @@ from nextcall.guard.guard import Guard, Verdict
 from nextcall.ranking.cold_start import ColdStartLevel
 from nextcall.serve.answers import Answer, Metadata
 from nextcall.serve.caching.kept_answer import Asking, KeptAnswer, new_id
-from nextcall.serve.found import Found, head_of, short_prediction, usual_prediction
+from nextcall.serve.found import (
+    Found,
+    head_of,
+    short_prediction,
+    usual_head,
+    usual_prediction,
+)
 from nextcall.serve.safety.safety import Noted, Safety
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.settings import load_settings
@@ -115,6 +121,23 @@ def test_what_may_not_be_shown_is_left_out_and_the_others_move_up() -> None:
     written = Answer.model_validate_json(kept.written(new_id(), milliseconds=1))
     assert [(one.operation_id, one.rank) for one in written.predictions] == [("listOrders", 1)]
     assert kept.operations == ("listOrders",)
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
+
+
+@given(_TEXTS, _TEXTS, st.lists(_TEXTS.filter(bool), max_size=3))
+def test_an_operation_is_written_as_its_model_writes_it(
+    summary: str, path: str, names: list[str]
+) -> None:
+    parameters = [Parameter(name=name, type="string", required=True) for name in names]
+    given_path = f"/{path}" if path else None
+    operation = replace(
+        describe_operation(operation_id="one", method="GET", path=given_path),
+        summary=summary,
+        parameters=tuple(parameters),
+    )
+    assert usual_head(operation) == head_of(usual_prediction(operation))
 
 
 def test_an_operation_is_written_once() -> None:

@@ -87,6 +87,19 @@ def test_where_work_fails_it_fails_and_the_next_is_done() -> None:
     assert asyncio.run(ask())
 
 
+def test_what_is_alone_and_short_is_done_and_all_else_is_not() -> None:
+    async def ask() -> list[bool | None]:
+        work = ShortWork(longest=60.0)
+        first = await work.alone(is_on_loop)  # it is not known yet how long it takes
+        await until_on_loop(work)
+        alone = await work.alone(is_on_loop)
+        after = await asyncio.gather(work.run(is_on_loop), work.alone(is_on_loop))
+        before = await asyncio.gather(work.alone(is_on_loop), work.run(is_on_loop))
+        return [first, alone, *after, *before]
+
+    assert asyncio.run(ask()) == [None, True, True, None, None, True]
+
+
 def test_longest_is_above_0() -> None:
     with pytest.raises(ValueError, match=r"longest must be above 0, got 0\."):
         ShortWork(longest=0)

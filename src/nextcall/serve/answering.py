@@ -101,18 +101,62 @@ class Answering:
             kept = cache.at_once(body, self._asked_of(self.predictor, _ROUTE, detail))
             if kept is not None:
                 return self._again(kept, begin, user)
+        order = None if len(body) > LARGEST_AT_ONCE else self._order(body, detail, user)
+        is_small = detail == "short" and len(body) <= _SMALL
+        if order is not None and is_small and (cache is None or cache.is_near):
+            reply = await self._alone(order, body, begin)
+            if reply is not None:
+                return reply
         async with deadline(self._seconds):
-            return await self._looked_for(body, detail, user, begin)
+            if order is None:
+                order = await in_thread(partial(self._order, body, detail, user))
+            return await self._looked_for(order, body, begin, is_small=is_small)
+
+    def _order(self, body: bytes, detail: Detail, user: str | None) -> Order:
+        request = self._checked(parsed_body(body))
+        return Order(self._means, self.predictor.pinned(), _ROUTE, request, detail, user)
+
+    async def _alone(self, order: Order, body: bytes, begin: float) -> Reply | None:
+        """Answer a small request where nobody else is on the way.
+
+        It waits for nothing, so it needs no deadline; and nobody can come in between and ask the
+        same, so it is computed without a look at who does.
+        """
+        try:
+            return await self._work.alone(partial(self._at_once, order, body, begin))
+        except UnsafeError:
+            if order.untold:
+                await in_thread(order.tell)
+            raise
+
+    def _at_once(self, order: Order, body: bytes, begin: float) -> Reply:
+        cache = self._cache
+        if cache is None:
+            order.attempt()
+            return self._first(order, begin, kept=None)
+        asked = self._asked_of(order.predictor, _ROUTE, order.detail)
+        key, mark = request_key(order.request, asked, now=datetime.now(UTC)), cache.memory.mark
+        kept = cache.memory.get(key)
+        if kept is None:
+            kept = order.attempt()
+
+        def keep() -> None:
+            cache.memory.put(key, kept, since=mark)
+            if not is_timed(order.request):
+                cache.know(body, asked, key)
+            if order.later is not None:
+                order.later()
+
+        if self.safety.status() != "failing":  # else it is looked at in full, once all checks run
+            asyncio.get_running_loop().call_soon(keep)
+        if order.fresh is None:
+            return self._again(kept, begin, order.user, is_counted=order.is_begun)
+        return self._first(order, begin, kept=False)
 
     async def _looked_for(
-        self, body: bytes, detail: Detail, user: str | None, begin: float
+        self, order: Order, body: bytes, begin: float, *, is_small: bool
     ) -> Reply:
-        cache, predictor = self._cache, self.predictor.pinned()
-        asked = self._asked_of(predictor, _ROUTE, detail)
-        read = partial(self._read, body)
-        request = read() if len(body) <= LARGEST_AT_ONCE else await in_thread(read)
-        order = Order(self._means, predictor, _ROUTE, request, detail, user)
-        is_small = len(body) <= _SMALL and detail == "short"
+        cache = self._cache
 
         async def compute() -> KeptAnswer:
             try:
@@ -127,15 +171,15 @@ class Answering:
         if cache is None:
             await compute()
             return self._first(order, begin, kept=None)
-        key = request_key(request, asked, now=datetime.now(UTC))
-
+        asked = self._asked_of(order.predictor, _ROUTE, order.detail)
+        key = request_key(order.request, asked, now=datetime.now(UTC))
         try:
             kept = await cache.get_or_compute_async(key, compute)
         except UnsafeError:
             if not order.is_begun:  # another asked the same: this one is counted, too
                 await in_thread(order.check)
             raise
-        if not is_timed(request):
+        if not is_timed(order.request):
             cache.know(body, asked, key)
         if order.later is not None:
             asyncio.get_running_loop().call_soon(order.later)
@@ -170,9 +214,6 @@ class Answering:
     def _asked_of(self, predictor: Predictor, route: str, detail: Detail) -> Asked:
         """Say what an answer depends on beside the request: its model, too."""
         return (*self._asked[route, detail], predictor.identity)
-
-    def _read(self, body: bytes) -> PredictRequest:
-        return self._checked(parsed_body(body))
 
     def _checked(self, values: object) -> PredictRequest:
         try:

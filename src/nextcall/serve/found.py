@@ -7,6 +7,7 @@ from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic_core import to_json
 
 from nextcall.catalog import Operation
 from nextcall.ranking.feature_table import FEATURE_NAMES
@@ -76,6 +77,26 @@ def head_of(prediction: Prediction) -> bytes:
     b'{"api_call":"f","operation_id":"f","method":null,"description":"Adds.","parameters":{}'
     """
     return prediction.model_dump_json(exclude=_OF_A_PLACE)[:-1].encode()
+
+
+def usual_head(operation: Operation) -> bytes:
+    """Write `head_of` an operation's `usual_prediction`, in a third of the time.
+
+    Examples
+    --------
+    >>> from nextcall.catalog import describe_operation
+    >>> add = describe_operation(operation_id="f", summary="Adds.")
+    >>> usual_head(add) == head_of(usual_prediction(add))
+    True
+    """
+    told = {
+        "api_call": operation.api_call,
+        "operation_id": operation.operation_id,
+        "method": operation.method,
+        "description": shortened(operation.summary or operation.description),
+        "parameters": parameter_hints(operation),
+    }
+    return to_json(told)[:-1]
 
 
 def full_prediction(

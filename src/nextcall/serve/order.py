@@ -54,8 +54,8 @@ class Order:
         detail: Detail,
         user: str | None,
     ) -> None:
-        self._means, self._predictor = means, predictor
-        self._route, self._detail = route, detail
+        self._means, self._route = means, route
+        self.predictor, self.detail = predictor, detail
         self.request, self.user = request, user
         self.is_begun = False
         """Whether the guard was asked, and so has counted it."""
@@ -97,7 +97,7 @@ class Order:
         if semantic is None or not checked.is_plain or is_timed(self.request):
             return self._made(checked)
         prompt = self.request.prompt
-        vector = self._predictor.vector(prompt)
+        vector = self.predictor.vector(prompt)
         if not np.any(vector):  # none of its words is known
             return self._made(checked, vector)
         scope, mark = self._scope(), semantic.mark
@@ -110,11 +110,11 @@ class Order:
         return kept
 
     def _made(self, checked: Checked, vector: NDArray[np.float32] | None = None) -> KeptAnswer:
-        predictor, safety, shown = self._predictor, self._means.safety, self._means.shown
+        predictor, safety, shown = self.predictor, self._means.safety, self._means.shown
         asking = NOTHING if shown is None else shown.asking(self.request)
         performance = None
         begin = time.perf_counter()
-        if self._detail == "full":
+        if self.detail == "full":
             answer = predictor.predict_fully(self.request, vector=vector)
             self._tell_ranked(time.perf_counter() - begin)
             released = safety.released(answer, checked)
@@ -135,10 +135,10 @@ class Order:
             self._means.observer.ranked(seconds)
 
     def _scope(self) -> Scope:
-        predictor = self._predictor
+        predictor = self.predictor
         calls = (f"{each.method or ''} {each.api_call}" for each in self.request.history)
         return Scope(
-            caller_class=f"{self._detail} {self._means.safety.policy(self._route)}",
+            caller_class=f"{self.detail} {self._means.safety.policy(self._route)}",
             catalog_hash=predictor.index.catalog.content_hash,
             model_hash=predictor.identity,
             history=tuple(calls),

@@ -54,6 +54,17 @@ class ShortWork:
         self._expected = 4 * longest  # until some runs were shorter
         self._under_way = 0
 
+    async def alone(self, work: Callable[[], T]) -> T | None:
+        """Do work on the loop where that is quicker for all, else not at all: None then."""
+        if self._expected >= self._longest or self._under_way:
+            return None
+        self._under_way += 1
+        try:
+            await asyncio.sleep(0)  # who came at the same moment is counted then
+            return self._timed(work) if self._under_way == 1 else None
+        finally:
+            self._under_way -= 1
+
     async def run(
         self,
         work: Callable[[], T],

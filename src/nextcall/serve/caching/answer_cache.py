@@ -53,6 +53,11 @@ class AnswerCache:
             return None  # is counted where it is looked for in earnest
         return self.memory.get(key)
 
+    @property
+    def is_near(self) -> bool:
+        """Whether all of it is in this process, so that nothing waits for it."""
+        return self._tiers is None
+
     def get_or_compute(self, key: str, compute: Callable[[], KeptAnswer]) -> KeptAnswer:
         """Give the answer of a key, computed where it is not kept, once for all who wait for it."""
         try:

@@ -11,7 +11,13 @@ from nextcall.guard.output import OutputFilter, Proposal
 from nextcall.guard.payload import Judge
 from nextcall.guard.steady import SignatureGuard
 from nextcall.serve.answers import FullPrediction, Prediction
-from nextcall.serve.found import DESCRIPTION_CHARACTERS, head_of, shortened, usual_prediction
+from nextcall.serve.found import (
+    DESCRIPTION_CHARACTERS,
+    head_of,
+    shortened,
+    usual_head,
+    usual_prediction,
+)
 from nextcall.serve.safety.counts import SafetyCounts
 
 MOST_SHOWN: Final = DESCRIPTION_CHARACTERS + 1
@@ -166,7 +172,7 @@ class AnswerFilter:
 
     def _write(self, operation_id: str) -> _Head | None:
         if self._judged is not None and self._judged(operation_id) is not None:
-            return _Head(head_of(usual_prediction(self._catalog[operation_id])), is_changed=False)
+            return _Head(usual_head(self._catalog[operation_id]), is_changed=False)
         return self._head_of(operation_id, self._kept(operation_id))
 
     def _head_of(self, operation_id: str, shown: Showable | None) -> _Head | None:

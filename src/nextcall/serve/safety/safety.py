@@ -12,7 +12,7 @@ from nextcall.catalog.operation import Operation
 from nextcall.guard.guard import Guard, Policy, packaged_guard_version
 from nextcall.guard.pii import Masked, mask_pii
 from nextcall.serve.answers import Answer, FullAnswer
-from nextcall.serve.found import head_of, usual_prediction
+from nextcall.serve.found import usual_head
 from nextcall.serve.problems import UnsafeError
 from nextcall.serve.safety.answer_filter import AnswerFilter
 from nextcall.serve.safety.carried import KnownCalls, texts_of_request, texts_of_trial
@@ -238,7 +238,7 @@ class Safety:
             Of the request.
         """
         if checked.findings is None or self._filter is None:
-            return [head_of(usual_prediction(each)) for each in operations]
+            return [usual_head(each) for each in operations]
         return self._filter.heads(operations)
 
     def masked(self, text: str) -> Masked:
