@@ -217,3 +217,18 @@ def test_lines_of_others_are_found() -> None:
         asked = [text for types, text in lines if name in types]
         found = sum(kind in {one.kind for one in find_pii(text)} for text in asked)
         assert found >= 0.95 * len(asked)
+
+
+@given(st.data())
+def test_no_way_to_write_a_secret_hides_it_from_the_quick_look(data: st.DataObject) -> None:
+    named = data.draw(
+        st.sampled_from(
+            ["API key: ", "access-token=", "secret is ", "password: ", "pwd=", "bearer "]
+        )
+    )
+    alike = {"s": "sS\u017f", "k": "kK\u212a"}  # what a search in any case takes for the same
+    letters = [
+        data.draw(st.sampled_from(alike.get(one.lower(), one + one.upper()))) for one in named
+    ]
+    text = f"{''.join(letters)}hunter2hunter2"
+    assert [one.kind for one in find_pii(text)] == ["api_key"]

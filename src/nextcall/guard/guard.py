@@ -1,13 +1,10 @@
 """What stands before the ranker: is a text an attack, how sure, why, and what becomes of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from nextcall.guard.features import MOST_CHARACTERS, TextFeatures, text_features
 from nextcall.guard.model import GuardModel, guard_model_version, load_guard_model
@@ -137,37 +134,37 @@ class Guard:
             risks, reasons = self._judge(text, 0)
         else:
             risks, reasons = self._judge_long(text)
-        worst = float(risks.max())
+        worst = max(risks)
         attack = worst >= self.threshold
         return Verdict(
             is_injection=attack,
             risk_score=worst,
-            labels=dict(zip(FAMILIES, risks.tolist(), strict=True)),
+            labels=dict(zip(FAMILIES, risks, strict=True)),
             reasons=reasons,
             action=self._attack_action if attack else "pass",
         )
 
-    def _judge(self, text: str, offset: int) -> tuple[NDArray[np.float64], tuple[Reason, ...]]:
+    def _judge(self, text: str, offset: int) -> tuple[list[float], tuple[Reason, ...]]:
         features = text_features(text)
-        risks = self.model.risks(self.model.scores(features))
-        if float(risks.max()) < self.threshold:
+        risks: list[float] = self.model.risks(self.model.scores(features)).tolist()
+        if max(risks) < self.threshold:
             return risks, ()
         return risks, self._reasons(risks, features, offset)
 
-    def _judge_long(self, text: str) -> tuple[NDArray[np.float64], tuple[Reason, ...]]:
-        risks = np.zeros(len(FAMILIES))
+    def _judge_long(self, text: str) -> tuple[list[float], tuple[Reason, ...]]:
+        risks = [0.0] * len(FAMILIES)
         reasons: tuple[Reason, ...] = ()
         for begin in range(0, len(text) - _OVERLAP, MOST_CHARACTERS - _OVERLAP):
             piece, found = self._judge(text[begin : begin + MOST_CHARACTERS], begin)
-            risks = np.maximum(risks, piece)
+            risks = list(map(max, risks, piece))
             reasons += tuple(one for one in found if one not in reasons)
         return risks, reasons
 
     def _reasons(
-        self, risks: NDArray[np.float64], features: TextFeatures, offset: int
+        self, risks: Sequence[float], features: TextFeatures, offset: int
     ) -> tuple[Reason, ...]:
         reasons = []
-        for family, risk in zip(FAMILIES, risks.tolist(), strict=True):
+        for family, risk in zip(FAMILIES, risks, strict=True):
             if risk < self.threshold:
                 continue
             named = [
