@@ -124,6 +124,26 @@ def test_the_interval_of_two_alike_covers_0_as_often_as_it_says(
     assert covered < runs  # an interval that never misses says nothing
 
 
+@pytest.mark.parametrize(
+    ("users", "each", "told"),
+    [(1, 1, "1 answer, 1 user"), (1, 2, "2 answers, 1 user"), (2, 1, "2 answers, 2 users")],
+)
+def test_one_answer_and_one_user_are_told_as_one(
+    feedback: Feedback,
+    database: Database,
+    make_shown: MakeShown,
+    users: int,
+    each: int,
+    told: str,
+) -> None:
+    rng = np.random.default_rng(4)
+    one, other = ranker(0.0), ranker(1.0)
+    asked = [Asked("m2", f"u{user}", (one(rng), other(rng))) for user in range(users)]
+    play(feedback, make_shown, asked * each, rng)
+    (found,) = interleaved_preferences(database)
+    assert found.verdict.endswith(f"; {told}).")
+
+
 def test_one_user_says_nothing_of_others(
     feedback: Feedback, database: Database, make_shown: MakeShown
 ) -> None:

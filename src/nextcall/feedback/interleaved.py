@@ -80,7 +80,8 @@ class InterleavedPreference:
             interval = f"{level} {effect.ci_lower:+.3f} to {effect.ci_upper:+.3f}"
         return (
             f"{said}: {effect.value:+.3f} of an answer goes to the challenger beyond the other "
-            f"({interval}, p {self.pvalue:.2g}; {self.answers:,} answers, {self.users:,} users)."
+            f"({interval}, p {self.pvalue:.2g}; {_counted(self.answers, 'answer')}, "
+            f"{_counted(self.users, 'user')})."
         )
 
     def to_frame(self) -> "pd.DataFrame":
@@ -185,3 +186,7 @@ def _compared(
         alpha=alpha,
         preference=preference,
     )
+
+
+def _counted(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
