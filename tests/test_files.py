@@ -1,15 +1,17 @@
-"""Files that are whole or absent."""
+"""Files that are whole or absent, or held by one at a time."""
 
 import hashlib
 import os
 import stat
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextcall.files import atomic_path, sha256_file
+from nextcall.files import atomic_path, locked, sha256_file
 
 
 def test_a_file_stands_where_it_was_asked_for_and_nothing_else(tmp_path: Path) -> None:
@@ -84,3 +86,37 @@ def test_a_hash_is_of_all_bytes(
 def test_a_missing_file_has_no_hash(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         sha256_file(tmp_path / "absent")
+
+
+def test_one_at_a_time_is_let_in(tmp_path: Path) -> None:
+    path, inside, most = tmp_path / "there" / "lock", list[int](), list[int]()
+
+    def enter(number: int) -> None:
+        for _ in range(20):
+            with locked(path, seconds=60):
+                inside.append(number)
+                time.sleep(0.001)  # whoever may, comes in now
+                most.append(len(inside))
+                inside.remove(number)
+
+    threads = [threading.Thread(target=enter, args=[number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 80
+
+
+def test_whoever_waits_for_a_lock_waits_no_longer_than_it_is_told(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock", seconds=0):
+        with locked(tmp_path / "other", seconds=0):
+            pass
+        with (
+            pytest.raises(TimeoutError, match=r"^lock must be free within 0\.02 seconds"),
+            locked(tmp_path / "lock", seconds=0.02),
+        ):
+            pass
+    with pytest.raises(ZeroDivisionError), locked(tmp_path / "lock", seconds=0):  # free again
+        raise ZeroDivisionError
+    with locked(tmp_path / "lock", seconds=0):
+        pass

@@ -1,12 +1,16 @@
-"""Files that are whole or absent, and what they contain."""
+"""Files that are whole or absent, what they contain, and who may change them now."""
 
+import fcntl
 import hashlib
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
 _BLOCK = 1 << 20  # bytes read at once
+_FIRST_WAIT, _LONGEST_WAIT = 0.001, 0.05  # seconds between two looks at a lock
 
 
 @contextmanager
@@ -34,6 +38,64 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, *, seconds: float) -> Iterator[None]:
+    """Let no other process, and no other thread, into a block with the same file.
+
+    The kernel lets go of the lock when its holder ends, however it ends. On a network volume that
+    knows locks (NFS does) it holds for all machines.
+
+    Parameters
+    ----------
+    path : Path
+        Of a file for this alone, best beside what it guards. It is made where it is absent, with
+        its folders, and stays.
+    seconds : float
+        How long another one is waited for.
+
+    Raises
+    ------
+    TimeoutError
+        Where another one holds it all that time; the message names the file, not its folder.
+    OSError
+        Where the file cannot be made.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with locked(Path(folder, "lock"), seconds=1):
+    ...         with locked(Path(folder, "lock"), seconds=0):
+    ...             pass
+    Traceback (most recent call last):
+    TimeoutError: lock must be free within 0 seconds, another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # to write: NFS asks for it
+    try:
+        _wait_for(handle, path.name, seconds)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _wait_for(handle: int, name: str, seconds: float) -> None:
+    until, wait = time.monotonic() + seconds, _FIRST_WAIT
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(
+                    f"{name} must be free within {seconds:g} seconds, another process holds it."
+                ) from error
+            time.sleep(min(wait, left))
+            wait = min(2 * wait, _LONGEST_WAIT)
+        else:
+            return
 
 
 def sha256_file(path: Path) -> str:

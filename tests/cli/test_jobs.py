@@ -1,6 +1,7 @@
 """`nextcall jobs` and `nextcall model`: what the service keeps, and the way back."""
 
 import json
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -110,3 +111,29 @@ def test_the_way_back_to_a_model(
     assert "files must match manifest.json" in run("model", "list").stdout
     assert "files must match manifest.json" in refusal(monkeypatch, capsys, "model", "rollback")
     assert versions.in_use().current is None
+
+
+def test_the_way_back_begins_where_another_process_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    versions = ModelVersions(tmp_path / "versions")
+    folder = tmp_path / "trained"
+    folder.mkdir()
+    names = []
+    for number in range(2):
+        (folder / "ranker.json").write_text(f"{number}")
+        names.append(versions.publish(folder))
+    one, two = names
+    versions.use(InUse(current=one, before=(None,)))
+    command = [sys.executable, "-m", "nextcall.cli.main", "model", "rollback"]
+    with versions.changing():
+        back = subprocess.Popen(
+            [*command, "--versions", str(versions.folder)], stderr=subprocess.PIPE, text=True
+        )
+        with pytest.raises(subprocess.TimeoutExpired):  # it waits; were it late, it still would
+            back.wait(3)
+        versions.use(versions.in_use().to(two))
+    said = back.communicate()[1]
+    assert (back.returncode, said) == (0, f"In use: {one}.\n")
+    assert versions.in_use() == InUse(current=one, before=(None,))

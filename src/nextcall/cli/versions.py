@@ -66,10 +66,11 @@ def list_all(*, versions: Versions = None) -> None:
 def rollback(*, versions: Versions = None) -> None:
     """Put the version before into use again; services that run follow within seconds."""
     folder = _versions(versions)
-    back = folder.in_use().back()
-    if back.current is not None:
-        folder.verify(back.current)
-    folder.use(back)
+    with folder.changing():
+        back = folder.in_use().back()
+        if back.current is not None:
+            folder.verify(back.current)
+        folder.use(back)
     note(f"In use: {back.current or 'the model that the service is started with'}.")
 
 

@@ -1,20 +1,23 @@
 """Trained models side by side in a folder, and which of them is in use.
 
 Each version lies in a folder that is named after the hash of its files, and never changes. A small
-file says which is in use, and which were before; it is replaced as a whole.
+file says which is in use, and which were before; it is replaced as a whole, by one process at a
+time.
 """
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final, TypeAlias
 
-from nextcall.files import atomic_path, sha256_file
+from nextcall.files import atomic_path, locked, sha256_file
 from nextcall.ranking.model_files import ModelError
 
 Version: TypeAlias = str | None
@@ -23,7 +26,12 @@ Version: TypeAlias = str | None
 KEPT: Final = 5
 """Versions that stay on disk, besides the one in use."""
 
+WAIT_SECONDS: Final = 30.0
+"""How long another process that changes which version is in use is waited for."""
+
+_YOUNG: Final = 3600.0  # seconds; who published it may not have put it into use yet
 _CURRENT: Final = "current.json"
+_LOCK: Final = "lock"
 _REFUSED: Final = "refused.txt"
 _MANIFEST: Final = "manifest.json"
 _DIGITS: Final = 16  # of a hash: enough for all models that anyone trains
@@ -83,7 +91,8 @@ class ModelVersions:
     ...     _ = (trained / "ranker.json").write_text("{}")
     ...     versions = ModelVersions(Path(folder, "versions"))
     ...     version = versions.publish(trained)
-    ...     versions.use(versions.in_use().to(version))
+    ...     with versions.changing():
+    ...         versions.use(versions.in_use().to(version))
     ...     versions.in_use() == InUse(current=version, before=(None,))
     True
     """
@@ -114,10 +123,12 @@ class ModelVersions:
             shutil.copytree(trained, copied)
             text = json.dumps({"files": files}, indent=1, sort_keys=True)
             (copied / _MANIFEST).write_text(f"{text}\n", encoding="utf-8")
-            if self._is_damaged(version):
-                shutil.rmtree(self.path(version), ignore_errors=True)
-            if not self.path(version).exists():
+            with suppress(OSError):  # it is there; if by no fault else, that is told below
                 copied.replace(self.path(version))
+            if self._is_damaged(version):
+                with self.changing():  # another process may mend it just now
+                    self._mend(version, copied)
+            os.utime(self.path(version))  # nobody removes it for a while
         finally:
             shutil.rmtree(made, ignore_errors=True)
         return version
@@ -163,8 +174,25 @@ class ModelVersions:
             raise ModelError(f"{_CURRENT}: must name versions, got {read.order()}.")
         return read
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep all others from changing which version is in use: from its reading to `use`.
+
+        Raises
+        ------
+        TimeoutError
+            Where another process holds it for `WAIT_SECONDS`.
+        OSError
+            Where the folder cannot be written to.
+        """
+        with locked(self.folder / _LOCK, seconds=WAIT_SECONDS):
+            yield
+
     def use(self, chosen: InUse) -> None:
-        """Say which version is in use, in one step; versions that nobody needs are removed."""
+        """Say which version is in use, in one step; old ones that nobody needs are removed.
+
+        What was read before, and `chosen` made of, may be another's by now but within `changing`.
+        """
         with atomic_path(self.pointer) as temporary:
             told = {"current": chosen.current, "before": list(chosen.before)}
             temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
@@ -172,7 +200,7 @@ class ModelVersions:
             (self.folder / _REFUSED).unlink()
         needed = {chosen.current, *chosen.before[-KEPT:]}
         for version in self.names()[KEPT:]:
-            if version not in needed:
+            if version not in needed and not self._is_young(version):
                 shutil.rmtree(self.path(version), ignore_errors=True)
 
     def refuse(self, reason: str) -> None:
@@ -193,6 +221,14 @@ class ModelVersions:
             return []
         found = [each for each in self.folder.iterdir() if _is_name(each.name) and each.is_dir()]
         return [each.name for each in sorted(found, key=_age, reverse=True)]
+
+    def _mend(self, version: str, copied: Path) -> None:
+        if self._is_damaged(version):
+            shutil.rmtree(self.path(version), ignore_errors=True)
+            copied.replace(self.path(version))
+
+    def _is_young(self, version: str) -> bool:
+        return time.time() - _age(self.path(version))[0] / 1e9 < _YOUNG
 
     def _is_damaged(self, version: str) -> bool:
         try:

@@ -12,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from nextcall.jobs.job import JobRefusedError
+from nextcall.ranking import model_versions
 from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.model_files import ModelError, load_ranker, save_ranker
 from nextcall.ranking.model_versions import InUse, ModelVersions
@@ -316,6 +317,57 @@ def test_workers_follow_each_other(
     follows.follow()
     assert two.version is None
     assert str(two.fallback_reason).startswith(str(one.version))
+
+
+def test_the_way_back_begins_where_another_worker_ended(
+    predictor: Predictor, make: Make, settings: Settings, versions: ModelVersions
+) -> None:
+    served = predictor.pinned()
+    swap = ModelSwap(served, versions, settings)
+    one = swap.take(make())
+    two = versions.publish(make("second", seed=4))
+    back = threading.Thread(target=swap.roll_back)
+    with versions.changing():
+        back.start()
+        back.join(1)
+        assert back.is_alive()
+        versions.use(versions.in_use().to(two))
+    back.join()
+    assert served.version == one.version == versions.in_use().current
+    assert versions.in_use().before == (None,)
+
+
+def test_a_new_model_is_held_against_what_another_worker_took_meanwhile(
+    predictor: Predictor, make: Make, settings: Settings, versions: ModelVersions
+) -> None:
+    one, two = predictor.pinned(), predictor.pinned()
+    leads, late = (ModelSwap(each, versions, settings) for each in (one, two))
+    done = leads.take(make(ndcg=0.9))
+    with pytest.raises(JobRefusedError, match=r"at most 0\.01 below 0\.9000, .*, got 0\.8000\.$"):
+        late.take(make("worse", seed=2, ndcg=0.8))
+    assert two.version == done.version
+    after = late.take(make("good", seed=3, ndcg=0.95))
+    assert after.before == done.version
+    assert versions.in_use().order() == (after.version, done.version, None)
+    leads.follow()
+    assert one.version == after.version
+
+
+def test_who_would_go_back_is_told_that_another_process_changes_the_model(
+    predictor: Predictor,
+    make: Make,
+    own: Settings,
+    versions: ModelVersions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(model_versions, "WAIT_SECONDS", 0.05)
+    with asked(predictor.pinned(), own) as (client, swap):
+        swap.take(make())
+        with versions.changing():
+            busy = client.post("/api/admin/rollback-model")
+        assert busy.status_code == 503
+        assert busy.json()["error"].startswith("Another process changes which model is in use")
+        assert client.post("/api/admin/rollback-model").status_code == 200
 
 
 def test_a_damaged_pointer_leaves_what_answers(

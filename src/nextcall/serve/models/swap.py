@@ -82,18 +82,23 @@ class ModelSwap:
         ------
         JobRefusedError
             Where it does not pass a check; the model in use stays.
+        TimeoutError
+            Where another process changes which is in use, and does not end.
         OSError
             Where it cannot be written that it is in use.
         """
         with self._lock:
-            present = self.predictor.pinned()
             try:
-                candidate, found = self._examined(trained, present)
+                candidate = self._published(trained)
+                with self.versions.changing():
+                    in_use, _ = self._in_use()
+                    if in_use.current != self.predictor.version:
+                        self._settle()  # another worker was first: it is held against that one
+                    found = self._as_good(candidate)
+                    self._use(in_use.to(candidate.version))
             except JobRefusedError as error:
                 self._refuse(str(error))
                 raise
-            in_use, _ = self._in_use()
-            self._use(in_use.to(candidate.version))
             return replace(self._put(candidate), quality=found)
 
     def folder_in_use(self) -> Path | None:
@@ -116,10 +121,12 @@ class ModelSwap:
         ------
         ValueError
             Where there was none, or it cannot be used.
+        TimeoutError
+            Where another process changes which is in use, and does not end.
         OSError
             Where it cannot be written that it is in use.
         """
-        with self._lock:
+        with self._lock, self.versions.changing():
             in_use, _ = self._in_use()
             back = in_use.back()
             try:
@@ -129,20 +136,28 @@ class ModelSwap:
             self._use(back)
             return self._put(candidate)
 
-    def _examined(self, trained: Path, present: Predictor) -> tuple[Predictor, Quality]:
-        """Publish a model, load it, and see whether it is as good as the one in use."""
+    def _published(self, trained: Path) -> Predictor:
+        """Publish a model, and load it."""
         try:
-            version = self.versions.publish(trained)
-            candidate = self._loaded(version)
-            judged = load_judged(self.versions.path(version), trees=_digest(candidate))
+            return self._loaded(self.versions.publish(trained))
         except _UNUSABLE as error:
-            reason = f"The new model cannot be used: {self._told(error)}"
-            raise JobRefusedError(reason) from error
-        folder = self.folder_in_use()
+            raise self._unusable(error) from error
+
+    def _as_good(self, candidate: Predictor) -> Quality:
+        """See whether a model is as good as the one that answers."""
+        try:
+            path = self.versions.path(str(candidate.version))
+            judged = load_judged(path, trees=_digest(candidate))
+        except _UNUSABLE as error:
+            raise self._unusable(error) from error
+        folder, present = self.folder_in_use(), self.predictor.pinned()
         against = None if folder is None else model_digest(folder)
         found = quality(candidate.card, present.card, judged, against=against)
         check_quality(found, margin=self._settings.model_margin)
-        return candidate, found
+        return found
+
+    def _unusable(self, error: Exception) -> JobRefusedError:
+        return JobRefusedError(f"The new model cannot be used: {self._told(error)}")
 
     def _refuse(self, reason: str) -> None:
         try:
@@ -171,6 +186,7 @@ class ModelSwap:
             return InUse(current=present, before=() if present is None else (None,)), str(error)
 
     def _use(self, chosen: InUse) -> None:
+        """Say which version is in use, while no other process may."""
         self.versions.use(chosen)
         self._mark = self._marked()
 

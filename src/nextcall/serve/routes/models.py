@@ -24,6 +24,7 @@ def model_routes(swap: ModelSwap, audit: AuditLog | None = None) -> APIRouter:
         responses={
             200: {"model": RollbackAnswer},
             409: {"model": Problem, "description": "There is none before, or it is damaged."},
+            503: {"model": Problem, "description": "Another process changes the model; ask again."},
         },
     )
     def rollback_model(request: Request) -> Response:
@@ -35,6 +36,9 @@ def model_routes(swap: ModelSwap, audit: AuditLog | None = None) -> APIRouter:
             done = swap.roll_back()
         except ValueError as error:
             raise RefusedError(Problem(error=str(error)), status=HTTPStatus.CONFLICT) from error
+        except TimeoutError as error:
+            told = Problem(error="Another process changes which model is in use; ask again.")
+            raise RefusedError(told, status=HTTPStatus.SERVICE_UNAVAILABLE) from error
         if audit is not None:
             principal = admission_of(request).principal
             event = AuditEvent(
@@ -48,8 +52,8 @@ def model_routes(swap: ModelSwap, audit: AuditLog | None = None) -> APIRouter:
                 },
             )
             audit.try_write(event)
-        told = asdict(done)
-        del told["quality"]  # nobody judges on the way back
-        return json_response(RollbackAnswer(**told))
+        values = asdict(done)
+        del values["quality"]  # nobody judges on the way back
+        return json_response(RollbackAnswer(**values))
 
     return router
