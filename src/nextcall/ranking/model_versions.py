@@ -37,6 +37,10 @@ _MANIFEST: Final = "manifest.json"
 _DIGITS: Final = 16  # of a hash: enough for all models that anyone trains
 
 
+class UnreadableModelError(ModelError):
+    """Files cannot be read, or are not all there: lost, or not to be seen from here just now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InUse:
     """Which version is in use, and which were before it."""
@@ -138,19 +142,25 @@ class ModelVersions:
 
         Raises
         ------
+        UnreadableModelError
+            Where files are missing or cannot be read, and nothing else is wrong.
         ModelError
-            Where a file is missing, was changed, or came later.
+            Where a file was changed, or came later.
         """
         folder = self.path(version)
         try:
             stated = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["files"]
             found = _hashes(folder)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            raise UnreadableModelError(f"{version}: cannot be read: {error!r}.") from error
+        except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{version}/{_MANIFEST}: cannot be read: {error!r}.") from error
         if found != stated:
             names = found.keys() | (stated.keys() if isinstance(stated, dict) else set())
             wrong = sorted(name for name in names if found.get(name) != _of(stated, name))
-            raise ModelError(f"{version}: files must match {_MANIFEST}, got others: {wrong}.")
+            lost = isinstance(stated, dict) and not set(wrong) & found.keys()
+            kind = UnreadableModelError if lost else ModelError
+            raise kind(f"{version}: files must match {_MANIFEST}, got others: {wrong}.")
         if _name(found) != version:
             raise ModelError(f"{version}: must be named after its files, which are {_name(found)}.")
         return folder
@@ -160,15 +170,19 @@ class ModelVersions:
 
         Raises
         ------
+        UnreadableModelError
+            Where the file that says it is there, and cannot be read.
         ModelError
-            Where the file that says it is damaged.
+            Where it is damaged.
         """
         try:
             said = json.loads(self.pointer.read_text(encoding="utf-8"))
             read = InUse(current=said["current"], before=tuple(said["before"]))
         except FileNotFoundError:
             return InUse()
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            raise UnreadableModelError(f"{_CURRENT}: cannot be read: {error!r}.") from error
+        except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{_CURRENT}: cannot be read: {error!r}.") from error
         if not all(each is None or _is_name(each) for each in read.order()):
             raise ModelError(f"{_CURRENT}: must name versions, got {read.order()}.")

@@ -145,7 +145,7 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
             door=door,
             challenger=challenger,
             failing=lambda: answering.failing if isinstance(answering, Interleaved) else None,
-            versions=None if given.jobs is None else given.jobs.swap.versions,
+            swap=None if given.jobs is None else given.jobs.swap,
         )
     )
     app.include_router(metrics_routes(door, guarding, observer))

@@ -6,19 +6,33 @@ from pydantic import Field
 
 from nextcall.serve.answers import Answered
 
-RankerStatus = Literal["ok", "former", "fallback"]
-"""Who answers: the ranker that shall, the one before it, or fused retrieval."""
+RankerStatus = Literal["ok", "lags", "former", "fallback"]
+"""Who answers: the ranker that shall, another one for now, the one before it, or fused retrieval.
+"""
+
+
+class LagHealth(Answered):
+    """A worker that cannot see the version in use just now, and tries again."""
+
+    version: str | None = Field(
+        description="Which answers; null is the model that the service was started with."
+    )
+    version_in_use: str | None = Field(description="Which should, as far as it is known.")
+    tries: int = Field(description="So far, in vain.")
+    next_try_seconds: float = Field(description="Until the next one.")
 
 
 class RankerHealth(Answered):
     """The trained ranker, or why there is none."""
 
     status: RankerStatus = Field(
-        description="former: the one that should answer cannot be used, and the one before it does."
+        description="lags: files of the one that should answer cannot be seen from here just now, "
+        "and another one answers; former: it is damaged, and the one before it answers."
     )
     reason: str | None = Field(
         description="Why that one, or fused retrieval, answers in its place."
     )
+    lag: LagHealth | None = Field(description="Null where this worker is not behind.")
     refused: str | None = Field(
         description="Why the last model that was trained did not come into use; null once another "
         "does. What answers is none the worse for it."

@@ -1,69 +1,31 @@
 """Another model comes into use in one step: checked, kept apart from the old one's answers."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 from nextcall.jobs.job import JobRefusedError
 from nextcall.ranking import model_versions
-from nextcall.ranking.boosting import BoostingSettings
-from nextcall.ranking.model_files import ModelError, load_ranker, save_ranker
+from nextcall.ranking.model_files import ModelError, load_ranker
 from nextcall.ranking.model_versions import InUse, ModelVersions
 from nextcall.ranking.ranker import CallRanker
 from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import ServiceCaches
-from nextcall.serve.jobs.service_jobs import open_jobs
 from nextcall.serve.models.checks import check_answers, known_prompts
 from nextcall.serve.models.swap import ModelSwap
 from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.settings import Settings
-from nextcall.sessions import Query
-from nextcall.storage.database import Database
-from nextcall.storage.migrations import migrate
 from nextcall.training.judged import Judged, OnSameQueries, model_digest, save_judged
 
+from .conftest import Make, serving_jobs
+
 PROMPTS = ("list my buckets", "send a message to a queue", "delete a topic", "copy an object")
-Make = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def other(predictor: Predictor, queries: list[Query]) -> tuple[CallRanker, Any]:
-    """Train another ranker over the same catalogue."""
-    validation = [query for query in queries if query.source == "sqs"]
-    training = [query for query in queries if query.source != "sqs"]
-    ranker = CallRanker(settings=BoostingSettings(trees=5)).fit(
-        predictor.index, training, validation=validation, rng=np.random.default_rng(1)
-    )
-    assert predictor.card is not None
-    card = replace(predictor.card, trained_at="2026-06-01T00:00:00+00:00", seed=1)
-    return ranker, card
-
-
-@pytest.fixture
-def make(other: tuple[CallRanker, Any], tmp_path: Path) -> Make:
-    """Write what a training leaves, with a card that says what a test needs."""
-
-    def write(name: str = "trained", **changes: Any) -> Path:
-        ranker, card = other
-        figures = {"validation.ndcg@10": changes.pop("ndcg", 0.8)}
-        save_ranker(ranker, tmp_path / name, card=replace(card, metrics=figures, **changes))
-        return tmp_path / name
-
-    return write
-
-
-@pytest.fixture
-def versions(tmp_path: Path) -> ModelVersions:
-    return ModelVersions(tmp_path / "versions")
 
 
 @pytest.fixture
@@ -200,34 +162,12 @@ def test_numbers_that_are_none_are_refused(
     assert 10 <= len(list(known_prompts(predictor.index.catalog))) <= 20
 
 
-@contextmanager
-def asked(served: Predictor, settings: Settings) -> Iterator[tuple[TestClient, ModelSwap]]:
-    """Serve with jobs, which another part of the test may do itself."""
-    with Database(str(settings.database_url)) as database:
-        migrate(database)
-        with open_jobs(settings, database, served) as jobs:
-            app = create_app(served, settings=settings, parts=Parts(jobs=jobs))
-            with TestClient(app) as client:
-                yield client, jobs.swap
-
-
-@pytest.fixture
-def own(settings: Settings, versions: ModelVersions, tmp_path: Path) -> Settings:
-    """Keep versions, jobs and database in a folder of this test."""
-    changed = {
-        "model_versions": versions.folder,
-        "data_dir": tmp_path / "data",
-        "database_url": f"sqlite:///{tmp_path}/jobs.db",
-    }
-    return settings.model_copy(update=changed)
-
-
 @pytest.mark.parametrize("fault", ["torn", "worse"])
 def test_a_refused_model_is_told_of_and_the_service_is_as_sound_as_before(
     predictor: Predictor, make: Make, own: Settings, versions: ModelVersions, fault: str
 ) -> None:
     served, beside = predictor.pinned(), predictor.pinned()
-    with asked(served, own) as (client, swap), asked(beside, own) as (other, follows):
+    with serving_jobs(served, own) as (client, swap), serving_jobs(beside, own) as (other, follows):
         first = swap.take(make())
         follows.follow()
         trained = make(fault, seed=2, ndcg=0.1)
@@ -361,7 +301,7 @@ def test_who_would_go_back_is_told_that_another_process_changes_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(model_versions, "WAIT_SECONDS", 0.05)
-    with asked(predictor.pinned(), own) as (client, swap):
+    with serving_jobs(predictor.pinned(), own) as (client, swap):
         swap.take(make())
         with versions.changing():
             busy = client.post("/api/admin/rollback-model")

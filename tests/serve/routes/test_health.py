@@ -27,6 +27,7 @@ def test_every_component_is_told(predictor: Predictor, settings: Settings) -> No
         "ranker": {
             "status": "ok",
             "reason": None,
+            "lag": None,
             "refused": None,
             "model_version": predictor.model_version,
             "trained_at": "2026-05-01T00:00:00+00:00",
@@ -70,6 +71,7 @@ def test_without_a_ranker_the_service_is_degraded_and_says_why(fallback_client: 
     assert health["components"]["ranker"] == {
         "status": "fallback",
         "reason": "there is none.",
+        "lag": None,
         "refused": None,
         "model_version": None,
         "trained_at": None,

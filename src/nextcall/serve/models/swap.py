@@ -2,25 +2,24 @@
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from nextcall.embedding.static_files import EncoderError
 from nextcall.jobs.job import JobRefusedError
-from nextcall.ranking.any_ranker import check_ranker, load_any_ranker
 from nextcall.ranking.model_files import ModelError
-from nextcall.ranking.model_versions import InUse, ModelVersions, Version
-from nextcall.serve.loading import gathering
-from nextcall.serve.models.checks import check_answers, validation_ndcg
+from nextcall.ranking.model_versions import InUse, ModelVersions, UnreadableModelError, Version
+from nextcall.serve.models.checks import validation_ndcg
+from nextcall.serve.models.lag import Lag, wait_after
 from nextcall.serve.models.quality import Quality, check_quality, quality
+from nextcall.serve.models.version_loading import UNUSABLE, VersionLoading, may_pass
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings
 from nextcall.training.judged import load_judged, model_digest
-from nextcall.training.opening import encoded_for_model
 
 _log: Final = logging.getLogger(__name__)
-_UNUSABLE: Final = (ModelError, EncoderError, OSError)
 
 FOLLOW_SECONDS: Final = 2.0
 """Between two looks at which version is in use: another worker may have changed it."""
@@ -47,7 +46,8 @@ class ModelSwap:
 
     A version is loaded and checked before it takes the place of another, in one assignment. Where
     the version in use cannot be used, at a start or after another worker, the former answers in its
-    place; `predictor` then says why. A new model that is refused changes nothing in what answers:
+    place; `predictor` then says why. Where its files may only not be seen yet, it is tried again
+    after growing waits (`lag`). A new model that is refused changes nothing in what answers:
     `versions` then says why.
 
     Parameters
@@ -56,13 +56,26 @@ class ModelSwap:
         Answers; with the model that the service was started with.
     versions : ModelVersions
     settings : Settings
+    clock : callable
+        Seconds that never go back.
     """
 
-    def __init__(self, predictor: Predictor, versions: ModelVersions, settings: Settings) -> None:
-        self.predictor, self.versions = predictor, versions
-        self._settings, self._first = settings, predictor.pinned()
+    def __init__(
+        self,
+        predictor: Predictor,
+        versions: ModelVersions,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.predictor, self.versions, self.clock = predictor, versions, clock
+        self.lag: Lag | None = None
+        """What keeps this worker behind; None where nothing does that may pass."""
+        self._settings = settings
+        self._loading = VersionLoading(predictor.pinned(), versions, settings)
         self._lock = threading.Lock()
         self._mark: _Mark | None = None  # of the file that says which is in use
+        self._known: InUse | None = None  # what it said last
 
     def follow(self) -> None:
         """Go over to the version in use, or the latest before it that can be used.
@@ -74,6 +87,8 @@ class ModelSwap:
             if mark != self._mark:
                 self._settle()
                 self._mark = mark  # what raises is tried again
+            elif self.lag is not None and not self.lag.left(self.clock()):
+                self._settle(self.lag.tries)
 
     def take(self, trained: Path) -> Swapped:
         """Publish a model and put it into use.
@@ -130,8 +145,8 @@ class ModelSwap:
             in_use, _ = self._in_use()
             back = in_use.back()
             try:
-                candidate = self._loaded(back.current)
-            except _UNUSABLE as error:
+                candidate = self._loading.load(back.current)
+            except UNUSABLE as error:
                 raise ValueError(f"The model before cannot be used: {self._told(error)}") from error
             self._use(back)
             return self._put(candidate)
@@ -139,8 +154,8 @@ class ModelSwap:
     def _published(self, trained: Path) -> Predictor:
         """Publish a model, and load it."""
         try:
-            return self._loaded(self.versions.publish(trained))
-        except _UNUSABLE as error:
+            return self._loading.load(self.versions.publish(trained))
+        except UNUSABLE as error:
             raise self._unusable(error) from error
 
     def _as_good(self, candidate: Predictor) -> Quality:
@@ -148,7 +163,7 @@ class ModelSwap:
         try:
             path = self.versions.path(str(candidate.version))
             judged = load_judged(path, trees=_digest(candidate))
-        except _UNUSABLE as error:
+        except UNUSABLE as error:
             raise self._unusable(error) from error
         folder, present = self.folder_in_use(), self.predictor.pinned()
         against = None if folder is None else model_digest(folder)
@@ -165,30 +180,54 @@ class ModelSwap:
         except OSError:  # the job tells it all the same
             _log.warning("refusal not kept", extra={"reason": reason})
 
-    def _settle(self) -> None:
+    def _settle(self, tries: int = 0) -> None:
+        """Load the version in use, or the latest before it; `tries` failed so far."""
         in_use, trouble = self._in_use()
+        should, hidden = in_use.current, may_pass(trouble)
+        chosen = self.predictor.pinned()  # where none can be used
         for version in in_use.order():
+            if hidden and version == chosen.version:
+                break  # it is in memory, whole
             try:
-                candidate = self._loaded(version)
-            except _UNUSABLE as error:
-                trouble = trouble or self._told(error)
-                _log.warning("model refused", extra={"version": version, "reason": trouble})
-                continue
-            self._put(candidate, trouble)
-            return
+                chosen = self._loading.load(version)
+                break
+            except UNUSABLE as error:
+                trouble = trouble or error
+                told = {"version": version, "reason": self._told(error)}
+                _log.warning("model refused", extra=told)
+                if may_pass(error) and not hidden:
+                    should, hidden = version, True
+        reason = None if trouble is None else self._told(trouble)
+        lag = None
+        if reason is not None and hidden:
+            lag = Lag(
+                serves=chosen.version,
+                should=should,
+                reason=reason,
+                tries=tries + 1,
+                again=self.clock() + wait_after(tries + 1),
+            )
+        self._put(chosen, reason, lag)
 
-    def _in_use(self) -> tuple[InUse, str | None]:
-        """Read which version is in use; where that is damaged, it is what answers now."""
+    def _in_use(self) -> tuple[InUse, Exception | None]:
+        """Read which version is in use; where that cannot be known, it is what was last."""
         try:
-            return self.versions.in_use(), None
+            found = self.versions.in_use()
+            if self._known is not None and self._marked() is None:
+                name = self.versions.pointer.name
+                raise UnreadableModelError(f"{name}: was there, and cannot be found.")
         except ModelError as error:
             present = self.predictor.version
-            return InUse(current=present, before=() if present is None else (None,)), str(error)
+            usual = InUse(current=present, before=() if present is None else (None,))
+            return self._known or usual, error
+        if self._marked() is not None:
+            self._known = found
+        return found, None
 
     def _use(self, chosen: InUse) -> None:
         """Say which version is in use, while no other process may."""
         self.versions.use(chosen)
-        self._mark = self._marked()
+        self._mark, self._known = self._marked(), chosen
 
     def _marked(self) -> "_Mark | None":
         try:
@@ -197,37 +236,14 @@ class ModelSwap:
             return None
         return found.st_ino, found.st_mtime_ns, found.st_size
 
-    def _loaded(self, version: Version) -> Predictor:
-        """Load a version, and see that it works; that of the start is there already."""
-        if version is None:
-            return self._first
-        folder, first = self.versions.verify(version), self._first
-        ranker, card = load_any_ranker(folder)
-        index = encoded_for_model(
-            first.index,
-            folder,
-            card,
-            encoder=self._settings.encoder,
-            cache=self._settings.cache_dir,
-        )
-        check_ranker(ranker, index, folder)
-        candidate = Predictor(
-            gathering(index),
-            ranker=ranker,
-            card=card,
-            max_history=first.max_history,
-            none_threshold=first.none_threshold,
-            confidence_threshold=first.confidence_threshold,
-            version=version,
-        )
-        check_answers(candidate)
-        return candidate
-
-    def _put(self, candidate: Predictor, trouble: str | None = None) -> Swapped:
+    def _put(
+        self, candidate: Predictor, trouble: str | None = None, lag: Lag | None = None
+    ) -> Swapped:
         """Let a model answer from the next request on; why another does not is told with it."""
         before, taken = self.predictor.version, candidate.pinned()
         taken.fallback_reason = trouble or candidate.fallback_reason
         self.predictor.become(taken)
+        self.lag = lag
         return Swapped(
             version=taken.version,
             before=before,

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from nextcall import __version__
-from nextcall.ranking.model_versions import ModelVersions
 from nextcall.serve.door.door import Door
 from nextcall.serve.health_schemas import (
     AccessHealth,
@@ -17,11 +16,13 @@ from nextcall.serve.health_schemas import (
     EmbedderHealth,
     GuardHealth,
     Health,
+    LagHealth,
     LimitsHealth,
     RankerHealth,
     RankerStatus,
 )
 from nextcall.serve.models.challenger import Challenger
+from nextcall.serve.models.swap import ModelSwap
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.process.memory import memory_usage_mb
 from nextcall.serve.safety.safety import Safety
@@ -37,7 +38,7 @@ def health_routes(
     door: Door | None = None,
     challenger: Challenger | None = None,
     failing: Callable[[], str | None] = lambda: None,
-    versions: ModelVersions | None = None,
+    swap: ModelSwap | None = None,
 ) -> APIRouter:
     """Make ``GET /health``.
 
@@ -45,8 +46,8 @@ def health_routes(
     ----------
     failing : callable
         Gives the error by which a challenger failed last.
-    versions : ModelVersions, optional
-        Tell of a model that was refused.
+    swap : ModelSwap, optional
+        Tells of a model that was refused, and of one that cannot be seen.
     """
     router = APIRouter(tags=["health"])
     started = time.monotonic()
@@ -60,10 +61,9 @@ def health_routes(
         parts = (database, access, guard, second)
         others = [part.status for part in parts if part is not None]
         works = all(status in {"ok", "off"} for status in others)
-        refused = None if versions is None else versions.refused()
         now = predictor.pinned()
         components = Components(
-            ranker=_ranker(now, refused),
+            ranker=_ranker(now, swap),
             catalog=_catalog(now),
             embedder=_embedder(now),
             guard=guard,
@@ -140,21 +140,36 @@ def _guard(safety: Safety) -> GuardHealth:
     )
 
 
-def _ranker(predictor: Predictor, refused: str | None) -> RankerHealth:
-    card = predictor.card
+def _ranker(predictor: Predictor, swap: ModelSwap | None) -> RankerHealth:
+    card, lag = predictor.card, None if swap is None else _lag(swap)
     status: RankerStatus = "ok"
     if predictor.ranker is None:
         status = "fallback"
+    elif lag is not None:
+        status = "lags"
     elif predictor.fallback_reason is not None:
         status = "former"
     return RankerHealth(
         status=status,
         reason=predictor.fallback_reason,
-        refused=refused,
+        lag=lag,
+        refused=None if swap is None else swap.versions.refused(),
         model_version=predictor.model_version,
         trained_at=card and card.trained_at,
         trained_on=card and card.catalog,
         trained_on_this_catalog=card and card.catalog_hash == predictor.index.catalog.content_hash,
+    )
+
+
+def _lag(swap: ModelSwap) -> LagHealth | None:
+    lag = swap.lag
+    if lag is None:
+        return None
+    return LagHealth(
+        version=lag.serves,
+        version_in_use=lag.should,
+        tries=lag.tries,
+        next_try_seconds=round(lag.left(swap.clock()), 3),
     )
 
 
