@@ -20,6 +20,11 @@ def test_the_limits_of_the_service_level_are_edges_of_buckets() -> None:
     assert {0.05, 0.1, 0.5, 0.8, 1.5, 30.0} <= set(HTTP_SECONDS.bounds)
 
 
+def test_only_gauges_are_more_than_summed() -> None:
+    with pytest.raises(ValueError, match=r"^over must be 'sum' in the counter any, got most\.$"):
+        Family(name="any", kind="counter", told="Any.", over="most")
+
+
 @pytest.mark.parametrize(
     ("kind", "bounds"), [("histogram", ()), ("histogram", (2.0, 1.0)), ("counter", (1.0,))]
 )

@@ -10,8 +10,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.parser import text_string_to_metric_families
 
 from nextcall.telemetry.families import (
+    AUDIT_LOST,
     CACHE_HITS,
     COLD_START_CONFIDENCE,
+    CREDENTIALS_FRESH,
     FAMILIES,
     FUNCTION_CALLS,
     HTTP_ACTIVE,
@@ -219,3 +221,30 @@ def test_families_and_labels_must_fit() -> None:
             metrics.count(CACHE_HITS)
         with pytest.raises(ValueError, match=r"^family must be one of FAMILIES, got other_total"):
             metrics.count(unknown)
+
+
+def test_a_counter_takes_what_is_counted_elsewhere_and_never_falls() -> None:
+    with open_metrics(endpoints=()) as metrics:
+        lost = metrics.count(AUDIT_LOST)
+        assert metrics.totals(AUDIT_LOST) == {(): (0.0,)}
+        for value in (3, 2):
+            lost.set(value)
+        lost.rise()
+        assert lost.own == 4
+        assert metrics.totals(AUDIT_LOST) == {(): (4.0,)}
+        fresh = metrics.count(CREDENTIALS_FRESH)
+        assert metrics.totals(CREDENTIALS_FRESH) == {}  # nobody told yet
+        for value in (1, 0):
+            fresh.set(value)
+        assert metrics.totals(CREDENTIALS_FRESH) == {(): (0.0,)}
+        with pytest.raises(ValueError, match=r"^value must be finite, got nan\.$"):
+            fresh.set(math.nan)
+
+
+def test_what_nothing_counts_is_not_told_of() -> None:
+    with open_metrics(endpoints=()) as metrics:
+        assert b"llm_calls_total" not in metrics.text()
+        metrics.count(LLM_DOLLARS, "a", "b").add()
+        text = metrics.text()
+    assert b"llm_cost_dollars_total" in text
+    assert b"llm_calls_total" not in text

@@ -4,11 +4,24 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nextcall.telemetry.families import CACHE_HITS, HTTP_ACTIVE, HTTP_REQUESTS, HTTP_SECONDS
+from nextcall.telemetry.families import (
+    CACHE_HITS,
+    CREDENTIALS_FRESH,
+    HTTP_ACTIVE,
+    HTTP_REQUESTS,
+    HTTP_SECONDS,
+    LAYER_ENTRIES,
+    RATES_DEGRADED,
+    Family,
+)
 from nextcall.telemetry.metrics import Metrics, open_metrics
 from nextcall.telemetry.slots import SIZE, Slots
 from nextcall.telemetry.workers import Worker
@@ -194,6 +207,42 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
         worker.close()
         del worker
     assert handles() <= before + 1
+
+
+@given(
+    st.sampled_from([CREDENTIALS_FRESH, RATES_DEGRADED, LAYER_ENTRIES]),
+    st.lists(st.none() | st.integers(-5, 5), min_size=1, max_size=4),
+)
+def test_a_gauge_is_the_sum_the_least_or_the_most_of_those_who_tell(
+    family: Family, told: list[int | None]
+) -> None:
+    labels = ["query"] * len(family.labels)
+    with TemporaryDirectory() as folder, ExitStack() as opened:
+        gone = open_metrics(endpoints=(), folder=Path(folder))
+        gone.count(family, *labels).set(-100 if family.over == "least" else 100)
+        gone.close()
+        for value in told:
+            metrics = opened.enter_context(open_metrics(endpoints=(), folder=Path(folder)))
+            gauge = metrics.count(family, *labels)  # one that tells nothing yet is passed over
+            if value is not None:
+                gauge.set(value)
+        found = metrics.totals(family)
+    values = [value for value in told if value is not None]
+    if values:
+        expected = {"sum": sum(values), "least": min(values), "most": max(values)}[family.over]
+        assert found.get(tuple(labels), (0.0,)) == (expected,)
+    else:
+        assert sum(found.values(), ()) in {(), (0.0,)}
+
+
+def test_a_successor_has_the_number_of_the_dead(tmp_path: Path) -> None:
+    first, second = Worker(tmp_path), Worker(tmp_path)
+    assert (first.number, second.number) == (0, 1)
+    first.close()
+    third = Worker(tmp_path)
+    assert third.number == 0
+    for worker in (second, third):
+        worker.close()
 
 
 def test_sums_are_kept_exactly(tmp_path: Path) -> None:

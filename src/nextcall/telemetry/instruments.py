@@ -1,22 +1,52 @@
 """One number, or the numbers of one histogram, found once and then counted quickly."""
 
 import math
+import threading
+from array import array
 from bisect import bisect_left
+from typing import Self
 
 from nextcall.telemetry.families import Family
 from nextcall.telemetry.slots import Slots
 
 
 class Count:
-    """A counter or a gauge with its labels."""
+    """A counter or a gauge with its labels, as this worker has it.
+
+    Examples
+    --------
+    >>> lost = Count.alone()
+    >>> lost.rise()
+    >>> lost.add(2)
+    >>> lost.set(1)  # a counter never falls
+    >>> lost.own
+    3.0
+    """
 
     __slots__ = ("_lock", "_place", "_rises", "_values")
 
-    def __init__(self, slots: Slots, place: int, *, rises: bool) -> None:
-        self._values, self._lock, self._place, self._rises = slots.values, slots.lock, place, rises
+    def __init__(
+        self,
+        values: "memoryview[float] | array[float]",
+        lock: threading.Lock,
+        place: int,
+        *,
+        rises: bool,
+    ) -> None:
+        self._values, self._lock, self._place, self._rises = values, lock, place, rises
+
+    @classmethod
+    def alone(cls) -> Self:
+        """Make a counter that nobody else reads, for whoever is given none."""
+        return cls(array("d", [0.0]), threading.Lock(), 0, rises=True)
+
+    def rise(self) -> None:
+        """Add one, as fast as it goes."""
+        with self._lock:
+            self._values[self._place] += 1.0
 
     def add(self, amount: float = 1.0) -> None:
-        """Add an amount; only a gauge takes one below 0.
+        """Add an amount; only a gauge takes one below 0. What is untold counts as 0.
 
         Raises
         ------
@@ -26,7 +56,27 @@ class Count:
         if not -math.inf < amount < math.inf or (self._rises and amount < 0):
             raise ValueError(f"amount must be finite, and at least 0 in a counter, got {amount}.")
         with self._lock:
-            self._values[self._place] += amount
+            known = self._values[self._place]
+            self._values[self._place] = known + amount if math.isfinite(known) else amount
+
+    def set(self, value: float) -> None:
+        """Take the number that is counted elsewhere; a counter passes over one that is lower.
+
+        Raises
+        ------
+        ValueError
+            Where it is not finite.
+        """
+        if not -math.inf < value < math.inf:
+            raise ValueError(f"value must be finite, got {value}.")
+        with self._lock:
+            if not self._rises or value > self._values[self._place]:
+                self._values[self._place] = value
+
+    @property
+    def own(self) -> float:
+        """The number of this worker."""
+        return self._values[self._place]
 
 
 class Histogram:

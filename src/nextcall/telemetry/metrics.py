@@ -3,7 +3,7 @@
 import math
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,7 +20,8 @@ from nextcall.telemetry.families import (
 )
 from nextcall.telemetry.instruments import Count, Histogram
 from nextcall.telemetry.slots import Slots
-from nextcall.telemetry.workers import Totals, Worker
+from nextcall.telemetry.told import UNTOLD, Numbers, Told, told_by_family
+from nextcall.telemetry.workers import Worker
 
 
 class Metrics:
@@ -35,12 +36,16 @@ class Metrics:
         self._endpoints = frozenset(endpoints)
         self._lock = threading.Lock()
         self._places: dict[Family, dict[tuple[str, ...], int]] = {each: {} for each in FAMILIES}
+        self._spare = slots.place(("",), 1) or 0  # which is told of nowhere
         for family in FAMILIES:
-            self._place(family, (OTHER,) * len(family.labels))
+            if family.labels:
+                self._place(family, (OTHER,) * len(family.labels))
         self._requests: dict[tuple[str, str, int], tuple[int, int]] = {}
         self._counts: dict[tuple[Family, tuple[str, ...]], Count] = {}
         self._histograms: dict[tuple[Family, tuple[str, ...]], Histogram] = {}
-        self._active = self._places[HTTP_ACTIVE][()]
+        self.worker = "0" if worker is None else str(worker.number)
+        """Label of what is told of each worker by itself."""
+        self._active = self._place(HTTP_ACTIVE, ())
         # Looked up at each request:
         self._values, self._slots_lock = slots.values, slots.lock
 
@@ -121,7 +126,8 @@ class Metrics:
         if family.kind == "histogram":
             raise ValueError(f"family must be a counter or a gauge, got {family.name}.")
         place = self._place(family, labels)
-        made = Count(self._slots, place, rises=family.kind == "counter")
+        slots, rises = self._slots, family.kind == "counter"
+        made = Count(slots.values, slots.lock, place, rises=rises)
         if labels in self._places[family]:  # else there is no end of them
             self._counts[family, labels] = made
         return made
@@ -158,18 +164,27 @@ class Metrics:
             # The first place is that of "*", which is there from the start.
             found = None
             if len(known) <= family.most and all(map(_is_label, labels)):
-                found = self._slots.place((family.name, *labels), family.size)
+                first = UNTOLD[family.over]
+                found = self._slots.place((family.name, *labels), family.size, first=first)
             if found is None:
-                return known[(OTHER,) * len(labels)]
+                return known.get((OTHER,) * len(labels), self._spare)
             known[labels] = found
             return found
 
-    def totals(self, family: Family) -> Mapping[tuple[str, ...], tuple[float, ...]]:
+    def totals(self, family: Family) -> Numbers:
         """Sum a family over all workers, by labels: a number, or buckets and sum of a histogram.
 
-        What was never counted is left out.
+        What was never counted is left out. A gauge is of the workers that live: their sum, or the
+        least or most that one of them tells.
         """
-        return _of_family(family, *self._totals())
+        return self.told()[family]
+
+    def told(self) -> Told:
+        """Tell every family as `totals` does, read at one time."""
+        if self._worker is not None:
+            return told_by_family(*self._worker.totals())
+        own = dict(self._slots.numbers())
+        return told_by_family(own, [own])
 
     def text(self, sources: Iterable[Callable[[], Iterable[Reading]]] = ()) -> bytes:
         """Tell everything in the text format of Prometheus.
@@ -179,25 +194,19 @@ class Metrics:
         sources : iterable of callable
             Give what others count, of this worker.
         """
-        totals = self._totals()
         told = [
             Reading(
                 name=family.name,
                 kind=family.kind,
                 told=family.told,
                 labels=family.labels,
-                values=_of_family(family, *totals),
+                values=values,
                 bounds=family.bounds,
             )
-            for family in FAMILIES
+            for family, values in self.told().items()
+            if values  # what nothing counts is not told of
         ]
         return exposition([*told, *(reading for source in sources for reading in source())])
-
-    def _totals(self) -> tuple[Totals, Totals]:
-        if self._worker is not None:
-            return self._worker.totals()
-        own = dict(self._slots.numbers())
-        return own, own
 
 
 _HTTP_BOUNDS: Final = HTTP_SECONDS.bounds
@@ -237,18 +246,3 @@ def open_metrics(*, endpoints: Iterable[str], folder: Path | None = None) -> Met
 
 def _is_label(text: str) -> bool:
     return len(text) <= _LONGEST and text.isprintable()
-
-
-def _of_family(
-    family: Family, of_all: Totals, of_living: Totals
-) -> dict[tuple[str, ...], tuple[float, ...]]:
-    totals = of_living if family.kind == "gauge" else of_all
-    unused = (OTHER,) * len(family.labels)
-    return {
-        labels: values
-        for (name, *rest), values in sorted(totals.items())
-        if name == family.name
-        and len(labels := tuple(rest)) == len(family.labels)
-        and len(values) == family.size
-        and (labels != unused or any(values) or not labels)
-    }

@@ -51,19 +51,29 @@ class Slots:
         self._header[1] = _HEADER
         self._header[0] = _MAGIC
 
-    def place(self, key: Key, size: int) -> int | None:
-        """Give a new key the next `size` places; the first of them, or None where all are taken."""
+    def place(self, key: Key, size: int, *, first: float = 0.0) -> int | None:
+        """Give a new key the next `size` places; the first of them, or None where all are taken.
+
+        Parameters
+        ----------
+        key : tuple of str
+        size : int
+        first : float
+            Number that stands in each place at the beginning.
+        """
         text = json.dumps([size, *key], separators=(",", ":")).encode()
         with self.lock:
             begin = self._header[1]
             end = begin + _LENGTH.size + len(text)
             if end > _KEYS or self._used + size > _SLOTS:
                 return None
+            place = self._used
+            for each in range(place, place + size):
+                self.values[each] = first
             self._memory[begin:end] = _LENGTH.pack(len(text)) + text
             self._header[1] = end
-            first = self._used
             self._used += size
-        return first
+        return place
 
     def numbers(self) -> Iterator[tuple[Key, tuple[float, ...]]]:
         """Give each key with its numbers as they are now."""

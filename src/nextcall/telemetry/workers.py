@@ -7,6 +7,7 @@ import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Final, TypeAlias
@@ -44,7 +45,9 @@ class Worker:
         self._folder = folder
         with _locked(folder):
             _retire(folder)
-            self._handle, name = mkstemp(dir=folder, suffix=".new")
+            self.number = _free_number(folder)
+            """The least that no other living worker has; a successor has that of the dead one."""
+            self._handle, name = mkstemp(dir=folder, prefix=f"{self.number}-", suffix=".new")
             try:
                 self.slots = _held(self._handle)
                 Path(name).rename(Path(name).with_suffix(".slots"))
@@ -60,18 +63,23 @@ class Worker:
             os.close(self._handle)
             self._handle = -1
 
-    def totals(self) -> tuple[Totals, Totals]:
-        """Sum the numbers of all workers, dead ones too, and of those that live."""
+    def totals(self) -> tuple[Totals, list[Totals]]:
+        """Sum the numbers of all workers, dead ones too; and give those of each that lives."""
         of_all: Totals = {}
-        of_living: Totals = {}
+        of_living: list[Totals] = []
         with _locked(self._folder):
             retired, totals = _read_retired(self._folder)
             _add(of_all, totals)
             for _, numbers, lives in _files(self._folder, retired):
                 _add(of_all, numbers)
                 if lives:
-                    _add(of_living, numbers)
+                    of_living.append(numbers)
         return of_all, of_living
+
+
+def _free_number(folder: Path) -> int:
+    taken = {path.name.partition("-")[0] for path in folder.glob("*.slots")}
+    return next(number for number in count() if str(number) not in taken)
 
 
 def _held(handle: int) -> Slots:
