@@ -163,8 +163,6 @@ def test_a_line_that_cannot_be_made_is_counted_and_breaks_nothing(
     logs.logger("nextcall").info("after")
     assert [line["message"] for line in lines(tmp_path)] == ["after"]
     assert logs.lost == 3
-    (reading,) = logs.readings()
-    assert reading.values == {(): (3.0,)}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

@@ -57,7 +57,7 @@ def test_shares_and_means_are_those_of_the_events(
             metrics.count(LLM_CALLS, provider, "model", "ok").add()
             metrics.count(LLM_TOKENS, provider, "model", "in").add(tokens)
             metrics.count(LLM_DOLLARS, provider, "model").add(dollars)
-        told = performance_of(metrics)
+        told = performance_of(metrics.told())
     hits = [hit for _, hit in asked]
     assert (told.cache_hits, told.cache_misses) == (sum(hits), len(hits) - sum(hits))
     outcomes = Counter(outcome for outcome, _ in validated)

@@ -28,6 +28,7 @@ from nextcall.serve.performance.measuring import Measuring
 from nextcall.serve.performance.suite import ServiceParts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import RefusedError, UnsafeError
+from nextcall.serve.process.state import WorkerState
 from nextcall.serve.routes.caches import cache_routes
 from nextcall.serve.routes.feedback import feedback_routes
 from nextcall.serve.routes.health import health_routes
@@ -50,6 +51,7 @@ from nextcall.serve.schemas import Limits
 from nextcall.serve.settings import Settings
 from nextcall.serve.shortcut import Shortcut
 from nextcall.serve.trials.prediction_trial import PredictionTrial
+from nextcall.telemetry.metrics import Metrics
 from nextcall.trials.trials import Trials
 
 _TITLE = "nextcall"
@@ -81,15 +83,8 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
     feedback, challenger = given.feedback, given.challenger
     if settings.environment == "production" and door is None:
         raise ValueError("door must be given in production, where everybody is asked for a key.")
-    guarding = given.safety or Safety(
-        settings,
-        predictor.index.catalog,
-        max_history=predictor.max_history,
-        on_block=None if door is None else door.tell_of_block,
-        on_count=None if observer is None else observer.validated,
-        judged=None if caches is None else caches.judged,
-    )
-
+    state = WorkerState(given)
+    guarding = given.safety or _guarding(predictor, settings, given, state.metrics)
     limits = Limits(
         prompt_characters=settings.max_prompt_characters,
         history=settings.max_history_received,
@@ -109,6 +104,7 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
         async with AsyncExitStack() as opened:
             if feedback is not None and feedback.elsewhere is not None:
                 await opened.enter_async_context(feedback.elsewhere.telling())
+            opened.enter_context(state.telling())
             yield
 
     app = FastAPI(
@@ -148,12 +144,12 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
             swap=None if given.jobs is None else given.jobs.swap,
         )
     )
-    app.include_router(metrics_routes(door, guarding, observer))
+    app.include_router(metrics_routes(state, guarding))
     app.include_router(
         performance_routes(
             predictor,
             observer=observer,
-            caches=caches,
+            state=state,
             targets=settings.targets(),
             online=None if feedback is None else OnlineReading(feedback.database),
         )
@@ -183,6 +179,18 @@ def app_of_parts(parts: ServiceParts, settings: Settings) -> FastAPI:
     """Build an application to be measured: nobody else's numbers change by it."""
     given = Parts(safety=parts.safety, caches=parts.caches)
     return create_app(parts.predictor, settings=settings, parts=given)
+
+
+def _guarding(predictor: Predictor, settings: Settings, parts: Parts, metrics: Metrics) -> Safety:
+    """Make the guard of a service, which counts where all workers read."""
+    return Safety(
+        settings,
+        predictor.index.catalog,
+        max_history=predictor.max_history,
+        on_block=None if parts.door is None else parts.door.tell_of_block,
+        metrics=metrics,
+        judged=None if parts.caches is None else parts.caches.judged,
+    )
 
 
 def _include_jobs(app: FastAPI, jobs: ServiceJobs, audit: AuditLog | None) -> None:

@@ -5,17 +5,13 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from nextcall.access.permissions import ROUTE_PERMISSIONS
-from nextcall.serve.safety.safety import Noted
 from nextcall.serve.telemetry_settings import TelemetrySettings
-from nextcall.telemetry.exposition import Reading
 from nextcall.telemetry.families import (
     CACHE_HITS,
     CACHE_MISSES,
     COLD_START_CONFIDENCE,
     COLD_STARTS,
     ERRORS,
-    GUARD_VALIDATIONS,
-    GUARD_VIOLATIONS,
     METHODS,
     OTHER,
 )
@@ -77,12 +73,6 @@ class Observer:
                 method=method, route=route, status=status, seconds=seconds, request_id=request_id
             )
 
-    def validated(self, noted: Noted) -> None:
-        """Note a request that the guard checked, or whose verdict was kept."""
-        self.metrics.count(GUARD_VALIDATIONS, noted.outcome).add()
-        for family in noted.families:
-            self.metrics.count(GUARD_VIOLATIONS, family).add()
-
     def answered(self, *, is_kept: bool | None, seconds: float) -> None:
         """Note an answer that was given: kept, made, or made where nothing is kept."""
         if is_kept is None:
@@ -107,11 +97,6 @@ class Observer:
         counted.add()
         if confidence is not None:
             self.metrics.histogram(COLD_START_CONFIDENCE, level).observe(confidence)
-
-    def readings(self) -> Iterator[Reading]:
-        """Tell what the log lost."""
-        if self.logs is not None:
-            yield from self.logs.readings()
 
 
 @contextmanager

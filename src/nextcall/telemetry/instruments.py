@@ -56,8 +56,9 @@ class Count:
         if not -math.inf < amount < math.inf or (self._rises and amount < 0):
             raise ValueError(f"amount must be finite, and at least 0 in a counter, got {amount}.")
         with self._lock:
-            known = self._values[self._place]
-            self._values[self._place] = known + amount if math.isfinite(known) else amount
+            if not self._rises and math.isinf(self._values[self._place]):
+                self._values[self._place] = 0.0
+            self._values[self._place] += amount
 
     def set(self, value: float) -> None:
         """Take the number that is counted elsewhere; a counter passes over one that is lower.

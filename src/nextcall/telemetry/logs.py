@@ -3,14 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, Self, TypeAlias, cast
 
 import structlog
 
-from nextcall.telemetry.exposition import Reading
 from nextcall.telemetry.log_entries import (
     ACCESS,
     OURS,
@@ -154,15 +153,6 @@ class Logs:
             request_id=request_id,
         )
         self._lines.write(line)
-
-    def readings(self) -> Iterator[Reading]:
-        """Tell how many lines were lost, for `Metrics.text`."""
-        yield Reading(
-            name="log_lines_lost_total",
-            kind="counter",
-            told="Lines of the log that were not written.",
-            values={(): (float(self.lost),)},
-        )
 
     def close(self) -> None:
         """Leave the loggers as they were."""

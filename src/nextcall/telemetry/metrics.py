@@ -45,6 +45,8 @@ class Metrics:
         self._histograms: dict[tuple[Family, tuple[str, ...]], Histogram] = {}
         self.worker = "0" if worker is None else str(worker.number)
         """Label of what is told of each worker by itself."""
+        self.is_shared = worker is not None
+        """Whether other workers may read it."""
         self._active = self._place(HTTP_ACTIVE, ())
         # Looked up at each request:
         self._values, self._slots_lock = slots.values, slots.lock

@@ -18,8 +18,8 @@ from nextcall.telemetry.families import (
     Family,
 )
 from nextcall.telemetry.latency import Latency
-from nextcall.telemetry.metrics import Metrics
 from nextcall.telemetry.service_level import ServiceWindow
+from nextcall.telemetry.told import Told
 
 Stage: TypeAlias = Literal["ranking", "llm", "cache_hit", "cache_miss"]
 
@@ -57,8 +57,8 @@ class Performance:
     llm_dollars: float
 
 
-def performance_of(metrics: Metrics) -> Performance:
-    """Sum what was counted.
+def performance_of(told: Told) -> Performance:
+    """Sum what was counted, as `Metrics.told` gives it.
 
     Examples
     --------
@@ -66,21 +66,19 @@ def performance_of(metrics: Metrics) -> Performance:
     >>> with open_metrics(endpoints=()) as metrics:
     ...     metrics.count(CACHE_HITS, "answers").add(3)
     ...     metrics.count(CACHE_MISSES, "answers").add(1)
-    ...     performance_of(metrics).hit_rate
+    ...     performance_of(metrics.told()).hit_rate
     0.75
     """
 
     def total(family: Family, label: str | None = None) -> float:
         return math.fsum(
-            values[0]
-            for labels, values in metrics.totals(family).items()
-            if label is None or label in labels
+            values[0] for labels, values in told[family].items() if label is None or label in labels
         )
 
     hits, misses = total(CACHE_HITS), total(CACHE_MISSES)
     validations, blocked = total(GUARD_VALIDATIONS), total(GUARD_VALIDATIONS, BLOCKED)
     violations, cold = total(GUARD_VIOLATIONS), total(COLD_STARTS)
-    confidences = list(metrics.totals(COLD_START_CONFIDENCE).values())
+    confidences = list(told[COLD_START_CONFIDENCE].values())
     return Performance(
         cache_hits=round(hits),
         cache_misses=round(misses),

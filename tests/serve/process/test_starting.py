@@ -19,6 +19,8 @@ from nextcall.serve.settings import Settings
 from .test_server import place, started_with
 
 PREDICT = {"prompt": "list the queues", "max_predictions": 2}
+ATTACK = {"prompt": "x'; DROP TABLE users; --"}
+EVENTS = ("misses", "hits")
 LONG = 60.0
 
 
@@ -111,6 +113,52 @@ def counted(at: str) -> int:
         r'http_requests_total\{endpoint="/predict".*,status="200"\} (\d+)', metrics
     )
     return int(number)
+
+
+def test_whoever_is_asked_tells_what_all_counted_the_dead_too(
+    workers: tuple["subprocess.Popen[str]", str],
+) -> None:
+    process, at = workers
+    with ExitStack() as opened:
+        clients = [opened.enter_context(httpx.Client(base_url=at, timeout=LONG)) for _ in range(12)]
+        answers = [client.post("/predict", json=ATTACK) for client in clients]
+    assert {answer.status_code for answer in answers} == {400}
+    refused = 'nextcall_guard_requests_total{outcome="blocked"}'
+    assert {numbers(at)[refused] for _ in range(12)} == {12}
+    guards = [
+        httpx.get(f"{at}/health", timeout=LONG).json()["components"]["guard"] for _ in range(12)
+    ]
+    assert {(guard["blocked"], guard["status"]) for guard in guards} == {(12, "ok")}
+    told = [httpx.get(f"{at}/performance/metrics", timeout=LONG).json() for _ in range(12)]
+    assert {one["guardrails_metrics"]["blocked_requests"] for one in told} == {12}
+
+    memory = {f'process_resident_memory_bytes{{worker="{number}"}}' for number in (0, 1)}
+    until(lambda: memory <= numbers(at).keys())
+    assert {numbers(at)["nextcall_credentials_fresh"] for _ in range(12)} == {1}
+    # What a cache counts for itself is known to the others within a second or so.
+    made, kept = (f'cache_layer_events_total{{event="{each}",layer="query"}}' for each in EVENTS)
+    until(lambda: all_agree(at, made, least=1) and all_agree(at, kept, least=1))
+    before = numbers(at)
+
+    killed = min(children(process))
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: len(children(process) - {killed}) == 2)
+    until(lambda: len(asked(at, 20)) == 20)
+    assert {numbers(at)[refused] for _ in range(12)} == {12}
+    until(lambda: memory <= numbers(at).keys())
+    assert len([name for name in numbers(at) if name.startswith(min(memory)[:29])]) == 2
+    assert all(numbers(at)[name] >= before[name] for name in (made, kept))
+
+
+def all_agree(at: str, name: str, *, least: float) -> bool:
+    found = {numbers(at).get(name, 0.0) for _ in range(12)}
+    return len(found) == 1 and min(found) >= least
+
+
+def numbers(at: str) -> dict[str, float]:
+    lines = httpx.get(f"{at}/metrics", timeout=LONG).text.splitlines()
+    rows = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
+    return {name: float(value) for name, value in rows}
 
 
 def test_one_that_is_killed_is_replaced_and_what_was_acknowledged_stays(

@@ -8,21 +8,28 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import Field
 
-from nextcall.cache.stats import CacheStats
 from nextcall.serve.answers import Answered, OnlineMetrics
-from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.feedback.online import OnlineReading
 from nextcall.serve.models.checks import validation_ndcg
 from nextcall.serve.observer import Observer
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import json_response
-from nextcall.serve.process.memory import memory_bytes, memory_usage_mb
+from nextcall.serve.process.state import EVENTS, WorkerState
+from nextcall.telemetry.families import (
+    LAYER_BYTES,
+    LAYER_ENTRIES,
+    LAYER_EVENTS,
+    MEMORY,
+    Family,
+)
 from nextcall.telemetry.latency import Latency
 from nextcall.telemetry.performance import STAGES, Performance, performance_of, service_window
 from nextcall.telemetry.service_level import ServiceLevelTargets, TargetLevel, judge
+from nextcall.telemetry.told import Told
 
 _PREDICTION = "POST /predict"
 _MILLISECONDS = 1000.0
+_MEGABYTE = 1024.0 * 1024.0
 _WINDOW_SECONDS = 300.0
 
 
@@ -39,7 +46,7 @@ class EndpointLatency(Answered):
 
 
 class CacheState(Answered):
-    """One cache of this worker, since the start."""
+    """One cache, all workers, since the start; `entries` and `megabytes` of those that live."""
 
     entries: int
     hits: int
@@ -92,7 +99,7 @@ class PerformanceAnswer(Answered):
     cold_start_metrics: ColdStartMetrics | None
     online: OnlineMetrics | None
     cost: dict[str, float] | None = None
-    memory_usage_mb: float
+    memory_usage_mb: float = Field(description="Of the worker that holds most.")
 
 
 class Promise(Answered):
@@ -118,7 +125,7 @@ def performance_routes(
     predictor: Predictor,
     *,
     observer: Observer | None,
-    caches: ServiceCaches | None,
+    state: WorkerState,
     targets: ServiceLevelTargets,
     online: OnlineReading | None = None,
 ) -> APIRouter:
@@ -129,14 +136,13 @@ def performance_routes(
     def metrics() -> Response:
         """Tell latencies, caches, guard and cold starts as numbers."""
         told = {} if observer is None else observer.latencies.told()
-        counted = None if observer is None else performance_of(observer.metrics)
+        numbers = state.tell()
+        counted = None if observer is None else performance_of(numbers)
         served = predictor.pinned()
         answer = PerformanceAnswer(
             endpoints={name: _latency(one) for name, one in told.items() if name not in STAGES},
             parts={name: _latency(one) for name, one in told.items() if name in STAGES},
-            cache=None
-            if caches is None
-            else {name: _cache(one) for name, one in caches.stats().items()},
+            cache=caches_of(numbers) if state.caches else None,
             ml_layer=MlLayer(
                 is_trained=served.ranker is not None,
                 validation_ndcg=validation_ndcg(served.card),
@@ -145,7 +151,7 @@ def performance_routes(
             guardrails_metrics=counted and _guard(counted),
             cold_start_metrics=counted and _cold_start(counted),
             online=None if online is None else online(),
-            memory_usage_mb=memory_usage_mb(),
+            memory_usage_mb=round(memory_of(numbers) / _MEGABYTE, 1),
         )
         return json_response(answer)
 
@@ -159,7 +165,8 @@ def performance_routes(
     def health() -> Response:
         """Hold the last five minutes against what was promised; 503 where that is missed."""
         told = {} if observer is None else observer.latencies.told()
-        window = service_window(told, prediction=_PREDICTION, memory_bytes=memory_bytes())
+        memory = memory_of(state.tell())
+        window = service_window(told, prediction=_PREDICTION, memory_bytes=memory)
         level = judge(window, targets)
         answer = ServiceLevelAnswer(
             status=level.status, ready=level.ready, targets=[_promise(one) for one in level.targets]
@@ -182,17 +189,28 @@ def _latency(one: Latency) -> EndpointLatency:
     )
 
 
-def _cache(one: CacheStats) -> CacheState:
-    return CacheState(
-        entries=one.entries,
-        hits=one.hits,
-        misses=one.misses,
-        hit_rate=_known(one.hit_rate),
-        evicted=one.evicted,
-        expired=one.expired,
-        invalidated=one.invalidated,
-        megabytes=round(one.megabytes, 3),
-    )
+def caches_of(told: Told) -> dict[str, CacheState]:
+    """Read what the caches of all workers did from what was told, by layer."""
+
+    def number(family: Family, *labels: str) -> int:
+        return round(told[family].get(labels, (0.0,))[0])
+
+    found = {}
+    for (layer,) in told[LAYER_ENTRIES]:
+        events = {each: number(LAYER_EVENTS, layer, each) for each in EVENTS}
+        asked = events["hits"] + events["misses"]
+        found[layer] = CacheState(
+            entries=number(LAYER_ENTRIES, layer),
+            hit_rate=events["hits"] / asked if asked else None,
+            megabytes=round(number(LAYER_BYTES, layer) / 1e6, 3),
+            **events,
+        )
+    return found
+
+
+def memory_of(told: Told) -> float:
+    """Read the bytes of the worker that holds most."""
+    return max(value for (value,) in told[MEMORY].values())
 
 
 def _guard(counted: Performance) -> GuardrailsMetrics:

@@ -3,11 +3,23 @@
 import logging
 import threading
 import traceback
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
+
+from nextcall.telemetry.families import (
+    GUARD_FAILED_CHECKS,
+    GUARD_FAILING,
+    GUARD_PII,
+    GUARD_PREDICTIONS,
+    GUARD_VALIDATIONS,
+    GUARD_VIOLATIONS,
+    Family,
+)
+from nextcall.telemetry.instruments import Count
+from nextcall.telemetry.metrics import Metrics, open_metrics
+from nextcall.telemetry.told import Numbers, Told
 
 Check = Literal["attacks", "content", "output", "pii", "hook"]
 """What may fail by itself."""
@@ -20,7 +32,7 @@ _log: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafetySnapshot:
-    """The counts since the start, all of one moment.
+    """The counts since the start, of all workers.
 
     Attributes
     ----------
@@ -34,7 +46,7 @@ class SafetySnapshot:
     failed_checks : mapping of str to int
         How often a check failed by itself, by check.
     failing : tuple of str
-        Checks whose last run failed; sorted.
+        Checks whose last run failed, in a worker that lives; sorted.
     blocked_predictions, filtered_predictions : int
         Operations that were kept from answers, and those of which a text was.
     pii_found : mapping of str to int
@@ -67,12 +79,22 @@ class SafetySnapshot:
         """Broken rules a request."""
         return self._rate(sum(self.violations.values()))
 
+    def by_outcome(self, outcome: Outcome) -> int:
+        """Give how many requests came out so."""
+        counted = {"blocked": self.blocked, "flagged": self.flagged, "observed": self.observed}
+        return counted.get(outcome, self.total - sum(counted.values()))
+
     def _rate(self, number: int) -> float:
         return number / self.total if self.total else 0.0
 
 
 class SafetyCounts:
     """Counts, from many threads at once.
+
+    Parameters
+    ----------
+    metrics : Metrics, optional
+        Where it counts, so that all workers know; for itself alone where none are given.
 
     Examples
     --------
@@ -84,32 +106,37 @@ class SafetyCounts:
     (2, 0.5, {'sqli': 1}, {'email': 2})
     """
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics = metrics or open_metrics(endpoints=())
         self._lock = threading.Lock()
-        self._outcomes: Counter[Outcome] = Counter()
-        self._violations: Counter[str] = Counter()
-        self._pii: Counter[str] = Counter()
-        self._failed: Counter[str] = Counter()
-        self._failing: dict[str, type[Exception]] = {}
-        self._blocked_predictions = self._filtered_predictions = 0
+        self._outcomes = _Counts(metrics, GUARD_VALIDATIONS)
+        self._violations = _Counts(metrics, GUARD_VIOLATIONS)
+        self._pii = _Counts(metrics, GUARD_PII)
+        # They are told from the start: a number that appears has not risen, as Prometheus sees it.
+        self._failed = {each: metrics.count(GUARD_FAILED_CHECKS, each) for each in get_args(Check)}
+        self._fails = {each: metrics.count(GUARD_FAILING, each) for each in get_args(Check)}
+        for fails in self._fails.values():
+            fails.set(0)
+        self._failing: dict[str, type[Exception]] = {}  # in this worker
+        self._blocked = metrics.count(GUARD_PREDICTIONS, "blocked")
+        self._filtered = metrics.count(GUARD_PREDICTIONS, "filtered")
 
     def count_request(
         self, outcome: Outcome, *, families: Collection[str], pii: Collection[str]
     ) -> None:
         """Count a request, the families of the rules that it broke, and kinds of personal data."""
-        with self._lock:
-            self._outcomes[outcome] += 1
-            if families:
-                self._violations.update(families)
-            if pii:
-                self._pii.update(pii)
+        self._outcomes[outcome].rise()
+        for family in families:
+            self._violations[family].rise()
+        for kind in pii:
+            self._pii[kind].rise()
 
     def count_output(self, *, blocked: int, filtered: int) -> None:
         """Count operations that were kept from an answer, or a text of theirs."""
-        if blocked or filtered:
-            with self._lock:
-                self._blocked_predictions += blocked
-                self._filtered_predictions += filtered
+        if blocked:
+            self._blocked.add(blocked)
+        if filtered:
+            self._filtered.add(filtered)
 
     def tell(self, check: Check, error: Exception | None) -> None:
         """Hear how a check ended: what went wrong, or None.
@@ -121,35 +148,57 @@ class SafetyCounts:
             if check in self._failing:  # a look without the lock: mostly nothing fails
                 with self._lock:
                     self._failing.pop(check, None)
+                    self._fails[check].set(0)
                 _log.warning("guard check works again: %s", check)
             return
+        self._failed[check].rise()
         with self._lock:
-            self._failed[check] += 1
             known = self._failing.get(check)
             self._failing[check] = type(error)
+            self._fails[check].set(1)
         if known is not type(error):
             _log.error("guard check failed: %s, %s", check, _kind_and_place(error))
 
     @property
     def is_failing(self) -> bool:
-        """Whether the last run of a check failed."""
+        """Whether the last run of a check failed, in this worker."""
         return bool(self._failing)
 
     def snapshot(self) -> SafetySnapshot:
         """Give the counts."""
-        with self._lock:
-            return SafetySnapshot(
-                total=self._outcomes.total(),
-                blocked=self._outcomes["blocked"],
-                flagged=self._outcomes["flagged"],
-                observed=self._outcomes["observed"],
-                violations=dict(self._violations),
-                failed_checks=dict(self._failed),
-                failing=tuple(sorted(self._failing)),
-                blocked_predictions=self._blocked_predictions,
-                filtered_predictions=self._filtered_predictions,
-                pii_found=dict(self._pii),
-            )
+        return safety_snapshot(self._metrics.told())
+
+
+class _Counts(dict[str, Count]):
+    """The counts of a family by its label, each found once."""
+
+    def __init__(self, metrics: Metrics, family: Family) -> None:
+        self._metrics, self._family = metrics, family
+
+    def __missing__(self, label: str) -> Count:
+        found = self[label] = self._metrics.count(self._family, label)
+        return found
+
+
+def safety_snapshot(told: Told) -> SafetySnapshot:
+    """Read what guards counted from what was told of all families."""
+    outcomes, predictions = _by_label(told[GUARD_VALIDATIONS]), _by_label(told[GUARD_PREDICTIONS])
+    return SafetySnapshot(
+        total=sum(outcomes.values()),
+        blocked=outcomes.get("blocked", 0),
+        flagged=outcomes.get("flagged", 0),
+        observed=outcomes.get("observed", 0),
+        violations=_by_label(told[GUARD_VIOLATIONS]),
+        failed_checks=_by_label(told[GUARD_FAILED_CHECKS]),
+        failing=tuple(_by_label(told[GUARD_FAILING])),
+        blocked_predictions=predictions.get("blocked", 0),
+        filtered_predictions=predictions.get("filtered", 0),
+        pii_found=_by_label(told[GUARD_PII]),
+    )
+
+
+def _by_label(numbers: Numbers) -> dict[str, int]:
+    return {label: round(value) for (label,), (value,) in numbers.items() if value}
 
 
 def _kind_and_place(error: Exception) -> str:

@@ -23,6 +23,7 @@ from nextcall.serve.safety.judged_catalog import JudgedCatalog
 from nextcall.serve.safety.marks import marked_answer
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.trials.schemas import TrialAsked
+from nextcall.telemetry.metrics import Metrics
 
 OnBlock = Callable[[str, tuple[str, ...], float], None]
 """Hears of a refusal: the route's template, families of broken rules, the detector's risk."""
@@ -112,8 +113,8 @@ class Safety:
         Newest calls of a history that are used, and so are checked.
     on_block : callable, optional
         Hears of each refusal, in the thread that refuses.
-    on_count : callable, optional
-        Hears of each request that is counted.
+    metrics : Metrics, optional
+        Where it counts; for itself alone where none are given.
     judged : JudgedCatalog, optional
         What the same guard said of the same catalogue before.
     """
@@ -127,15 +128,15 @@ class Safety:
         version: str | None = None,
         max_history: int = 100,
         on_block: OnBlock | None = None,
-        on_count: Callable[[Noted], None] | None = None,
+        metrics: Metrics | None = None,
         judged: JudgedCatalog | None = None,
     ) -> None:
         self.enabled = settings.guard_enabled
         self.version = version or packaged_guard_version()
         self._settings = settings
         self._max_history = max_history
-        self._on_block, self._on_count = on_block, on_count
-        self._counts = self._checks = SafetyCounts()
+        self._on_block = on_block
+        self._counts = self._checks = SafetyCounts(metrics)
         judge = guard or Guard(policy="block", threshold=settings.guard_threshold)
         self._inputs = InputChecks(settings, judge, self._counts)
         self._filter: AnswerFilter | None = None
@@ -180,11 +181,8 @@ class Safety:
 
     def count(self, noted: Noted) -> None:
         """Count a request; one whose answer was kept is counted as the one that it repeats."""
-        if not self.enabled:
-            return
-        self._counts.count_request(noted.outcome, families=noted.families, pii=noted.pii)
-        if self._on_count is not None:
-            self._on_count(noted)
+        if self.enabled:
+            self._counts.count_request(noted.outcome, families=noted.families, pii=noted.pii)
 
     def policy(self, route: str) -> Policy | None:
         """Say what becomes of attacks on a route; None where nothing is checked."""
@@ -270,15 +268,15 @@ class Safety:
         """
         own = copy.copy(self)
         own._counts = SafetyCounts()  # noqa: SLF001  # one of this class
-        own._on_block = own._on_count = None  # noqa: SLF001  # as above
+        own._on_block = None  # noqa: SLF001  # as above
         return own
 
     def snapshot(self) -> SafetySnapshot:
-        """Give the counts since the start."""
+        """Give the counts since the start, of all workers."""
         return self._counts.snapshot()
 
     def status(self) -> Literal["ok", "off", "failing"]:
-        """Say whether requests are checked; failing: the last run of a check failed by itself."""
+        """Say whether requests are checked here; failing: the last run of a check failed."""
         if not self.enabled:
             return "off"
         return "failing" if self._checks.is_failing else "ok"

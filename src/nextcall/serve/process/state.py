@@ -1,0 +1,125 @@
+"""What a worker is like now, put where all workers read it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from nextcall.serve.door.door import Door
+from nextcall.serve.parts import Parts
+from nextcall.serve.process.memory import memory_bytes
+from nextcall.serve.process.upkeep import Upkeep
+from nextcall.telemetry.families import (
+    ANSWERS_DEGRADED,
+    ANSWERS_FAILURES,
+    AUDIT_LOST,
+    CREDENTIALS_FAILURES,
+    CREDENTIALS_FRESH,
+    LAYER_BYTES,
+    LAYER_ENTRIES,
+    LAYER_EVENTS,
+    LOG_LOST,
+    MEMORY,
+    RATES_DEGRADED,
+    RATES_FAILURES,
+)
+from nextcall.telemetry.metrics import open_metrics
+from nextcall.telemetry.told import Told
+
+EVENTS: Final = ("hits", "misses", "evicted", "expired", "invalidated")
+"""What becomes of values that a cache keeps, and of those that are looked for."""
+
+_SECONDS: Final = 1.0
+_SHARED: Final = "redis"
+
+
+class WorkerState:
+    """Tells what the parts of a worker count for themselves, and how they are.
+
+    What each request counts is in the metrics at once. The rest (memory, caches, what the front
+    door and the log lost) is looked at once a second, and before this worker is asked.
+
+    Parameters
+    ----------
+    parts : Parts
+        Its door, its caches and those of the challenger together, the log of its observer.
+
+    Attributes
+    ----------
+    metrics : Metrics
+        Where it is told: those of the observer, of this process alone where there is none.
+    caches : list of ServiceCaches
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        observer, self._door = parts.observer, parts.door
+        self.metrics = open_metrics(endpoints=()) if observer is None else observer.metrics
+        self._logs = None if observer is None else observer.logs
+        second = None if parts.challenger is None else parts.challenger.caches
+        self.caches = [each for each in (parts.caches, second) if each is not None]
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tell while the block runs, in a thread, where there are other workers; and at its end."""
+        if not self.metrics.is_shared:
+            yield
+            return
+        with Upkeep([(_SECONDS, self._tell)]):
+            yield
+        self._tell()
+
+    def tell(self) -> Told:
+        """Tell all of it, and give what all workers told."""
+        self._tell()
+        return self.metrics.told()
+
+    def _tell(self) -> None:
+        metrics = self.metrics
+        metrics.count(MEMORY, metrics.worker).set(memory_bytes())
+        if self._logs is not None:
+            metrics.count(LOG_LOST).set(self._logs.lost)
+        if self._door is not None:
+            self._tell_door(self._door)
+        if self.caches:
+            self._tell_layers()
+            self._tell_shared()
+
+    def _tell_door(self, door: Door) -> None:
+        metrics = self.metrics
+        metrics.count(CREDENTIALS_FRESH).set(door.credentials.is_fresh)
+        metrics.count(CREDENTIALS_FAILURES).set(door.credentials.failures)
+        if door.shared is not None:
+            metrics.count(RATES_DEGRADED).set(door.shared.degraded)
+            metrics.count(RATES_FAILURES).set(door.shared.failures)
+        if door.audit is not None:
+            metrics.count(AUDIT_LOST).set(door.audit.lost)
+
+    def _tell_layers(self) -> None:
+        metrics = self.metrics
+        entries, size, events = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
+        for layer, stats in (each for one in self.caches for each in one.stats().items()):
+            entries[layer] += stats.entries
+            size[layer] += stats.size_bytes
+            for event in EVENTS:
+                events[layer, event] += getattr(stats, event)
+        for layer, number in entries.items():
+            metrics.count(LAYER_ENTRIES, layer).set(number)
+            metrics.count(LAYER_BYTES, layer).set(size[layer])
+        for labels, number in events.items():
+            metrics.count(LAYER_EVENTS, *labels).set(number)
+
+    def _tell_shared(self) -> None:
+        """Ask Redis, where nobody did lately, and tell whether it answers."""
+        tiers = [each.tiers for each in self.caches if each.tiers is not None]
+        if not tiers:
+            return
+        metrics = self.metrics
+        works = [each.look() for each in tiers]
+        told = [each.stats for each in tiers]
+        metrics.count(ANSWERS_DEGRADED).set(not all(works))
+        metrics.count(ANSWERS_FAILURES).set(sum(each.failures for each in told))
+        for event, number in (
+            ("hits", sum(each.shared_hits for each in told)),
+            ("misses", sum(each.shared_misses for each in told)),
+        ):
+            metrics.count(LAYER_EVENTS, _SHARED, event).set(number)
