@@ -142,6 +142,7 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
             challenger=challenger,
             failing=lambda: answering.failing if isinstance(answering, Interleaved) else None,
             swap=None if given.jobs is None else given.jobs.swap,
+            caches=state.caches,
         )
     )
     app.include_router(metrics_routes(state, guarding))

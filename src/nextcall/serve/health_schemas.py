@@ -93,11 +93,25 @@ class AccessHealth(Answered):
     )
 
 
+AnswersHealth = Literal["memory", "redis", "memory, for Redis is away"]
+"""Where answers are kept."""
+
+
+class CacheHealth(Answered):
+    """What is kept of answers."""
+
+    status: Literal["ok", "degraded"] = Field(
+        description="degraded: Redis is away; answers are kept all the same, by each worker alone."
+    )
+    answers: AnswersHealth = Field(description="redis: in memory and there.")
+
+
 class GuardHealth(Answered):
-    """The guard, and what it counted since the start; a request of a batch counts as one."""
+    """The guard, and what all workers counted since the start; each request of a batch counts."""
 
     status: Literal["ok", "off", "failing"] = Field(
-        description="failing: the last run of a check failed by itself; basic ones go on."
+        description="failing: the last run of a check failed by itself, in any worker; basic ones "
+        "go on."
     )
     version: str = Field(description="Of its model.")
     failing: list[str] = Field(description="Checks that fail.")
@@ -125,6 +139,7 @@ class Components(Answered):
     database: DatabaseHealth | None = Field(description="Null where no A/B tests are served.")
     access: AccessHealth | None = Field(description="Null where there is no front door.")
     challenger: ChallengerHealth | None = Field(description="Null where none is set.")
+    cache: CacheHealth | None = Field(description="Null where nothing is kept.")
 
 
 class Health(Answered):

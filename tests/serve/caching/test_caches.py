@@ -1,7 +1,10 @@
 """The caches of a service: what is forgotten, what workers share, what keeps them apart."""
 
+import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
@@ -316,3 +319,61 @@ def test_pages_and_descriptions_are_kept_and_what_tells_of_now_is_not(asking: Te
     assert told[0].json() == told[1].json()
     for path in ("/health", "/metrics", "/performance/metrics", "/performance/health"):
         assert [asking.get(path).headers.get("x-cache") for _ in range(2)] == ["BYPASS"] * 2
+
+
+def test_a_redis_that_goes_is_told_and_comes_back(
+    predictor: Predictor,
+    settings: Settings,
+    start_redis: Callable[[Path], "subprocess.Popen[bytes]"],
+) -> None:
+    """Nothing is limited here: only answers are shared."""
+
+    def told() -> tuple[str, str, str]:
+        health = at_it.get("/health").json()
+        cache = health["components"]["cache"]
+        return health["status"], cache["status"], cache["answers"]
+
+    def number(name: str) -> float:
+        (found,) = re.findall(
+            rf"^{re.escape(name)} (\S+)$", at_it.get("/metrics").text, re.MULTILINE
+        )
+        return float(found)
+
+    def comes(condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+    def ended(server: "subprocess.Popen[bytes]") -> None:
+        server.kill()
+        server.wait(60)
+
+    with TemporaryDirectory(prefix="nextcall-redis-") as folder, ExitStack() as stack:
+        url = SecretStr(f"unix://{folder}/s")
+        server = start_redis(Path(folder, "s"))
+        stack.callback(ended, server)
+        shared = again(settings, redis_url=url)
+        kept = stack.enter_context(open_caches(shared, predictor))
+        at_it = TestClient(app_of(predictor, shared, kept))
+        comes(lambda: told() == ("ok", "ok", "redis"))
+        comes(lambda: number("nextcall_answer_store_degraded") == 0)
+        before = number("nextcall_answer_store_failures_total")
+        ask(at_it, {"prompt": "create a bucket"})
+        assert number('cache_layer_events_total{event="misses",layer="redis"}') >= 1
+        ended(server)
+        Path(folder, "s").unlink()
+        comes(lambda: told() == ("degraded", "degraded", "memory, for Redis is away"))
+        comes(lambda: number("nextcall_answer_store_degraded") == 1)
+        assert number("nextcall_answer_store_failures_total") > before
+        assert ask(at_it, {"prompt": "create a bucket"})[0] == "HIT"
+        stack.callback(ended, start_redis(Path(folder, "s")))
+        comes(lambda: told() == ("ok", "ok", "redis"))
+        comes(lambda: number("nextcall_answer_store_degraded") == 0)
+
+
+def test_what_is_kept_in_memory_alone_is_well(asking: TestClient, client: TestClient) -> None:
+    components = asking.get("/health").json()["components"]
+    assert components["cache"] == {"status": "ok", "answers": "memory"}
+    assert "nextcall_answer_store" not in asking.get("/metrics").text
+    assert client.get("/health").json()["components"]["cache"] is None

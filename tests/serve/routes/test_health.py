@@ -62,6 +62,7 @@ def test_every_component_is_told(predictor: Predictor, settings: Settings) -> No
         "database": None,
         "access": None,
         "challenger": None,
+        "cache": None,
     }
 
 

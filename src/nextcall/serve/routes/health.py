@@ -1,14 +1,16 @@
 """Routes that tell how the service is."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastapi import APIRouter
 
 from nextcall import __version__
+from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.door.door import Door
 from nextcall.serve.health_schemas import (
     AccessHealth,
+    CacheHealth,
     CatalogHealth,
     ChallengerHealth,
     Components,
@@ -39,6 +41,7 @@ def health_routes(
     challenger: Challenger | None = None,
     failing: Callable[[], str | None] = lambda: None,
     swap: ModelSwap | None = None,
+    caches: Sequence[ServiceCaches] = (),
 ) -> APIRouter:
     """Make ``GET /health``.
 
@@ -48,6 +51,8 @@ def health_routes(
         Gives the error by which a challenger failed last.
     swap : ModelSwap, optional
         Tells of a model that was refused, and of one that cannot be seen.
+    caches : sequence of ServiceCaches
+        Tell whether Redis keeps answers; it is asked where that is not known of this half second.
     """
     router = APIRouter(tags=["health"])
     started = time.monotonic()
@@ -58,7 +63,8 @@ def health_routes(
         database = None if trials is None else _database(trials)
         access = None if door is None else _access(door)
         guard, second = _guard(safety), _challenger(challenger, failing())
-        parts = (database, access, guard, second)
+        cache = _cache(caches)
+        parts = (database, access, guard, second, cache)
         others = [part.status for part in parts if part is not None]
         works = all(status in {"ok", "off"} for status in others)
         now = predictor.pinned()
@@ -70,6 +76,7 @@ def health_routes(
             database=database,
             access=access,
             challenger=second,
+            cache=cache,
         )
         return Health(
             status="ok" if components.ranker.status == "ok" and works else "degraded",
@@ -119,10 +126,22 @@ def _access(door: Door) -> AccessHealth:
     )
 
 
+def _cache(caches: Sequence[ServiceCaches]) -> CacheHealth | None:
+    if not caches:
+        return None
+    tiers = [each.tiers for each in caches if each.tiers is not None]
+    if not tiers:
+        return CacheHealth(status="ok", answers="memory")
+    works = [each.look() for each in tiers]
+    if all(works):
+        return CacheHealth(status="ok", answers="redis")
+    return CacheHealth(status="degraded", answers="memory, for Redis is away")
+
+
 def _guard(safety: Safety) -> GuardHealth:
     told = safety.snapshot()
     return GuardHealth(
-        status=safety.status(),
+        status="failing" if safety.enabled and told.failing else safety.status(),
         version=safety.version,
         failing=list(told.failing),
         total=told.total,
