@@ -160,13 +160,16 @@ class Answering:
 
         async def compute() -> KeptAnswer:
             try:
-                return await self._work.run(
+                made = await self._work.run(
                     order.make, at_once=order.attempt, may_be_short=is_small
                 )
             except UnsafeError:
                 if order.untold:
                     await in_thread(order.tell)
                 raise
+            if cache is not None and not self._is_to_keep(order):
+                await in_thread(partial(cache.forget, key))  # which may wait for Redis
+            return made
 
         if cache is None:
             await compute()
@@ -183,7 +186,7 @@ class Answering:
             cache.know(body, asked, key)
         if order.later is not None:
             asyncio.get_running_loop().call_soon(order.later)
-        return self._settled(order, kept, key, begin)
+        return self._settled(order, kept, begin)
 
     def reply_to_item(self, values: object, detail: Detail, *, user: str | None = None) -> bytes:
         """Answer one request of a batch; waits.
@@ -194,22 +197,29 @@ class Answering:
             As `reply`.
         """
         begin = time.perf_counter()
-        predictor = self.predictor.pinned()
+        cache, predictor = self._cache, self.predictor.pinned()
         order = Order(self._means, predictor, _BATCH, self._checked(values), detail, user)
-        if self._cache is None:
+        if cache is None:
             order.make()
             return self._first(order, begin, kept=None).body
         asked = self._asked_of(predictor, _BATCH, detail)
         key = request_key(order.request, asked, now=datetime.now(UTC))
+
+        def compute() -> KeptAnswer:
+            made = order.make()
+            if not self._is_to_keep(order):
+                cache.forget(key)
+            return made
+
         try:
-            kept = self._cache.get_or_compute(key, order.make)
+            kept = cache.get_or_compute(key, compute)
         except UnsafeError:
             if not order.is_begun:
                 order.check()
             raise
         if order.later is not None:
             order.later()
-        return self._settled(order, kept, key, begin).body
+        return self._settled(order, kept, begin).body
 
     def _asked_of(self, predictor: Predictor, route: str, detail: Detail) -> Asked:
         """Say what an answer depends on beside the request: its model, too."""
@@ -222,11 +232,17 @@ class Answering:
             problems = error.errors(include_url=False, include_context=False)
             raise RefusedError(invalid(problems)) from error
 
-    def _settled(self, order: Order, kept: KeptAnswer, key: str, begin: float) -> Reply:
+    def _is_to_keep(self, order: Order) -> bool:
+        """Say whether an answer may be given again: not one that was made while a check failed.
+
+        Once all checks run again, it is looked at in full. Who finds so while it is computed lets
+        its key be forgotten then: what is invalid before it is kept is kept nowhere.
+        """
+        return order.fresh is None or self.safety.status() != "failing"
+
+    def _settled(self, order: Order, kept: KeptAnswer, begin: float) -> Reply:
         if order.fresh is None:
             return self._again(kept, begin, order.user, is_counted=order.is_begun)
-        if self._cache is not None and self.safety.status() == "failing":
-            self._cache.forget(key)  # once all checks run again, it is looked at in full
         return self._first(order, begin, kept=False)
 
     def _again(

@@ -1,5 +1,6 @@
 """The caches of a service: what is forgotten, what workers share, what keeps them apart."""
 
+import asyncio
 import re
 import subprocess
 import time
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 from nextcall.cache.layers import LAYERS
 from nextcall.cache.redis_tier import RedisTier
 from nextcall.serve.app import create_app
+from nextcall.serve.caching.answer_cache import AnswerCache
 from nextcall.serve.caching.caches import (
     Category,
     ServiceCaches,
@@ -146,6 +148,42 @@ def test_what_a_failing_guard_let_pass_is_not_kept(
         assert ask(asking, {"prompt": "list all the queues"})[0] == "MISS"
     assert ask(asking, {"prompt": "list all the queues"})[0] == "MISS"
     assert ask(asking, {"prompt": "list all the queues"})[0] == "HIT"
+
+
+def test_what_a_failing_guard_let_pass_reaches_no_worker_and_keeps_no_loop_waiting(
+    predictor: Predictor, settings: Settings, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten: list[bool] = []  # whether on a loop
+    whole = AnswerCache.forget
+
+    def forget(cache: AnswerCache, key: str) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            forgotten.append(False)
+        else:
+            forgotten.append(True)
+        whole(cache, key)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a model is gone")
+
+    monkeypatch.setattr(AnswerCache, "forget", forget)
+    shared = again(settings, redis_url=SecretStr(redis_url))
+    body = {"prompt": "list all the queues"}
+    with open_caches(shared, predictor) as kept, open_caches(shared, predictor) as others:
+        assert kept is not None
+        assert others is not None
+        one, other = (TestClient(app_of(predictor, shared, each)) for each in (kept, others))
+        with monkeypatch.context() as broken:
+            broken.setattr("nextcall.guard.guard.Guard.detect", fail)
+            assert ask(one, body)[0] == "MISS"
+            assert one.post("/predict/batch", json=[body]).json()["succeeded"] == 1
+            assert kept.stats()["query"].entries == 0  # nor was it there for a moment
+            assert kept.stats()["query"].invalidated == 0
+        assert forgotten == [False, False]
+        assert ask(other, body)[0] == "MISS"
+        assert ask(one, body)[0] == "HIT"
 
 
 def test_what_is_cleared_is_made_anew(asking: TestClient, caches: ServiceCaches) -> None:
