@@ -19,6 +19,8 @@ from nextcall.telemetry.families import (
     CACHE_MISSES,
     COLD_STARTS,
     ERRORS,
+    FUNCTION_CALLS,
+    FUNCTION_SECONDS,
     GUARD_VALIDATIONS,
     GUARD_VIOLATIONS,
     HTTP_ACTIVE,
@@ -83,6 +85,25 @@ def test_the_guard_and_cold_starts_are_counted(asking: TestClient, observer: Obs
     assert told["guardrails_metrics"]["blocked_rate"] == pytest.approx(1 / 3)
 
 
+def test_each_part_of_a_prediction_is_counted(asking: TestClient, observer: Observer) -> None:
+    for _ in range(2):  # the second is known
+        asking.post("/predict", json={"prompt": "list the queues"})
+    asking.post("/predict?detail=full", json={"prompt": "create a bucket"})
+    asking.post("/predict", json=ATTACK)
+    told = observer.metrics.told()
+    called = {labels: value for labels, (value,) in told[FUNCTION_CALLS].items() if value}
+    assert called == {
+        ("guard", "ok"): 2,
+        ("guard", "refused"): 1,
+        ("embedding", "ok"): 2,
+        ("ranking", "ok"): 2,
+        ("filter", "ok"): 2,
+    }
+    took = {part: sum(numbers[:-1]) for (part,), numbers in told[FUNCTION_SECONDS].items()}
+    assert took == {"guard": 3, "embedding": 2, "ranking": 2, "filter": 2}
+    assert all(numbers[-1] > 0 for numbers in told[FUNCTION_SECONDS].values())
+
+
 def test_a_fault_is_an_error(
     asking: TestClient, observer: Observer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +114,7 @@ def test_a_fault_is_an_error(
     answer = asking.post("/predict", json={"prompt": "list the queues"})
     assert answer.status_code == 500
     assert observer.metrics.totals(ERRORS) == {("server",): (1.0,)}
+    assert observer.metrics.totals(FUNCTION_CALLS)["ranking", "failed"] == (1.0,)
     assert observer.latencies.told()["POST /predict"].errors == 1
 
 

@@ -147,11 +147,9 @@ class Answering:
             if order.later is not None:
                 order.later()
 
-        if self.safety.status() != "failing":  # else it is looked at in full, once all checks run
+        if self._is_to_keep(order):
             asyncio.get_running_loop().call_soon(keep)
-        if order.fresh is None:
-            return self._again(kept, begin, order.user, is_counted=order.is_begun)
-        return self._first(order, begin, kept=False)
+        return self._settled(order, kept, begin)
 
     async def _looked_for(
         self, order: Order, body: bytes, begin: float, *, is_small: bool

@@ -6,6 +6,7 @@ from typing import Final
 
 from nextcall.access.permissions import ROUTE_PERMISSIONS
 from nextcall.serve.telemetry_settings import TelemetrySettings
+from nextcall.serve.watching import PARTS, Part, Watch, WatchedPart
 from nextcall.telemetry.families import (
     CACHE_HITS,
     CACHE_MISSES,
@@ -15,7 +16,7 @@ from nextcall.telemetry.families import (
     METHODS,
     OTHER,
 )
-from nextcall.telemetry.instruments import Count
+from nextcall.telemetry.instruments import Count, Histogram
 from nextcall.telemetry.latency import Latencies
 from nextcall.telemetry.logs import Logs, LogSettings, open_logs
 from nextcall.telemetry.metrics import Metrics, open_metrics
@@ -55,8 +56,13 @@ class Observer:
         self._misses = self.metrics.count(CACHE_MISSES, _ANSWERS)
         self._hit_seconds = self.latencies.of("cache_hit")
         self._miss_seconds = self.latencies.of("cache_miss")
-        self._ranking_seconds = self.latencies.of("ranking")
+        windows = {"ranking": self.latencies.of("ranking")}
+        self._parts = {
+            part: WatchedPart(self.metrics, part, window=windows.get(part)) for part in PARTS
+        }
+        self._server_errors = self.metrics.count(ERRORS, "server")
         self._cold_starts: dict[tuple[str, str], Count] = {}
+        self._confidences: dict[str, Histogram] = {}
 
     def request_ended(
         self, method: str, route: str, status: int, seconds: float, *, request_id: str
@@ -67,7 +73,7 @@ class Observer:
         failed = status >= 500
         self.latencies.of(f"{method} {route}").observe(seconds, error=failed)
         if failed:
-            self.metrics.count(ERRORS, "server").add()
+            self._server_errors.rise()
         if self._tells_requests and self.logs is not None:
             self.logs.tell_request(
                 method=method, route=route, status=status, seconds=seconds, request_id=request_id
@@ -78,15 +84,15 @@ class Observer:
         if is_kept is None:
             return
         if is_kept:
-            self._hits.add()
+            self._hits.rise()
             self._hit_seconds.observe(seconds)
         else:
-            self._misses.add()
+            self._misses.rise()
             self._miss_seconds.observe(seconds)
 
-    def ranked(self, seconds: float) -> None:
-        """Note how long the ranker took."""
-        self._ranking_seconds.observe(seconds)
+    def watch(self, part: Part) -> Watch:
+        """Give what notes a part of a prediction while its block runs."""
+        return self._parts[part].watch()
 
     def cold_started(self, level: str, confidence: float | None, *, least: float) -> None:
         """Note an answer that a method other than the first gave."""
@@ -94,9 +100,13 @@ class Observer:
         counted = self._cold_starts.get((level, sure))
         if counted is None:
             counted = self._cold_starts[level, sure] = self.metrics.count(COLD_STARTS, level, sure)
-        counted.add()
+        counted.rise()
         if confidence is not None:
-            self.metrics.histogram(COLD_START_CONFIDENCE, level).observe(confidence)
+            confidences = self._confidences.get(level)
+            if confidences is None:
+                confidences = self.metrics.histogram(COLD_START_CONFIDENCE, level)
+                self._confidences[level] = confidences
+            confidences.observe(confidence)
 
 
 @contextmanager

@@ -1,10 +1,10 @@
 """One request on its way through guard and ranker."""
 
-import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,12 @@ from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety.safety import Checked, Safety
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.short_answer import short_answer
+from nextcall.serve.watching import Part
 
 Detail = Literal["short", "full"]
 """How much is answered."""
+
+_UNSEEN: Final = nullcontext()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,10 @@ class Means:
     """Answers by the meaning of their prompts, where they are kept."""
     observer: Observer | None
     shown: ShownAnswers | None
+
+    def watch(self, part: Part) -> AbstractContextManager[object]:
+        """Let the observer note a part of the way."""
+        return _UNSEEN if self.observer is None else self.observer.watch(part)
 
 
 class Fresh(NamedTuple):
@@ -88,7 +95,8 @@ class Order:
     def _look(self) -> Checked:
         self.is_begun = True
         check, later = self._means.safety.check_request, self.untold.append
-        return check(self._route, self.request, later=later)
+        with self._means.watch("guard"):
+            return check(self._route, self.request, later=later)
 
     def attempt(self) -> KeptAnswer:
         """Make the answer, or find that of a prompt that means the same; waits for nothing."""
@@ -97,7 +105,8 @@ class Order:
         if semantic is None or not checked.is_plain or is_timed(self.request):
             return self._made(checked)
         prompt = self.request.prompt
-        vector = self.predictor.vector(prompt)
+        with self._means.watch("embedding"):
+            vector = self.predictor.vector(prompt)
         if not np.any(vector):  # none of its words is known
             return self._made(checked, vector)
         scope, mark = self._scope(), semantic.mark
@@ -111,28 +120,26 @@ class Order:
 
     def _made(self, checked: Checked, vector: NDArray[np.float32] | None = None) -> KeptAnswer:
         predictor, safety, shown = self.predictor, self._means.safety, self._means.shown
+        watch = self._means.watch
         asking = NOTHING if shown is None else shown.asking(self.request)
         performance = None
-        begin = time.perf_counter()
         if self.detail == "full":
-            answer = predictor.predict_fully(self.request, vector=vector)
-            self._tell_ranked(time.perf_counter() - begin)
-            released = safety.released(answer, checked)
+            with watch("ranking"):
+                answer = predictor.predict_fully(self.request, vector=vector)
+            with watch("filter"):
+                released = safety.released(answer, checked)
             performance = released.metadata.performance_metrics
             kept = KeptAnswer.of(released, checked.noted, asking=asking)
         else:
-            outcome = predictor.outcome(self.request, vector=vector)
-            self._tell_ranked(time.perf_counter() - begin)
-            heads = safety.heads([each.operation for each in outcome.found], checked)
+            with watch("ranking"):
+                outcome = predictor.outcome(self.request, vector=vector)
+            with watch("filter"):
+                heads = safety.heads([each.operation for each in outcome.found], checked)
             marks = None if checked.findings is None else checked.marks
             metadata = predictor.metadata(outcome, safety_flags=marks)
             kept = short_answer(outcome.found, heads, metadata, checked.noted, asking=asking)
         self.fresh = Fresh(kept, performance)
         return kept
-
-    def _tell_ranked(self, seconds: float) -> None:
-        if self._means.observer is not None:
-            self._means.observer.ranked(seconds)
 
     def _scope(self) -> Scope:
         predictor = self.predictor

@@ -87,10 +87,10 @@ HTTP_SECONDS: Final = _histogram(
 )
 HTTP_ACTIVE: Final = _gauge("http_requests_active", "Requests that are being answered.")
 FUNCTION_CALLS: Final = _counter(
-    "function_calls_total", "Calls of functions that are watched.", "function", "outcome"
+    "function_calls_total", "Parts of predictions that ran.", "function", "outcome"
 )
 FUNCTION_SECONDS: Final = _histogram(
-    "function_duration_seconds", "Seconds that a watched function took.", "function"
+    "function_duration_seconds", "Seconds that they took.", "function"
 )
 CACHE_HITS: Final = _counter("cache_hits_total", "Questions that a cache answered.", "cache")
 CACHE_MISSES: Final = _counter("cache_misses_total", "Questions it did not answer.", "cache")
