@@ -1,8 +1,12 @@
 """Percentiles of a window, held against numpy over the values themselves; the clock stands."""
 
 import math
+import subprocess
 import sys
 import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,3 +132,91 @@ def test_a_window_has_a_length(seconds: float) -> None:
 def test_a_window_has_a_slot() -> None:
     with pytest.raises(ValueError, match=r"^slots must be at least 1, got 0\.$"):
         LatencyWindow(slots=0)
+
+
+shared_events = st.lists(
+    st.tuples(
+        st.integers(0, 2),  # of which worker
+        moments,
+        st.sampled_from(["/a", "/b", "/absent"]),
+        st.floats(SHORTEST, LONGEST),
+        st.booleans(),
+    ),
+    max_size=30,
+)
+
+
+@given(shared_events)
+def test_each_worker_tells_what_one_would_that_had_seen_all(
+    seen: list[tuple[int, int, str, float, bool]],
+) -> None:
+    clock = Clock()
+    options: dict[str, Any] = {"seconds": SLOTS * SLOT / 1e9, "slots": SLOTS, "clock": clock}
+    alone = Latencies(["/a", "/b"], **options)
+    with TemporaryDirectory() as folder:
+        workers = [Latencies(["/a", "/b"], **options, folder=Path(folder)) for _ in range(3)]
+        for number, wait, endpoint, seconds, error in seen:
+            clock.now += wait
+            for one in (alone, workers[number]):
+                one.of(endpoint).observe(seconds, error=error)
+        workers[2].close()  # what it saw lately is told on
+        for worker in workers:
+            assert worker.told() == alone.told()
+        for worker in workers:
+            worker.close()
+
+
+def test_the_files_of_the_dead_go_when_they_tell_nothing_any_more(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.now = 10**15
+
+    def begin() -> Latencies:
+        return Latencies(["/a"], seconds=60, slots=6, clock=clock, folder=tmp_path)
+
+    def files() -> int:
+        return len(list(tmp_path.glob("*.windows")))
+
+    (tmp_path / "half.begun").touch()
+    (tmp_path / "other.windows").write_text("of another program")
+    first = begin()
+    assert files() == 1
+    first.of("/a").observe(1.0)
+    first.close()
+    first.close()
+    second = begin()
+    assert files() == 2
+    assert second.told()["/a"].count == 1
+    clock.now += 60 * 10**9
+    assert second.told() == {}
+    third = begin()  # the second lives
+    assert files() == 2
+    assert not list(tmp_path.glob("*.begun"))
+    for worker in (second, third):
+        worker.close()
+
+
+def test_a_window_takes_room_when_it_is_used_first(tmp_path: Path) -> None:
+    latencies = Latencies([f"/{number}" for number in range(50)], folder=tmp_path)
+    (file,) = tmp_path.glob("*.windows")
+    before = file.stat().st_blocks
+    latencies.of("/7").observe(1.0)
+    assert 100_000 < (file.stat().st_blocks - before) * 512 < 200_000
+    assert file.stat().st_size > 5_000_000
+    latencies.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
+def test_without_room_a_worker_counts_for_itself(tmp_path: Path) -> None:
+    script = """
+import resource, signal, sys
+from pathlib import Path
+from nextcall.telemetry.latency import Latencies
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+latencies = Latencies(["/a", "/b"], folder=Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (70_000, 70_000))
+latencies.of("/b").observe(0.5)
+print(latencies.told()["/b"].count)
+"""
+    words = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("1\n", "")

@@ -25,6 +25,7 @@ from nextcall.telemetry.traces import NoTraces, Traces, open_traces
 
 _TEMPLATES: Final = tuple(sorted({path for _, path in ROUTE_PERMISSIONS}))
 _ENDPOINTS: Final = tuple(sorted(f"{method} {path}" for method, path in ROUTE_PERMISSIONS))
+_WINDOWS: Final = (*_ENDPOINTS, *STAGES)
 _ANSWERS: Final = "answers"
 
 
@@ -38,6 +39,8 @@ class Observer:
     logs : Logs, optional
         Have a line a request.
     traces : Traces, optional
+    latencies : Latencies, optional
+        Of this process alone where none are given.
     """
 
     def __init__(
@@ -46,9 +49,10 @@ class Observer:
         *,
         logs: Logs | None = None,
         traces: Traces | None = None,
+        latencies: Latencies | None = None,
     ) -> None:
         self.metrics = metrics or open_metrics(endpoints=_TEMPLATES)
-        self.latencies = Latencies([*_ENDPOINTS, *STAGES])
+        self.latencies = latencies or Latencies(_WINDOWS)
         self.traces: Traces = traces or NoTraces()
         self.logs = logs
         self._tells_requests = logs is not None and logs.tells("info")
@@ -137,9 +141,11 @@ def open_observer(settings: TelemetrySettings) -> Iterator[Observer | None]:
         metrics = opened.enter_context(
             open_metrics(endpoints=_TEMPLATES, folder=settings.metrics_dir)
         )
+        latencies = Latencies(_WINDOWS, folder=settings.metrics_dir)
+        opened.callback(latencies.close)
         try:
             traces = open_traces(settings.traces_url)
         except ImportError as error:
             raise ValueError(f"NEXTCALL_TRACES_URL: {error}") from error
         opened.callback(traces.close)
-        yield Observer(metrics, logs=logs, traces=traces)
+        yield Observer(metrics, logs=logs, traces=traces, latencies=latencies)

@@ -7,12 +7,15 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil, log
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.telemetry.families import OTHER
+from nextcall.telemetry.window_files import WindowFile
+from nextcall.telemetry.window_ring import Memory, WindowRing
 
 RELATIVE_ERROR: Final = 0.01
 """Of each percentile between `SHORTEST` and `LONGEST`."""
@@ -54,7 +57,7 @@ class LatencyWindow:
 
     The window is the slot that runs and those before it, `slots` in all: it is `seconds` long, or
     up to a slot shorter. Percentiles are those of ``numpy.percentile`` (linear). Threads share it;
-    a slot has 4.5 kB.
+    a slot has 4.5 kB, from the first observation on.
 
     Parameters
     ----------
@@ -63,7 +66,9 @@ class LatencyWindow:
     slots : int
         How many parts leave one after the other.
     clock : callable
-        Nanoseconds that never go back.
+        Nanoseconds that never go back, the same for all who share memory.
+    memory : callable, optional
+        Gives so many bytes, all zero, where it counts; asked once, at the first observation.
 
     Examples
     --------
@@ -85,6 +90,7 @@ class LatencyWindow:
         seconds: float = 300.0,
         slots: int = 30,
         clock: Callable[[], int] = time.monotonic_ns,
+        memory: Callable[[int], Memory] | None = None,
     ) -> None:
         if slots < 1:
             raise ValueError(f"slots must be at least 1, got {slots}.")
@@ -92,9 +98,11 @@ class LatencyWindow:
             raise ValueError(f"seconds must be finite, and a nanosecond a slot, got {seconds}.")
         self._clock, self._slots = clock, slots
         self._slot = round(seconds * _NANOSECONDS) // slots
-        self._counts = array("I", bytes(4 * slots * _BUCKETS))
-        self._errors = [0] * slots
-        self._numbers = [-1] * slots  # of the slots of time that are in the ring
+        self._ring = WindowRing(slots=slots, buckets=_BUCKETS)
+        self._memory = memory or (lambda size: memoryview(bytearray(size)))
+        self._whole = memoryview(b"")
+        self._counts = self._whole.cast("I")
+        self._errors = self._numbers = memoryview(bytes(8 * slots)).cast("q")
         self._newest = self._first = -1  # the slot that was counted in last, and its first place
         self._lock = threading.Lock()
 
@@ -115,26 +123,36 @@ class LatencyWindow:
                 self._errors[number % self._slots] += 1
 
     def _begin(self, number: int) -> None:
+        if not self._whole:
+            self._whole = whole = self._memory(self._ring.size)
+            self._numbers, self._errors, self._counts = self._ring.parts(whole)
         place = number % self._slots
         self._newest, self._first = number, place * _BUCKETS
-        if self._numbers[place] != number:  # else the clock went back
+        if self._numbers[place] != number + 1:  # else the clock went back
+            # The number last: who reads meanwhile finds the slot too old, or empty.
             self._counts[self._first : self._first + _BUCKETS] = _EMPTY
             self._errors[place] = 0
-            self._numbers[place] = number
+            self._numbers[place] = number + 1
 
     def latency(self) -> Latency:
         """Give count, errors and percentiles of the window that ends now."""
+        return _latency(*self.counted([]))
+
+    def counted(self, others: Iterable[Memory]) -> tuple[NDArray[np.int64], int]:
+        """Sum the buckets and the errors of the window that ends now, with those of others.
+
+        Parameters
+        ----------
+        others : iterable of memoryview
+            Memories of windows of the same length, slots and clock.
+        """
         with self._lock:
             newest = self._clock() // self._slot
-            kept = [
-                place
-                for place, number in enumerate(self._numbers)
-                if newest - self._slots < number <= newest
-            ]
-            errors = sum(self._errors[place] for place in kept)
-            ring = np.frombuffer(self._counts, dtype=np.uint32).reshape(self._slots, _BUCKETS)
-            counts = ring[kept].sum(axis=0, dtype=np.int64)
-        return _latency(counts, errors)
+            counts, errors = self._ring.counted(self._whole, newest=newest)
+        for memory in others:
+            more, failed = self._ring.counted(memory, newest=newest)
+            counts, errors = counts + more, errors + failed
+        return counts, errors
 
 
 _EMPTY: Final = array("I", bytes(4 * _BUCKETS))
@@ -149,6 +167,13 @@ class Latencies:
         Templates of all routes.
     seconds, slots, clock
         As those of `LatencyWindow`.
+    folder : path, optional
+        Where all workers of a service count, so that each tells of all; see `WindowFile`.
+
+    Raises
+    ------
+    OSError
+        Where the folder cannot be used.
 
     Examples
     --------
@@ -166,20 +191,45 @@ class Latencies:
         seconds: float = 300.0,
         slots: int = 30,
         clock: Callable[[], int] = time.monotonic_ns,
+        folder: Path | None = None,
     ) -> None:
-        def window() -> LatencyWindow:
-            return LatencyWindow(seconds=seconds, slots=slots, clock=clock)
+        names = [*endpoints, OTHER]
+        self._file: WindowFile | None = None
+        if folder is not None:
+            slot = round(seconds * _NANOSECONDS) // slots
+            ring = WindowRing(slots=slots, buckets=_BUCKETS)
+            self._file = WindowFile(
+                folder,
+                names,
+                size=ring.size,
+                layout=f"{ring} of {slot} ns",
+                is_over=lambda memory: ring.is_over(memory, newest=clock() // slot),
+            )
 
-        self._windows = {endpoint: window() for endpoint in [*endpoints, OTHER]}
+        def window(name: str) -> LatencyWindow:
+            file = self._file
+            memory = None if file is None else lambda _: file.memory(name)
+            return LatencyWindow(seconds=seconds, slots=slots, clock=clock, memory=memory)
+
+        self._windows = {name: window(name) for name in names}
         self._other = self._windows[OTHER]
+
+    def close(self) -> None:
+        """Leave the other workers."""
+        if self._file is not None:
+            self._file.close()
 
     def of(self, endpoint: str) -> LatencyWindow:
         """Give the window of an endpoint, that of ``*`` where it is not known."""
         return self._windows.get(endpoint, self._other)
 
     def told(self) -> Mapping[str, Latency]:
-        """Give what each window says now; those that are empty are left out."""
-        every = {endpoint: window.latency() for endpoint, window in self._windows.items()}
+        """Give what each window says now, of all workers; those that are empty are left out."""
+        others = [] if self._file is None else list(self._file.others())
+        every = {
+            name: _latency(*window.counted([each[name] for each in others if name in each]))
+            for name, window in self._windows.items()
+        }
         return {endpoint: latency for endpoint, latency in every.items() if latency.count}
 
 

@@ -43,7 +43,7 @@ class Worker:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        with _locked(folder):
+        with locked(folder):
             _retire(folder)
             self.number = _free_number(folder)
             """The least that no other living worker has; a successor has that of the dead one."""
@@ -67,7 +67,7 @@ class Worker:
         """Sum the numbers of all workers, dead ones too; and give those of each that lives."""
         of_all: Totals = {}
         of_living: list[Totals] = []
-        with _locked(self._folder):
+        with locked(self._folder):
             retired, totals = _read_retired(self._folder)
             _add(of_all, totals)
             for _, numbers, lives in _files(self._folder, retired):
@@ -152,7 +152,7 @@ def _add(totals: Totals, numbers: Totals) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Wait until no other worker reads or puts together the files."""
     handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:

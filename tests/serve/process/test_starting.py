@@ -138,6 +138,7 @@ def test_whoever_is_asked_tells_what_all_counted_the_dead_too(
     # What a cache counts for itself is known to the others within a second or so.
     made, kept = (f'cache_layer_events_total{{event="{each}",layer="query"}}' for each in EVENTS)
     until(lambda: all_agree(at, made, least=1) and all_agree(at, kept, least=1))
+    until(lambda: {asked_lately(at) for _ in range(12)} == {answered(at)})
     before = numbers(at)
 
     killed = min(children(process))
@@ -148,6 +149,16 @@ def test_whoever_is_asked_tells_what_all_counted_the_dead_too(
     until(lambda: memory <= numbers(at).keys())
     assert len([name for name in numbers(at) if name.startswith(min(memory)[:29])]) == 2
     assert all(numbers(at)[name] >= before[name] for name in (made, kept))
+
+
+def asked_lately(at: str) -> int:
+    told = httpx.get(f"{at}/performance/metrics", timeout=LONG).json()
+    return int(told["endpoints"]["POST /predict"]["count"])
+
+
+def answered(at: str) -> int:
+    of = 'http_requests_total{endpoint="/predict",method="POST"'
+    return round(sum(value for name, value in numbers(at).items() if name.startswith(of)))
 
 
 def all_agree(at: str, name: str, *, least: float) -> bool:

@@ -34,7 +34,7 @@ _WINDOW_SECONDS = 300.0
 
 
 class EndpointLatency(Answered):
-    """The last five minutes of an endpoint, or of a part of an answer, in this worker."""
+    """The last five minutes of an endpoint, or of a part of an answer, in all workers."""
 
     count: int
     errors: int
@@ -114,7 +114,7 @@ class Promise(Answered):
 
 
 class ServiceLevelAnswer(Answered):
-    """Whether what was promised holds; of this worker, the last five minutes."""
+    """Whether what was promised holds; of all workers, the last five minutes."""
 
     status: Literal["met", "missed", "unknown"]
     ready: bool
