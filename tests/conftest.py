@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -163,6 +163,23 @@ class PostgresServer:
     def stop(self) -> None:
         self._run("pg_ctl", "stop", "--mode=immediate")
 
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Stop all of its processes for as long as the block: the kernel alone still answers."""
+        first = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        held = [first]
+        try:
+            os.kill(first, signal.SIGSTOP)  # it starts no others from now on
+            children = Path(f"/proc/{first}/task/{first}/children")
+            held += map(int, children.read_text().split())
+            for pid in held[1:]:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in reversed(held):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
     def _run(self, program: str, *arguments: str) -> None:
         with (self._folder / "log").open("a+") as log:  # no pipe: the server would keep it open
             done = subprocess.run(
@@ -178,23 +195,36 @@ class PostgresServer:
                 raise OSError(f"{program} ended with {done.returncode}: {log.read()}")
 
 
+def _start_postgres(opened: ExitStack) -> PostgresServer:
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # of Debian: off the path
+    path = os.pathsep.join([os.environ["PATH"], *map(str, reversed(versions))])
+    if (initdb := shutil.which("initdb", path=path)) is None:
+        pytest.skip("NEXTCALL_TEST_POSTGRES_URL names no server, and PostgreSQL is not installed")
+    folder = TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True)
+    opened.enter_context(folder)
+    server = PostgresServer(Path(initdb).resolve().parent, Path(folder.name))
+    server.start()
+    opened.callback(server.stop)
+    return server
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Give the URL of a PostgreSQL server: the one that is named, or one of our own."""
     if named := os.environ.get("NEXTCALL_TEST_POSTGRES_URL"):
         yield named
         return
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # of Debian: off the path
-    path = os.pathsep.join([os.environ["PATH"], *map(str, reversed(versions))])
-    if (initdb := shutil.which("initdb", path=path)) is None:
-        pytest.skip("NEXTCALL_TEST_POSTGRES_URL names no server, and PostgreSQL is not installed")
-    with TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        server = PostgresServer(Path(initdb).resolve().parent, Path(folder))
-        server.start()
-        try:
-            yield server.url
-        finally:
-            server.stop()
+    with ExitStack() as opened:
+        yield _start_postgres(opened).url
+
+
+@pytest.fixture(scope="session")
+def own_postgres() -> Iterator[PostgresServer]:
+    """Give a PostgreSQL server that may be made to hang, for nobody else uses it."""
+    if not Path("/proc/self/task").is_dir():
+        pytest.skip("the processes of a server are found in /proc only")
+    with ExitStack() as opened:
+        yield _start_postgres(opened)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

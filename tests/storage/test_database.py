@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
+from nextcall.resilience.deadline import deadline
 from nextcall.storage.column_types import UtcDateTime
 from nextcall.storage.database import Database
 
@@ -159,6 +160,17 @@ def test_a_lock_is_waited_for_and_then_given_up(tmp_path: Path) -> None:
         thread.join()
         timer.join()
         assert names(database) == ["a", "b"]
+
+
+def test_sqlite_is_waited_for_as_long_as_there_is_time(tmp_path: Path) -> None:
+    asked = "PRAGMA busy_timeout"
+    with Database(f"sqlite:///{tmp_path}/a.db", patience=7.0, connections=1) as database:
+        with database.writing(seconds=2.0) as connection:
+            assert connection.exec_driver_sql(asked).scalar() == 2000
+        with deadline(0.3), database.reading() as connection:
+            assert connection.exec_driver_sql(asked).scalar() == 300
+        with database.reading() as connection:
+            assert connection.exec_driver_sql(asked).scalar() == 7000
 
 
 def test_many_transactions_count_right(database: Database) -> None:

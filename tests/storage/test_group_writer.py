@@ -419,11 +419,15 @@ def test_options_below_1_are_refused(database: Database, option: str) -> None:
 class Undone:
     """Stands for a database: a set, as it was before where a transaction fails."""
 
+    patience = 5.0
+
     def __init__(self) -> None:
         self.state = set[int]()
+        self.given = list[float]()
 
     @contextmanager
-    def writing(self) -> Iterator[set[int]]:
+    def writing(self, *, seconds: float) -> Iterator[set[int]]:
+        self.given.append(seconds)
         before = set(self.state)
         try:
             yield self.state
@@ -460,3 +464,29 @@ def test_the_first_of_equal_items_is_kept_whatever_the_groups(
             seen.add(item)
     assert [None if isinstance(each, ValueError) else each for each in found] == expected
     assert stand_in.state == seen
+
+
+def test_the_wait_for_others_is_a_part_of_the_time_of_an_item() -> None:
+    stand_in: Any = Undone()
+    begun, go = threading.Event(), threading.Event()
+
+    def write(state: Any, items: Sequence[tuple[int, bool]]) -> list[int]:
+        begun.set()
+        assert go.wait(60)
+        return add(state, items)
+
+    with GroupWriter(stand_in, write) as writer:
+        first = threading.Thread(target=writer.write, args=[(0, False)])
+        first.start()
+        assert begun.wait(60)
+        second = threading.Thread(target=writer.write, args=[(1, False)])
+        second.start()
+        while not writer._queue:
+            time.sleep(0.001)
+        time.sleep(0.05)
+        go.set()
+        first.join(60)
+        second.join(60)
+    assert stand_in.state == {0, 1}
+    assert stand_in.given[0] <= 5.0
+    assert stand_in.given[1] < 5.0 - 0.04

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from nextcall.access.audit_event import GENESIS, KEY_CHANGED, chained, event_hash
 from nextcall.access.tables import AUDIT_ANCHOR, AUDIT_EVENT, AUDIT_HEAD
-from nextcall.storage.database import Database
+from nextcall.storage.database import LONG, Database
 
 _AT_ONCE: Final = 1_000
 _MOST_FAULTS: Final = 100
@@ -67,7 +67,7 @@ def verify(
         Number and hash of an event that were kept elsewhere; it must be there, or past retention.
     """
     walk = _Walk((key, *previous))
-    with database.reading() as connection:
+    with database.reading(seconds=LONG) as connection:
         _start(connection, walk)
         rows = connection.execution_options(yield_per=_AT_ONCE).execute(
             select(AUDIT_EVENT).order_by(AUDIT_EVENT.c.number)

@@ -15,7 +15,7 @@ from nextcall.access.audit_event import (
     moment_text,
 )
 from nextcall.access.tables import AUDIT_ANCHOR, AUDIT_EVENT, AUDIT_HEAD
-from nextcall.storage.database import Database
+from nextcall.storage.database import UPKEEP, Database
 from nextcall.storage.group_writer import GroupWriter, WriterBusyError, WriterClosedError
 
 RETENTION: Final = timedelta(days=90)
@@ -154,7 +154,7 @@ def forget_old(
     if keep < timedelta(days=1):
         raise ValueError(f"keep must be at least a day, got {keep}.")
     cutoff = moment_text(now - keep)
-    with database.writing() as connection:
+    with database.writing(seconds=UPKEEP) as connection:
         head = locked_head(connection)
         first_kept = connection.scalar(
             select(func.min(AUDIT_EVENT.c.number)).where(AUDIT_EVENT.c.at >= cutoff)

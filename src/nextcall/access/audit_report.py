@@ -14,7 +14,7 @@ from nextcall.access.audit_chain import Verification, verify
 from nextcall.access.audit_event import KINDS, SEVERITIES, moment_text
 from nextcall.access.audit_search import within
 from nextcall.access.tables import AUDIT_EVENT
-from nextcall.storage.database import Database
+from nextcall.storage.database import LONG, Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ def compliance_report(
         )
     group = (AUDIT_EVENT.c.kind, AUDIT_EVENT.c.severity, AUDIT_EVENT.c.action)
     spanned = within(since, until)
-    with database.reading() as connection:
+    with database.reading(seconds=LONG) as connection:
         rows = connection.execute(
             select(*group, func.count().label("n")).where(*spanned).group_by(*group)
         ).all()

@@ -15,7 +15,7 @@ from nextcall.access.audit_event import (
     read_moment,
 )
 from nextcall.access.tables import AUDIT_EVENT
-from nextcall.storage.database import Database
+from nextcall.storage.database import LONG, Database
 
 
 def search(
@@ -59,7 +59,7 @@ def search(
     ]
     wanted += within(since, until)
     found = select(AUDIT_EVENT).where(*wanted).order_by(AUDIT_EVENT.c.number.desc()).limit(most)
-    with database.reading() as connection:
+    with database.reading(seconds=LONG) as connection:
         return [record_of(row) for row in connection.execute(found)]
 
 

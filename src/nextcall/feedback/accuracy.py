@@ -15,7 +15,7 @@ from nextcall.abtest.moments import Moments
 from nextcall.abtest.shares import Share, share_interval
 from nextcall.feedback.answers import given_within
 from nextcall.feedback.tables import ANSWER
-from nextcall.storage.database import Database
+from nextcall.storage.database import LONG, Database
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +152,7 @@ def accuracy_frame(found: Iterable[OnlineAccuracy]) -> "pd.DataFrame":
 def _read(database: Database, since: datetime | None, until: datetime | None) -> list[_Outcome]:
     names = ("given_at", "model_version", "challenger", "user", "rank", "chosen", "prediction_id")
     asked = select(*(ANSWER.c[name] for name in names)).where(*given_within(since, until))
-    with database.reading() as connection:
+    with database.reading(seconds=LONG) as connection:
         return [
             _Outcome(
                 given_at=at,

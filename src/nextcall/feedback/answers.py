@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, select
 from nextcall.feedback.draft import Draft
 from nextcall.feedback.tables import ANSWER
 from nextcall.sessions.call import Query, calls_of
-from nextcall.storage.database import Database
+from nextcall.storage.database import LONG, Database
 
 SESSION_GAP: Final = timedelta(minutes=30)
 """Without a question for longer, a user's next one begins a session; as web analytics has it."""
@@ -83,7 +83,7 @@ def read_answers(
         .where(*given_within(since, until))
         .order_by(ANSWER.c.given_at, ANSWER.c.prediction_id)
     )
-    with database.reading() as connection:
+    with database.reading(seconds=LONG) as connection:
         return [_answer(row) for row in connection.execute(asked).mappings()]
 
 

@@ -13,7 +13,7 @@ from nextcall.abtest.preference import Preference, compare_credit
 from nextcall.feedback.answers import given_within
 from nextcall.feedback.draft import Draft
 from nextcall.feedback.tables import ANSWER
-from nextcall.storage.database import Database
+from nextcall.storage.database import LONG, Database
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,7 +150,7 @@ def interleaved_preferences(
         .where(ANSWER.c.challenger.is_not(None), *given_within(since, until))
         .order_by(ANSWER.c.given_at, ANSWER.c.prediction_id)
     )
-    with database.reading() as connection:
+    with database.reading(seconds=LONG) as connection:
         for row in connection.execute(asked):
             draft = Draft.read(row.challenger, row.draft)
             current, other = draft.credit(row.operations, row.chosen).tolist()

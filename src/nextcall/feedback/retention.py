@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 
 from nextcall.feedback.tables import ANSWER, REPLACED
-from nextcall.storage.database import Database
+from nextcall.storage.database import UPKEEP, Database
 
 
 def forget_old(database: Database, *, now: datetime, keep: timedelta) -> int:
@@ -17,7 +17,7 @@ def forget_old(database: Database, *, now: datetime, keep: timedelta) -> int:
         Answers that are gone.
     """
     old = ANSWER.c.given_at < now - keep
-    with database.writing() as connection:
+    with database.writing(seconds=UPKEEP) as connection:
         gone = select(ANSWER.c.prediction_id).where(old)
         connection.execute(delete(REPLACED).where(REPLACED.c.prediction_id.in_(gone)))
         return connection.execute(delete(ANSWER).where(old)).rowcount

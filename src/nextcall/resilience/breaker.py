@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -172,6 +173,26 @@ class Breaker:
             raise
         self._end_answered(era)
         return answer
+
+    @contextmanager
+    def guarding(self) -> Iterator[None]:
+        """Let a block ask the side where it may be asked; as `call`, for what is no function.
+
+        Examples
+        --------
+        >>> breaker = Breaker("prices")
+        >>> with breaker.guarding():
+        ...     price = 7
+        >>> breaker.statistics().answered
+        1
+        """
+        era = self._begin()
+        try:
+            yield
+        except BaseException as error:
+            self._end_failed(era, error)
+            raise
+        self._end_answered(era)
 
     def statistics(self) -> BreakerStatistics:
         """Say what was seen so far."""

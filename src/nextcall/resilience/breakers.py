@@ -9,7 +9,7 @@ from nextcall.resilience.categories import Categorise, categorise
 
 
 class Breakers:
-    """Breakers by name, all with the same settings; whoever builds the program holds them.
+    """Breakers by name, alike but for how long nobody asks; whoever builds the program holds them.
 
     Parameters
     ----------
@@ -32,26 +32,38 @@ class Breakers:
         listener: Callable[[BreakerChange], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        def make(name: str) -> Breaker:
+        def make(name: str, seconds: float = open_seconds) -> Breaker:
             return Breaker(
                 name,
                 failures=failures,
-                open_seconds=open_seconds,
+                open_seconds=seconds,
                 categorise=categorise,
                 listener=listener,
                 clock=clock,
             )
 
         make("checks the settings")
-        self._make = make
+        self._make: Callable[..., Breaker] = make
         self._breakers = dict[str, Breaker]()
         self._lock = threading.Lock()
 
     def __getitem__(self, name: str) -> Breaker:
+        return self.of(name)
+
+    def of(self, name: str, *, open_seconds: float | None = None) -> Breaker:
+        """Give the breaker of a side.
+
+        Parameters
+        ----------
+        name : str
+        open_seconds : float, optional
+            Of this side, where it is not that of all; the first who asks says it.
+        """
         with self._lock:
             found = self._breakers.get(name)
             if found is None:
-                found = self._breakers[name] = self._make(name)
+                found = self._make(name) if open_seconds is None else self._make(name, open_seconds)
+                self._breakers[name] = found
             return found
 
     def statistics(self) -> tuple[BreakerStatistics, ...]:

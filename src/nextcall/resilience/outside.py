@@ -36,6 +36,8 @@ class OutsideCall:
         At most. Above 1 only where it does no harm to ask twice.
     first_wait, longest_wait : float
         Seconds between tries, as for a `Retry`; its jitter is `first_wait`.
+    open_seconds : float, optional
+        How long nobody asks a side that is down; as long as the breakers say where none is given.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class OutsideCall:
     tries: int = 1
     first_wait: float = 1.0
     longest_wait: float = 60.0
+    open_seconds: float | None = None
 
     @property
     def longest_seconds(self) -> float:
@@ -99,7 +102,7 @@ class Dependency:
     ) -> None:
         deadline(outside.seconds)  # checks them
         self.outside = outside
-        self._breaker = breakers[outside.name]
+        self._breaker = breakers.of(outside.name, open_seconds=outside.open_seconds)
         self._categorise, self._clock = categorise, clock
         self._retry = Retry(
             tries=outside.tries,

@@ -26,13 +26,13 @@ OUTSIDE_CALLS: Final = (
     OutsideCall(
         name="database, keys",
         purpose="what changed of keys, users and revocations",
-        seconds=30.0,
+        seconds=5.0,
         fallback="what was known, for ten seconds; then nobody is believed (503)",
     ),
     OutsideCall(
         name="database, what is kept",
         purpose="A/B tests, feedback, the audit log",
-        seconds=30.0,
+        seconds=5.0,
         fallback="503; nothing is acknowledged that is not kept",
     ),
     OutsideCall(

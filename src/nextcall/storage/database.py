@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from sqlalchemy import URL, Connection, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
+
+from nextcall.resilience.breaker import Breaker, BreakerOpenError
+from nextcall.resilience.deadline import deadline, remaining
 
 Backend = Literal["sqlite", "postgresql"]
 """Which database it is."""
@@ -22,9 +26,32 @@ _DRIVERS: Final = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
-_CONNECT_SECONDS: Final = 10  # until a server that does not answer is given up
+PATIENCE: Final = 5.0
+"""Seconds that a transaction has, where nothing else is said."""
+
+UPKEEP: Final = 30.0
+"""Seconds for what a service does beside answering, and waits for when it ends."""
+
+LONG: Final = 3600.0
+"""Seconds for what reads or changes all that there is, while nobody else waits for it."""
+
 _SECRET: Final = ("password", "sslpassword")  # of a query; a URL hides its own password only
 _WRITES: Final = "nextcall_writes"  # the option that tells a connection that it may write
+_WAITS: Final = "nextcall_waits"  # milliseconds that a connection waits for SQLite's lock
+
+
+class LeftAloneError(OperationalError):
+    """The database is not asked, for it failed again and again lately.
+
+    Attributes
+    ----------
+    retry_after : float
+        Seconds until it may be tried.
+    """
+
+    def __init__(self, refused: BreakerOpenError) -> None:
+        super().__init__(None, None, refused)
+        self.retry_after = refused.retry_after
 
 
 class Database:
@@ -35,6 +62,11 @@ class Database:
     who writes. A transaction that writes takes SQLite's one lock when it begins, and so never
     finds at its end that another was faster. PostgreSQL writes at READ COMMITTED, where a row that
     is read to be changed needs ``FOR UPDATE``, and reads at REPEATABLE READ.
+
+    A transaction ends within its time, its wait for a connection included, even where the server
+    is stopped and never answers; SQLite is waited for where another holds its lock, and no longer.
+    A new connection may take two seconds in any case. The deadline of whoever asks
+    (`nextcall.resilience.deadline`) counts where it is nearer.
 
     Statements are SQLAlchemy's, or ``text`` with bound parameters. Errors leave their values out
     (PostgreSQL's own words may name the key of a duplicate), and nothing shows the URL's password.
@@ -47,7 +79,9 @@ class Database:
     connections : int
         Kept open, and as many again at need.
     patience : float
-        Seconds that a transaction waits for a connection, or for SQLite's lock.
+        Seconds that a transaction has.
+    breaker : Breaker, optional
+        Of this database: it is asked only where that one lets it be asked.
 
     Raises
     ------
@@ -69,20 +103,27 @@ class Database:
     Database('postgresql://nextcall:***@localhost/nextcall')
     """
 
-    def __init__(self, url: str, *, connections: int = 5, patience: float = 30.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int = 5,
+        patience: float = PATIENCE,
+        breaker: Breaker | None = None,
+    ) -> None:
         whole = _read_url(url)
         self._url = whole.difference_update_query(_SECRET)
+        self.patience, self._breaker = patience, breaker
         options: dict[str, Any] = {}
         read_options: dict[str, Any] = {}
-        if self._url.get_backend_name() == "sqlite":
+        if self.backend == "sqlite":
             Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True)
             options["connect_args"] = {"timeout": patience}
         else:
-            options["connect_args"] = {
-                "connect_timeout": _CONNECT_SECONDS,
-                "application_name": "nextcall",
-                **{name: whole.query[name] for name in _SECRET if name in whole.query},
-            }
+            from nextcall.storage.postgres import connect_options  # noqa: PLC0415  # its driver
+
+            secret = {name: whole.query[name] for name in _SECRET if name in whole.query}
+            options["connect_args"] = connect_options(self._url, patience=patience) | secret
             options["pool_pre_ping"] = True  # a server may have closed what the pool kept
             read_options = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
         self.engine = create_engine(
@@ -96,6 +137,8 @@ class Database:
         if self.backend == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self.engine, "do_connect", _connect_postgres)
         # The same pool, with other transactions.
         self._writer = self.engine.execution_options(**{_WRITES: True})
         self._reader = self.engine.execution_options(**read_options)
@@ -110,28 +153,61 @@ class Database:
         return f"Database({shown.render_as_string(hide_password=True)!r})"
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, seconds: float | None = None) -> Iterator[Connection]:
         """Open a transaction; commit when the block succeeds, and undo all of it when it raises.
+
+        Parameters
+        ----------
+        seconds : float, optional
+            That it has, in place of `patience`.
 
         Raises
         ------
         sqlalchemy.exc.OperationalError
-            Where the database is out of reach, full, or locked for longer than `patience`.
+            Where the database is out of reach, full, or locked, or does not answer in time;
+            `LeftAloneError` where it is not asked.
         """
-        with self._writer.begin() as connection:
+        with self._within(seconds), self._writer.begin() as connection:
+            self._lengthen(connection, seconds)
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self, *, seconds: float | None = None) -> Iterator[Connection]:
         """Open a transaction that sees one state of the database, and cannot change it.
+
+        Parameters
+        ----------
+        seconds : float, optional
+            As of `writing`.
 
         Raises
         ------
         sqlalchemy.exc.DBAPIError
             As `writing`; and where a statement would write.
         """
-        with self._reader.connect() as connection:
+        with self._within(seconds), self._reader.connect() as connection:
+            self._lengthen(connection, seconds)
             yield connection
+
+    @contextmanager
+    def _within(self, seconds: float | None) -> Iterator[None]:
+        """Let a block ask the database where it may be asked, and no longer than it has time."""
+        with deadline(self.patience if seconds is None else seconds):
+            if self._breaker is None:
+                yield
+                return
+            try:
+                with self._breaker.guarding():
+                    yield
+            except BreakerOpenError as refused:
+                raise LeftAloneError(refused) from refused
+
+    def _lengthen(self, connection: Connection, seconds: float | None) -> None:
+        """Let the server take as long, where that is longer than it would."""
+        if self.backend == "postgresql" and seconds is not None and seconds > self.patience:
+            from nextcall.storage.postgres import longer  # noqa: PLC0415  # loaded before
+
+            connection.exec_driver_sql(longer(seconds))
 
     def close(self) -> None:
         """Close the connections that no one uses."""
@@ -170,7 +246,17 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
+def _connect_postgres(_: object, __: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+    from nextcall.storage.postgres import connect  # noqa: PLC0415  # loaded before
+
+    return connect(arguments, options)
+
+
 def _begin_sqlite(connection: Connection) -> None:
+    left = remaining()
+    if left is not None and connection.info.get(_WAITS) != (most := 100 * ceil(10 * left)):
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {most}")
+        connection.info[_WAITS] = most
     writes = bool(connection.get_execution_options().get(_WRITES))
     if connection.info.get(_WRITES, True) is not writes:  # of this connection's last transaction
         connection.exec_driver_sql(f"PRAGMA query_only = {int(not writes)}")

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Self, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
 
@@ -15,6 +15,8 @@ from nextcall.storage.database import OUT_OF_REACH, Database
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_LEAST_SECONDS: Final = 0.1  # that a group has, however long its first item waited
 
 
 class WriterClosedError(RuntimeError):
@@ -31,6 +33,7 @@ class _Asked(Generic[T, R]):
 
     item: T
     waiting: "Future[R] | asyncio.Future[R]"
+    since: float  # of the monotonic clock
 
 
 class GroupWriter(Generic[T, R]):
@@ -45,6 +48,9 @@ class GroupWriter(Generic[T, R]):
     theirs, until those that fail stand alone; what no item is at fault for (the database out of
     reach, full, locked) reaches all of the group. Where a caller got an error, nothing of its
     item was kept, but where the connection broke at the commit itself: no one can know that.
+
+    Where the database hangs, a caller waits as long as a transaction of it has, but for a tenth of
+    a second: what an item waited for others before it is taken from the time of its own.
 
     Parameters
     ----------
@@ -126,7 +132,7 @@ class GroupWriter(Generic[T, R]):
                 if left is not None and left <= 0:
                     raise WriterBusyError(f"{self._waiting} items wait already.")
                 self._room.wait(left)
-            self._queue.append(_Asked(item, waiting))
+            self._queue.append(_Asked(item, waiting, time.monotonic()))
             self._wake()
         return waiting.result()
 
@@ -137,9 +143,10 @@ class GroupWriter(Generic[T, R]):
         """
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[R] = loop.create_future()
+        asked = _Asked(item, waiting, time.monotonic())
         try:
             async with asyncio.timeout(patience):
-                while (room := self._add_or_wait(_Asked(item, waiting), loop)) is not None:
+                while (room := self._add_or_wait(asked, loop)) is not None:
                     await room
         except TimeoutError:
             raise WriterBusyError(f"{self._waiting} items wait already.") from None
@@ -221,7 +228,7 @@ class GroupWriter(Generic[T, R]):
         """Write a group in one transaction, or its halves where that fails; tell who waits."""
         answers: Sequence[R | BaseException]
         try:
-            answers = self._answers([asked.item for asked in group])
+            answers = self._answers([asked.item for asked in group], since=group[0].since)
         except BaseException as error:  # noqa: BLE001  # the callers get it
             if len(group) > 1 and not isinstance(error, (*OUT_OF_REACH, MemoryError)):
                 half = len(group) // 2
@@ -239,8 +246,10 @@ class GroupWriter(Generic[T, R]):
                 of_loops.append((asked.waiting, answer))
         _tell_loops(of_loops)
 
-    def _answers(self, items: Sequence[T]) -> Sequence[R | Exception]:
-        with self._database.writing() as connection:
+    def _answers(self, items: Sequence[T], *, since: float) -> Sequence[R | Exception]:
+        # The wait of the first is a part of its time, but each group is tried.
+        left = self._database.patience - (time.monotonic() - since)
+        with self._database.writing(seconds=max(_LEAST_SECONDS, left)) as connection:
             answers = list(self._write(connection, items))
             if len(answers) != len(items):
                 raise ValueError(

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
 
-from nextcall.storage.database import Database
+from nextcall.storage.database import LONG, Database
 from nextcall.storage.schema_state import REVISIONS
 
 _LOCK: Final = int.from_bytes(b"nextcall")  # of PostgreSQL: any number that no one else takes
@@ -45,7 +45,7 @@ def migrate(database: Database, *, revisions: Path = REVISIONS) -> None:
                 "newer version has changed it."
             ) from error
 
-    with database.writing() as connection:
+    with database.writing(seconds=LONG) as connection:
         if database.backend == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         with EnvironmentContext(Config(), scripts, fn=steps) as environment:

@@ -5,17 +5,18 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
+from nextcall.resilience.breaker import Breaker
 from nextcall.storage.database import Database
 from nextcall.storage.schema_state import is_current
 
 
 @contextmanager
-def open_database(url: str) -> Iterator[Database]:
+def open_database(url: str, *, breaker: Breaker | None = None) -> Iterator[Database]:
     """Open a database, bring it up to date, and close it when the block ends.
 
     Parameters
     ----------
-    url : str
+    url, breaker
         As of `Database`.
 
     Raises
@@ -26,7 +27,7 @@ def open_database(url: str) -> Iterator[Database]:
     OSError
         Where the folder of a file cannot be made.
     """
-    with Database(url) as database:
+    with Database(url, breaker=breaker) as database:
         try:
             if not is_current(database):
                 # Loaded where there is something to do: 12 MB, and a quarter of a second.

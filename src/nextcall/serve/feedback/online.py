@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from nextcall.resilience.deadline import deadline
 from nextcall.serve.answers import OnlineMetrics
 from nextcall.storage.database import OUT_OF_REACH, Database
 
@@ -52,7 +53,8 @@ class OnlineReading:
 
         since = self._now() - _DAY
         try:
-            found = online_accuracy(self._database, since=since, by_version=False)
+            with deadline(self._database.patience):
+                found = online_accuracy(self._database, since=since, by_version=False)
         except OUT_OF_REACH:
             return None
         if not found:
