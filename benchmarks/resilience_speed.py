@@ -24,7 +24,8 @@ from json_output import give, parser_of
 from nextcall.resilience.breaker import Breaker
 from nextcall.resilience.breakers import Breakers
 from nextcall.resilience.deadline import deadline
-from nextcall.resilience.outside import Dependency, OutsideCall
+from nextcall.resilience.outside import Dependency
+from nextcall.resilience.outside_call import OutsideCall
 from nextcall.resilience.retry import Retry
 
 _ALONE = "the call alone"

@@ -1,8 +1,10 @@
 """Tokens of a provider that runs beside the tests, over real HTTP."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,6 +17,9 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from nextcall.access import outside_issuer as module
 from nextcall.access.outside_issuer import OutsideIssuer
 from nextcall.access.principal import CredentialError, CredentialsUnavailableError
+from nextcall.resilience.breakers import Breakers
+from nextcall.resilience.outside import Dependency
+from nextcall.resilience.outside_call import OutsideCall
 
 NOW = 1_800_000_000.0
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -274,3 +279,99 @@ def test_only_public_keys_and_known_roles_are_taken() -> None:
             OutsideIssuer("https://a.example", audience="api", algorithms=algorithms)
     with pytest.raises(ValueError, match=r"^role must be one of"):
         OutsideIssuer("https://a.example", audience="api", roles={"staff": "root"})
+
+
+def asked_by(call: OutsideCall, breakers: Breakers) -> Dependency:
+    return Dependency(call, breakers=breakers)
+
+
+def test_a_provider_that_fails_once_is_asked_again(provider: Provider) -> None:
+    asked, document = list[str](), provider.document
+
+    def once_away(path: str) -> dict[str, Any] | None:
+        asked.append(path)
+        return None if len(asked) == 1 else document(path)
+
+    provider.document = once_away  # type: ignore[method-assign]
+    call = OutsideCall(
+        name="provider", purpose="keys", fallback="", seconds=30, tries=2, first_wait=0
+    )
+    asking = asked_by(call, Breakers())
+    issuer = OutsideIssuer(provider.url, audience="api", clock=lambda: NOW, asking=asking)
+    assert reason(issuer, token(provider)) is None
+    assert len(asked) == 3
+
+
+def test_a_provider_that_is_down_is_left_alone_and_its_keys_go_on(
+    provider: Provider, now: list[float]
+) -> None:
+    asked, document = list[str](), provider.document
+
+    def counted(path: str) -> dict[str, Any] | None:
+        asked.append(path)
+        return document(path)
+
+    provider.document = counted  # type: ignore[method-assign]
+    breakers = Breakers(failures=2, open_seconds=100.0, clock=lambda: now[0])
+    call = OutsideCall(name="provider", purpose="keys", fallback="", seconds=30)
+    asking = asked_by(call, breakers)
+    issuer = OutsideIssuer(provider.url, audience="api", clock=lambda: now[0], asking=asking)
+    assert reason(issuer, token(provider)) is None
+    provider.away = True
+    asked.clear()
+    for _ in range(4):
+        now[0] += 31
+        assert reason(issuer, token(provider, kid="new", exp=now[0] + 60)) == "unknown"
+        assert reason(issuer, token(provider, exp=now[0] + 60)) is None
+    assert len(asked) == 2
+    assert asking.statistics().state == "open"
+    provider.away = False
+    now[0] += 100
+    provider.keys.append(rsa_key(NEXT, "new"))
+    assert reason(issuer, token(provider, key=NEXT, kid="new", exp=now[0] + 60)) is None
+    assert asking.statistics().state == "closed"
+
+
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_provider_that_sends_a_byte_now_and_then_is_given_up(sent: bytes) -> None:
+    """No wait for a single byte is long; all of them together have no end."""
+    ended = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        with suppress(OSError):  # it has gone
+            connection.sendall(sent)
+            while not ended.wait(0.02):
+                connection.sendall(b" ")
+
+    def serve() -> None:
+        while not ended.is_set():
+            try:
+                connection, _ = listening.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                drip(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0.05)
+        serving = threading.Thread(target=serve)
+        serving.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        call = OutsideCall(name="provider", purpose="keys", fallback="", seconds=0.3)
+        asking = asked_by(call, Breakers())
+        issuer = OutsideIssuer(url, audience="api", clock=lambda: NOW, asking=asking)
+        written = jwt.encode({}, RSA, algorithm="RS256", headers={"kid": "one"})
+        refused = threading.Event()
+
+        def ask() -> None:
+            with suppress(CredentialsUnavailableError):
+                issuer.verify(written)
+            refused.set()
+
+        threading.Thread(target=ask, daemon=True).start()
+        in_time = refused.wait(60)
+        ended.set()
+        serving.join(60)
+    assert in_time
+    assert asking.statistics().failed == 1

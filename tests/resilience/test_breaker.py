@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine, Generator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -359,3 +360,30 @@ def test_a_side_has_one_breaker_whoever_asks() -> None:
         ("redis", "open"),
     ]
     assert [each.name for each in heard] == ["redis"]
+
+
+def test_a_side_may_be_left_alone_for_another_time_than_the_others() -> None:
+    now = [0.0]
+    breakers = Breakers(failures=1, open_seconds=60.0, clock=lambda: now[0])
+    for breaker in (breakers.of("near", open_seconds=1.0), breakers["far"]):
+        with pytest.raises(TimeoutError), breaker.guarding():
+            raise TimeoutError
+    assert [told.retry_after for told in breakers.statistics()] == [60.0, 1.0]
+    assert breakers.of("near", open_seconds=2.0) is breakers["near"]
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_a_block_is_guarded_as_a_call_is(outcome: BaseException | None) -> None:
+    now = [0.0]
+    told = list[BreakerStatistics]()
+    for way in ("call", "guarding"):
+        breaker = Breaker("side", failures=1, clock=lambda: now[0])
+        for _ in range(3):
+            with suppress(BreakerOpenError, *([] if outcome is None else [type(outcome)])):
+                if way == "call":
+                    breaker.call(partial(ends, outcome))
+                else:
+                    with breaker.guarding():
+                        ends(outcome)
+        told.append(breaker.statistics())
+    assert told[0] == told[1]

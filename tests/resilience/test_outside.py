@@ -24,7 +24,8 @@ from nextcall.resilience.categories import categorise
 from nextcall.resilience.category import Category
 from nextcall.resilience.deadline import DeadlineExceededError, deadline, remaining
 from nextcall.resilience.fallback import NoAnswerError
-from nextcall.resilience.outside import Dependency, OutsideCall, outside_table
+from nextcall.resilience.outside import Dependency
+from nextcall.resilience.outside_call import OutsideCall, outside_table
 from nextcall.resilience.retry import Retried
 
 Clock: TypeAlias = Callable[[], float]

@@ -1,25 +1,27 @@
 """Tokens of an outside provider of OpenID Connect, verified with the keys that it publishes."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-import httpx
 import jwt
 
+from nextcall.access.issuer_keys import check_url, read_keys
 from nextcall.access.permissions import check_role
 from nextcall.access.principal import CredentialError, CredentialsUnavailableError, Principal
 from nextcall.access.tokens import Verified
+from nextcall.resilience.breakers import Breakers
+from nextcall.resilience.outside import Dependency
+from nextcall.resilience.outside_call import OutsideCall
 
 _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
-_LARGEST: Final = 1 << 20  # bytes of a document
 _LONGEST: Final = 16_384
 _KEPT: Final = 10_000
+_KEYS_READ_LAST: Final = "the keys that were read last"
 _REASONS: Final[Mapping[type[Exception], str]] = MappingProxyType(
     {
         jwt.ExpiredSignatureError: "expired",
@@ -51,6 +53,9 @@ class OutsideIssuer:
         Where none matches.
     algorithms : sequence of str
         With a public key; nothing that is signed with a secret is believed.
+    asking : Dependency, optional
+        How the issuer is asked: in what time, how often, and when not at all. One of its own, that
+        asks once and for five seconds at most, where none is given.
     is_revoked : callable
         Tells of a token's ``jti`` whether it was revoked here.
     clock : callable
@@ -75,6 +80,7 @@ class OutsideIssuer:
         role_claim: str = "roles",
         default_role: str = "guest",
         algorithms: Sequence[str] = ("RS256", "ES256"),
+        asking: Dependency | None = None,
         is_revoked: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -84,7 +90,8 @@ class OutsideIssuer:
             )
         for role in (*roles.values(), default_role):
             check_role(role)
-        self._issuer, self._audience = _check_url(issuer, "issuer"), audience
+        self._issuer, self._audience = check_url(issuer, "issuer"), audience
+        self._asking = asking or _asking_alone()
         self._roles, self._claim, self._default = roles, role_claim, default_role
         self._algorithms, self._is_revoked, self._clock = algorithms, is_revoked, clock
         self._keys = dict[str, jwt.PyJWK]()
@@ -161,10 +168,7 @@ class OutsideIssuer:
                 self._asked_at = now
         if fetches:  # and the others go on with what is known
             try:
-                self._keys = self._fetch()
-                self._read_at = now
-            except (httpx.HTTPError, ValueError, KeyError, TypeError, jwt.PyJWTError):
-                pass  # where nothing is known, that is told below
+                self._ask(now)
             finally:
                 self._fetching.release()
         elif not self._keys:
@@ -177,48 +181,31 @@ class OutsideIssuer:
             raise CredentialError("unknown")
         return key
 
-    def _fetch(self) -> dict[str, jwt.PyJWK]:
-        with httpx.Client(timeout=5.0) as client:
-            address = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
-            about = _document(client, address)
-            if about["issuer"] != self._issuer:
-                raise ValueError("issuer must be the one that was asked.")
-            published = _document(client, _check_url(about["jwks_uri"], "jwks_uri"))
-        keys = dict[str, jwt.PyJWK]()
-        for each in published["keys"]:
-            if each.get("kty") == "oct" or each.get("use", "sig") != "sig":
-                continue
-            try:
-                key = jwt.PyJWK(each)
-            except jwt.PyJWTError:
-                continue  # of a kind that is not known here
-            keys[str(key.key_id or "")] = key
-        return keys
+    def _ask(self, now: float) -> None:
+        """Read the keys, or go on with those that are known; where none are, that is told later.
+
+        In an event loop of its own: only what is awaited can be ended in the middle, and a provider
+        that sends a byte each second keeps no limit of a single read waiting.
+        """
+
+        async def known() -> dict[str, jwt.PyJWK]:
+            return self._keys
+
+        loop = asyncio.new_event_loop()
+        try:
+            answer = loop.run_until_complete(
+                self._asking.acall(
+                    lambda: read_keys(self._issuer), fallbacks={_KEYS_READ_LAST: known}
+                )
+            )
+        finally:
+            loop.close()
+        if answer.answered_by != _KEYS_READ_LAST:
+            self._keys, self._read_at = answer.value, now
 
 
-def _document(client: httpx.Client, address: str) -> dict[str, Any]:
-    with client.stream("GET", address) as response:
-        response.raise_for_status()
-        read = b""
-        for part in response.iter_bytes():
-            read += part
-            if len(read) > _LARGEST:
-                raise ValueError("a document of the issuer must have at most 1 MiB.")
-    document: dict[str, Any] = httpx.Response(200, content=read).json()
-    return document
-
-
-def _check_url(url: str, name: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return url
-    if parts.scheme == "http" and _is_here(parts.hostname or ""):
-        return url
-    raise ValueError(f"{name} must be an https URL, got {url[:100]!r}.")
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _asking_alone() -> Dependency:
+    call = OutsideCall(
+        name="OpenID provider", purpose="its public keys", fallback=_KEYS_READ_LAST, seconds=5.0
+    )
+    return Dependency(call, breakers=Breakers())

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from http import HTTPMethod, HTTPStatus
+from math import ceil
 from typing import Final
 
 from fastapi import FastAPI, Request
@@ -23,7 +24,7 @@ from nextcall.serve.problems import (
     method_refusal,
     problem,
 )
-from nextcall.storage.database import OUT_OF_REACH
+from nextcall.storage.database import OUT_OF_REACH, LeftAloneError
 from nextcall.storage.group_writer import WriterClosedError
 
 _log: Final = logging.getLogger(__name__)
@@ -70,12 +71,15 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
-    refusal = Problem(error="The answer took too long")
-    if not isinstance(error, DeadlineExceededError):
+    refusal, seconds = Problem(error="The answer took too long"), _RETRY_SECONDS
+    if isinstance(error, LeftAloneError):  # that it is left alone was logged once
+        refusal = Problem(error="The database cannot be reached; nothing was kept")
+        seconds = max(1, ceil(error.retry_after))
+    elif not isinstance(error, DeadlineExceededError):
         _log.error("database out of reach", exc_info=error)
         refusal = Problem(error="The database cannot be reached; nothing was kept for sure")
     response = json_response(refusal, status=HTTPStatus.SERVICE_UNAVAILABLE)
-    response.headers["retry-after"] = str(_RETRY_SECONDS)
+    response.headers["retry-after"] = str(seconds)
     return response
 
 

@@ -106,6 +106,21 @@ class CacheHealth(Answered):
     answers: AnswersHealth = Field(description="redis: in memory and there.")
 
 
+class SideHealth(Answered):
+    """A side that is asked over the network, as a breaker sees it."""
+
+    side: str
+    status: Literal["closed", "open", "half_open"] = Field(
+        description="open: it is left alone, for it failed again and again; half_open: one call "
+        "tries it."
+    )
+    failures_in_a_row: int
+    opened: int = Field(description="How often it was left alone since the start.")
+    retry_after: float | None = Field(
+        description="Seconds until it may be tried; null where it is asked."
+    )
+
+
 class GuardHealth(Answered):
     """The guard, and what all workers counted since the start; each request of a batch counts."""
 
@@ -140,6 +155,7 @@ class Components(Answered):
     access: AccessHealth | None = Field(description="Null where there is no front door.")
     challenger: ChallengerHealth | None = Field(description="Null where none is set.")
     cache: CacheHealth | None = Field(description="Null where nothing is kept.")
+    outside: list[SideHealth] = Field(description="Sides before which a breaker stands.")
 
 
 class Health(Answered):
@@ -147,7 +163,7 @@ class Health(Answered):
 
     status: Literal["ok", "degraded"] = Field(
         description="degraded: without the ranker that should answer, with a database or a Redis "
-        "that is out of reach, or with a check of the guard that fails."
+        "that is out of reach, a side that is left alone, or a check of the guard that fails."
     )
     version: str
     uptime_seconds: float

@@ -21,7 +21,9 @@ from nextcall.progress import Progress, silent
 from nextcall.ranking.any_ranker import check_ranker, load_any_ranker
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelError
+from nextcall.resilience.breakers import Breakers
 from nextcall.serve.door.door import Door, open_door
+from nextcall.serve.outside_calls import DATABASE
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.process.upkeep import Upkeep
 from nextcall.serve.settings import Settings
@@ -56,7 +58,12 @@ class WorkerPlace:
 
 
 @contextmanager
-def open_stores(settings: Settings, *, worker: WorkerPlace | None = None) -> Iterator[Stores]:
+def open_stores(
+    settings: Settings,
+    *,
+    worker: WorkerPlace | None = None,
+    breakers: Breakers | None = None,
+) -> Iterator[Stores]:
     """Open what is kept in the database that is set; when the block ends, what waits is written.
 
     Parameters
@@ -64,16 +71,20 @@ def open_stores(settings: Settings, *, worker: WorkerPlace | None = None) -> Ite
     settings : Settings
     worker : WorkerPlace, optional
         Of this process, where there are several.
+    breakers : Breakers, optional
+        Of the program; of these stores alone where none are given.
 
     Raises
     ------
     ValueError, OSError
         Where the database cannot be opened (see `open_database`), or the front door (`open_door`).
     """
+    sides = Breakers() if breakers is None else breakers
+    breaker = sides.of(DATABASE.name, open_seconds=DATABASE.open_seconds)
     with (
-        open_database(settings.database_url) as database,
+        open_database(settings.database_url, breaker=breaker) as database,
         Trials(database) as trials,
-        open_door(settings, database) as door,
+        open_door(settings, database, breakers=sides) as door,
         ExitStack() as opened,
     ):
         feedback = None

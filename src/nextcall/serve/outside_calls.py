@@ -2,7 +2,26 @@
 
 from typing import Final
 
-from nextcall.resilience.outside import OutsideCall
+from nextcall.resilience.outside_call import OutsideCall
+
+DATABASE: Final = OutsideCall(
+    name="database",
+    purpose="A/B tests, feedback, jobs, the audit log",
+    seconds=5.0,
+    fallback="503; nothing is acknowledged that is not kept",
+    open_seconds=1.0,  # who asks for keys needs it back within their ten seconds
+)
+
+PROVIDER: Final = OutsideCall(
+    name="OpenID provider",
+    purpose="public keys of an outside issuer",
+    seconds=2.0,
+    tries=2,
+    first_wait=0.25,
+    longest_wait=0.5,
+    fallback="the keys that were read last, for a day",
+    open_seconds=60.0,
+)
 
 OUTSIDE_CALLS: Final = (
     OutsideCall(
@@ -24,23 +43,21 @@ OUTSIDE_CALLS: Final = (
         fallback="404, as of a prediction that is too old",
     ),
     OutsideCall(
-        name="database, keys",
+        name=DATABASE.name,
         purpose="what changed of keys, users and revocations",
-        seconds=5.0,
+        seconds=DATABASE.seconds,
         fallback="what was known, for ten seconds; then nobody is believed (503)",
+        open_seconds=DATABASE.open_seconds,
     ),
+    DATABASE,
     OutsideCall(
-        name="database, what is kept",
-        purpose="A/B tests, feedback, the audit log",
-        seconds=5.0,
-        fallback="503; nothing is acknowledged that is not kept",
+        name=DATABASE.name,
+        purpose="how many A/B tests run, for `/health`",
+        seconds=1.0,
+        fallback="`unreachable`",
+        open_seconds=DATABASE.open_seconds,
     ),
-    OutsideCall(
-        name="OpenID provider",
-        purpose="public keys of an outside issuer",
-        seconds=5.0,
-        fallback="the keys that were read last, for a day",
-    ),
+    PROVIDER,
     OutsideCall(
         name="trace collector",
         purpose="takes spans, in a thread of its own",
@@ -48,4 +65,10 @@ OUTSIDE_CALLS: Final = (
         fallback="the spans are lost",
     ),
 )
-"""None is tried again while a request waits: who asked may do so."""
+"""In the order of a request. Only the provider of keys is asked twice while a request waits: others
+may be asked again by who asked.
+
+Before the database and the provider stands a breaker. Redis, which each request may ask, has a way
+of its own: the first failure and not the fifth is enough, for memory answers as well, and who does
+not ask it pays one look at a variable.
+"""

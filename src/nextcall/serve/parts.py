@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from nextcall.feedback.feedback import Feedback
 from nextcall.performance.history import RunHistory
+from nextcall.resilience.breakers import Breakers
 from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.door.door import Door
 from nextcall.serve.jobs.service_jobs import ServiceJobs
@@ -37,3 +38,5 @@ class Parts:
     jobs: ServiceJobs | None = None
     """Do work that takes minutes, and change the model of the same predictor. Without them there
     are no such routes, and no way back to the model before."""
+    breakers: Breakers | None = None
+    """Of the sides that the others ask; told by ``/health``."""

@@ -169,6 +169,12 @@ LOG_LOST: Final = _counter("log_lines_lost_total", "Lines of the log that were n
 MEMORY: Final = _gauge(
     "process_resident_memory_bytes", "Memory that a worker holds.", "worker", most=100
 )
+BREAKERS_OPEN: Final = _gauge(
+    "breakers_open", "Workers that leave a side alone, for it failed again and again.", "side"
+)
+BREAKER_OPENINGS: Final = _counter(
+    "breaker_openings_total", "Times that a side was left alone, or again after a trial.", "side"
+)
 
 FAMILIES: Final[tuple[Family, ...]] = (
     HTTP_REQUESTS, HTTP_SECONDS, HTTP_ACTIVE, FUNCTION_CALLS, FUNCTION_SECONDS, CACHE_HITS,
@@ -176,6 +182,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     TASK_SECONDS, LLM_CALLS, LLM_TOKENS, LLM_DOLLARS, GUARD_VALIDATIONS, GUARD_VIOLATIONS,
     GUARD_FAILED_CHECKS, GUARD_FAILING, GUARD_PII, GUARD_PREDICTIONS, COLD_STARTS,
     COLD_START_CONFIDENCE, CREDENTIALS_FRESH, CREDENTIALS_FAILURES, RATES_DEGRADED, RATES_FAILURES,
-    ANSWERS_DEGRADED, ANSWERS_FAILURES, AUDIT_LOST, LOG_LOST, MEMORY,
+    ANSWERS_DEGRADED, ANSWERS_FAILURES, AUDIT_LOST, LOG_LOST, MEMORY, BREAKERS_OPEN,
+    BREAKER_OPENINGS,
 )  # fmt: skip
 """All that the service counts, in the order in which it tells them."""

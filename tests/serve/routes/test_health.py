@@ -63,6 +63,7 @@ def test_every_component_is_told(predictor: Predictor, settings: Settings) -> No
         "access": None,
         "challenger": None,
         "cache": None,
+        "outside": [],
     }
 
 

@@ -20,7 +20,9 @@ from nextcall.access.memory_rates import MemoryRates
 from nextcall.access.modes import AccessMode
 from nextcall.access.redis_rates import RedisRates
 from nextcall.access.tokens import Tokens
+from nextcall.resilience.breakers import Breakers
 from nextcall.serve.door.access_settings import AccessSettings, revealed
+from nextcall.serve.outside_calls import PROVIDER
 from nextcall.serve.process.upkeep import Job, ProcessLoad, Upkeep
 from nextcall.storage.database import Database
 
@@ -65,8 +67,18 @@ class Door:
 
 
 @contextmanager
-def open_door(settings: AccessSettings, database: Database) -> Iterator[Door]:
+def open_door(
+    settings: AccessSettings, database: Database, *, breakers: Breakers | None = None
+) -> Iterator[Door]:
     """Open what the settings ask for, over an open database; when the block ends, it is closed.
+
+    Parameters
+    ----------
+    settings : AccessSettings
+    database : Database
+        Migrated.
+    breakers : Breakers, optional
+        Of the program; of this door alone where none are given.
 
     Raises
     ------
@@ -100,7 +112,7 @@ def open_door(settings: AccessSettings, database: Database) -> Iterator[Door]:
             addresses=AddressRates(settings.address_per_minute) if limited else None,
             shared=shared,
             audit=audit,
-            outside=_outside(settings, credentials),
+            outside=_outside(settings, credentials, breakers or Breakers()),
         )
 
 
@@ -122,11 +134,14 @@ def _shared(settings: AccessSettings, opened: ExitStack) -> FallbackRates | None
     return FallbackRates(redis, MemoryRates())
 
 
-def _outside(settings: AccessSettings, credentials: Credentials) -> "OutsideIssuer | None":
+def _outside(
+    settings: AccessSettings, credentials: Credentials, breakers: Breakers
+) -> "OutsideIssuer | None":
     if settings.oidc_issuer is None:
         return None
     # Loaded where one is named: 15 MB.
     from nextcall.access.outside_issuer import OutsideIssuer  # noqa: PLC0415
+    from nextcall.resilience.outside import Dependency  # noqa: PLC0415
 
     return OutsideIssuer(
         settings.oidc_issuer,
@@ -134,6 +149,7 @@ def _outside(settings: AccessSettings, credentials: Credentials) -> "OutsideIssu
         roles=settings.oidc_roles,
         role_claim=settings.oidc_role_claim,
         default_role=settings.oidc_default_role,
+        asking=Dependency(PROVIDER, breakers=breakers),
         is_revoked=credentials.is_revoked,
     )
 

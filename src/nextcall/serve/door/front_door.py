@@ -27,6 +27,7 @@ from nextcall.serve.problems import Problem, json_response, method_refusal
 _DEVELOPER: Final = Principal(name="development", role="admin")
 _FAILURES: Final = "/failed-authentication"  # of an endpoint with rates of its own, or the general
 _LONGEST_USER: Final = 256
+_RETRY_SECONDS: Final = 5
 _UNLIMITED: Final = frozenset({"/health", "/performance/health"})
 """Asked every few seconds by whatever starts and stops workers, from one address for many."""
 
@@ -83,6 +84,7 @@ class FrontDoor:
         except CredentialsUnavailableError:
             unavailable = "Credentials cannot be checked now"
             refusal = _refusal(HTTPStatus.SERVICE_UNAVAILABLE, unavailable)
+            refusal.headers["retry-after"] = str(_RETRY_SECONDS)
         else:
             if principal is None or permission is None or principal.may(permission):
                 await self._pass_on(principal, route, headers, scope, receive, send)

@@ -10,7 +10,9 @@ from typing import Final
 
 from fastapi import FastAPI
 
+from nextcall.resilience.breakers import Breakers
 from nextcall.serve.app import create_app
+from nextcall.serve.breaker_notes import BreakerNotes
 from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.jobs.service_jobs import open_jobs
 from nextcall.serve.loading import WorkerPlace, open_stores
@@ -53,10 +55,14 @@ def opened_app(
         Where something cannot be opened, or a setting does not fit.
     """
     with ExitStack() as opened:
+        notes = BreakerNotes()
+        breakers = Breakers(listener=notes)
         jobs, first = None, predictor.pinned()  # jobs go over to the version in use
         with loading_for_good():
-            stores = opened.enter_context(open_stores(settings, worker=worker))
+            stores = opened.enter_context(open_stores(settings, worker=worker, breakers=breakers))
             observer = opened.enter_context(open_observer(settings))
+            if observer is not None:
+                notes.count_in(observer.metrics, [each.name for each in breakers.statistics()])
             if not rehearsal:
                 jobs = opened.enter_context(
                     open_jobs(settings, stores.database, predictor, observer=observer)
@@ -76,6 +82,7 @@ def opened_app(
             history=stores.history,
             challenger=challenger,
             jobs=jobs,
+            breakers=breakers,
         )
         yield create_app(predictor, settings=settings, parts=parts)
 

@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from fastapi import APIRouter
 
 from nextcall import __version__
+from nextcall.resilience.breakers import Breakers
+from nextcall.resilience.deadline import deadline
 from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.door.door import Door
 from nextcall.serve.health_schemas import (
@@ -22,6 +25,7 @@ from nextcall.serve.health_schemas import (
     LimitsHealth,
     RankerHealth,
     RankerStatus,
+    SideHealth,
 )
 from nextcall.serve.models.challenger import Challenger
 from nextcall.serve.models.swap import ModelSwap
@@ -30,6 +34,8 @@ from nextcall.serve.process.memory import memory_usage_mb
 from nextcall.serve.safety.safety import Safety
 from nextcall.storage.database import OUT_OF_REACH
 from nextcall.trials.trials import Trials
+
+_DATABASE_SECONDS: Final = 1.0  # who watches the service does not wait for long
 
 
 def health_routes(
@@ -42,6 +48,7 @@ def health_routes(
     failing: Callable[[], str | None] = lambda: None,
     swap: ModelSwap | None = None,
     caches: Sequence[ServiceCaches] = (),
+    breakers: Breakers | None = None,
 ) -> APIRouter:
     """Make ``GET /health``.
 
@@ -53,6 +60,8 @@ def health_routes(
         Tells of a model that was refused, and of one that cannot be seen.
     caches : sequence of ServiceCaches
         Tell whether Redis keeps answers; it is asked where that is not known of this half second.
+    breakers : Breakers, optional
+        Tell of sides that are left alone.
     """
     router = APIRouter(tags=["health"])
     started = time.monotonic()
@@ -66,7 +75,9 @@ def health_routes(
         cache = _cache(caches)
         parts = (database, access, guard, second, cache)
         others = [part.status for part in parts if part is not None]
+        outside = [] if breakers is None else _outside(breakers)
         works = all(status in {"ok", "off"} for status in others)
+        works = works and all(side.status == "closed" for side in outside)
         now = predictor.pinned()
         components = Components(
             ranker=_ranker(now, swap),
@@ -77,6 +88,7 @@ def health_routes(
             access=access,
             challenger=second,
             cache=cache,
+            outside=outside,
         )
         return Health(
             status="ok" if components.ranker.status == "ok" and works else "degraded",
@@ -105,10 +117,24 @@ def _challenger(challenger: Challenger | None, failing: str | None) -> Challenge
 
 def _database(trials: Trials) -> DatabaseHealth:
     try:
-        running = trials.count("running")
+        with deadline(_DATABASE_SECONDS):
+            running = trials.count("running")
     except OUT_OF_REACH:
         return DatabaseHealth(status="unreachable", backend=trials.backend, running_tests=None)
     return DatabaseHealth(status="ok", backend=trials.backend, running_tests=running)
+
+
+def _outside(breakers: Breakers) -> list[SideHealth]:
+    return [
+        SideHealth(
+            side=told.name,
+            status=told.state.value,
+            failures_in_a_row=told.failures_in_a_row,
+            opened=told.opened,
+            retry_after=None if told.retry_after is None else round(told.retry_after, 3),
+        )
+        for told in breakers.statistics()
+    ]
 
 
 def _access(door: Door) -> AccessHealth:
