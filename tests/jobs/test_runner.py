@@ -15,6 +15,7 @@ import pytest
 
 from nextcall.jobs.child import FOLDER_VARIABLE, LEFT_ALONE, job_progress
 from nextcall.jobs.job import Job, JobRefusedError, Status
+from nextcall.jobs.process import JobProcess
 from nextcall.jobs.runner import JobRunner, RunnerSettings
 from nextcall.jobs.store import JobStore
 from nextcall.storage.database import Database
@@ -155,6 +156,41 @@ def test_a_cancelled_job_has_no_process_any_more(
         kept.cancel(job.job_id, now=datetime.now(UTC))
         assert ended(kept, job).status == "cancelled"
         assert gone(pid)
+
+
+CHILD = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+"""Would outlive all but signal 9."""
+
+
+@pytest.mark.parametrize("end", ["", "raise SystemExit(3)", "os.kill(os.getpid(), 9)"])
+def test_what_a_process_started_and_left_behind_ends_with_its_job(
+    kept: JobStore, kind: Scripted, end: str
+) -> None:
+    started = f"subprocess.Popen([sys.executable, '-c', {CHILD!r}], stdin=subprocess.DEVNULL)"
+    mark = kind.folder / "child"
+    job = ask(
+        kept,
+        f"import os, subprocess, sys, pathlib; child = {started}; child.returncode = 0;"
+        f"pathlib.Path({str(mark)!r}).write_text(str(child.pid));"
+        f"open(sys.argv[1], 'w').write('made'); {end}",
+    )
+    with runner(kept, kind):
+        assert ended(kept, job).status == ("failed" if end else "done")
+        assert gone(int(mark.read_text()))
+
+
+def test_a_process_that_was_stopped_is_reaped_and_its_code_stays(tmp_path: Path) -> None:
+    with JobProcess([sys.executable, "-c", "raise SystemExit(7)"], tmp_path, nice=0) as process:
+        until = time.monotonic() + LONG
+        while process.code is None:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert process.code == 7
+        assert process.failure() == "The job's process failed with exit code 7."
+    assert process.code == 7
+    assert not Path(f"/proc/{process.pid}").exists()
+    process.stop()  # once more: nobody is signalled
+    assert process.code == 7
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -13,6 +15,8 @@ from nextcall.jobs.job import Stage
 from nextcall.jobs.progress_file import read_stage
 
 _PATIENCE: Final = 5.0  # seconds between asking a process to end, and ending it
+_LOOK: Final = 0.02  # seconds between two looks at one that is to end
+_SEES_ENDED: Final = hasattr(os, "waitid")  # without reaping; macOS from Python 3.13 on
 _LOG: Final = "output.txt"
 _TAIL: Final = 4_000  # bytes of its output that are looked at
 _SAID: Final = "error: "  # how a command of ours says why its input cannot be used
@@ -64,22 +68,42 @@ class JobProcess:
     @property
     def code(self) -> int | None:
         """Exit code, below 0 that of a signal; None while it runs."""
-        return self._process.poll()
+        if self._process.returncode is not None or not _SEES_ENDED:
+            return self._process.poll()
+        # It is not reaped before `stop`: so long nobody else has its number, nor that of its group.
+        how = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if how is None:
+            return None
+        return how.si_status if how.si_code == os.CLD_EXITED else -how.si_status
 
     def stage(self) -> Stage | None:
         """Read how far it is; None where it did not say."""
         return read_stage(self._folder / PROGRESS)
 
     def stop(self) -> None:
-        """End it, and what it started: politely, then not."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if self.code is not None:
-                break
-            os.killpg(self.pid, number)  # it is not reaped yet: the number is still its own
-            try:
-                self._process.wait(_PATIENCE)
-            except subprocess.TimeoutExpired:
-                continue
+        """End it, and what it started: politely, then not.
+
+        What it started and left behind when it ended is ended at once.
+        """
+        if self._process.returncode is not None:
+            return
+        if self.code is None:
+            self._signal(signal.SIGTERM)
+            self._await_end()
+        self._signal(signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_PATIENCE)
+
+    def _await_end(self) -> None:
+        until = time.monotonic() + _PATIENCE
+        while self.code is None and time.monotonic() < until:
+            time.sleep(_LOOK)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.returncode is not None:  # the number may be another's
+            return
+        with suppress(ProcessLookupError, PermissionError):  # nobody is left of the group
+            os.killpg(self.pid, number)
 
     def failure(self) -> str:
         """Say why it failed: its own last sentence, or how it ended."""
