@@ -3,15 +3,18 @@
 import hashlib
 import os
 import stat
+import subprocess
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextcall.files import atomic_path, locked, sha256_file
+from nextcall.files import atomic_path, locked, own_folder, remove_abandoned, sha256_file
 
 
 def test_a_file_stands_where_it_was_asked_for_and_nothing_else(tmp_path: Path) -> None:
@@ -120,3 +123,65 @@ def test_whoever_waits_for_a_lock_waits_no_longer_than_it_is_told(tmp_path: Path
         raise ZeroDivisionError
     with locked(tmp_path / "lock", seconds=0):
         pass
+
+
+def test_a_folder_is_its_own_and_goes_with_the_block(tmp_path: Path) -> None:
+    def use() -> None:
+        with own_folder(tmp_path, prefix=".new-") as folder:
+            assert folder.parent == tmp_path
+            (folder / "file").touch()
+            (tmp_path / ".new-file").touch()
+            assert remove_abandoned(tmp_path, prefix=".new-") == 0
+            assert (folder / "file").exists()
+            raise KeyError(folder)
+
+    with pytest.raises(KeyError):
+        use()
+    assert list(tmp_path.iterdir()) == [tmp_path / ".new-file"]
+
+
+def test_what_a_process_left_that_was_killed_is_removed(tmp_path: Path) -> None:
+    script = """
+import os, sys
+from pathlib import Path
+from nextcall.files import own_folder
+with own_folder(Path(sys.argv[1]), prefix=sys.argv[2]) as folder:
+    (folder / "file").touch()
+    os.kill(os.getpid(), 9)
+"""
+    for prefix in (".new-", ".other-"):
+        subprocess.run([sys.executable, "-c", script, str(tmp_path), prefix], check=False)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert remove_abandoned(tmp_path, prefix=".new-") == 1
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".other-")
+
+
+def test_nobody_loses_a_folder_while_others_remove_what_is_abandoned(tmp_path: Path) -> None:
+    ended, lost = threading.Event(), list[Path]()
+
+    def make() -> None:
+        for _ in range(100):
+            with own_folder(tmp_path, prefix=".new-") as folder:
+                (folder / "file").touch()
+                if not (folder / "file").exists():
+                    lost.append(folder)
+
+    def remove() -> None:
+        while not ended.is_set():
+            remove_abandoned(tmp_path, prefix=".new-")
+
+    removing = [threading.Thread(target=remove) for _ in range(2)]
+    with ThreadPoolExecutor(3) as making:
+        for thread in removing:
+            thread.start()
+        made = [making.submit(make) for _ in range(3)]
+        try:
+            for each in made:
+                each.result(60)
+        finally:
+            ended.set()
+            for thread in removing:
+                thread.join(60)
+    assert lost == []
+    assert list(tmp_path.iterdir()) == []

@@ -1,13 +1,15 @@
-"""Files that are whole or absent, what they contain, and who may change them now."""
+"""Files that are whole or absent, what they contain, and who may change them; own folders."""
 
 import fcntl
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
+from tempfile import mkdtemp
 
 _BLOCK = 1 << 20  # bytes read at once
 _FIRST_WAIT, _LONGEST_WAIT = 0.001, 0.05  # seconds between two looks at a lock
@@ -96,6 +98,66 @@ def _wait_for(handle: int, name: str, seconds: float) -> None:
             wait = min(2 * wait, _LONGEST_WAIT)
         else:
             return
+
+
+@contextmanager
+def own_folder(parent: Path, *, prefix: str) -> Iterator[Path]:
+    """Make a folder that is this process's own while the block lasts, and is removed then.
+
+    The kernel keeps it locked for as long, and lets it go however the process ends: what is left
+    then is nobody's, see `remove_abandoned`.
+
+    Parameters
+    ----------
+    parent : Path
+        Is there.
+    prefix : str
+        Of its name.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as parent, own_folder(Path(parent), prefix=".new-") as folder:
+    ...     remove_abandoned(Path(parent), prefix=".new-"), folder.exists()
+    (0, True)
+    """
+    with ExitStack() as opened:
+        folder = Path(mkdtemp(dir=parent, prefix=prefix))
+        while not _is_locked(folder, opened):  # somebody took it for an abandoned one
+            folder = Path(mkdtemp(dir=parent, prefix=prefix))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_abandoned(parent: Path, *, prefix: str) -> int:
+    """Remove the folders of `own_folder` whose processes have ended, and say how many.
+
+    Several processes may do so at once, while others make new ones.
+    """
+    removed = 0
+    for folder in parent.glob(f"{prefix}*"):
+        with ExitStack() as opened:
+            if folder.is_dir() and _is_locked(folder, opened, waits=False):
+                shutil.rmtree(folder, ignore_errors=True)
+                removed += 1
+    return removed
+
+
+def _is_locked(folder: Path, opened: ExitStack, *, waits: bool = True) -> bool:
+    """Lock a folder until a stack is closed; whether that was so, and it is there still."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        opened.callback(os.close, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+    except FileNotFoundError:
+        return False
+    except OSError:  # another has it; or the file system has no locks, and nothing is removed
+        return waits
+    with suppress(OSError):
+        return folder.stat().st_ino == os.fstat(descriptor).st_ino
+    return False
 
 
 def sha256_file(path: Path) -> str:

@@ -328,6 +328,32 @@ open(sys.argv[1], "w").write("made")
     assert (end.status, end.attempt, end.result) == ("done", 2, {"text": "made"})
 
 
+def test_what_a_job_left_that_was_killed_twice_is_removed(kept: JobStore, tmp_path: Path) -> None:
+    folder = tmp_path / "jobs"
+    strange = folder / "8d2b5f0e-0000-4000-8000-000000000000-1", folder / "notes-of-mine"
+    for each in strange:
+        each.mkdir(parents=True)
+    (folder / "a-file").touch()
+    job = ask(kept, ENDLESS)
+    for attempt in (1, 2, 3):
+        service = subprocess.Popen([sys.executable, "-c", SERVICE, str(tmp_path)])
+        try:
+            if attempt < 3:
+                wait_for(kept, job, lambda one: one.attempt == attempt and one.stage is not None)  # noqa: B023  # called at once
+                assert (folder / f"{job.job_id}-{attempt}").is_dir()
+                continue
+            assert ended(kept, job).status == "failed"
+            until = time.monotonic() + LONG
+            while (folder / f"{job.job_id}-2").exists():
+                assert time.monotonic() < until
+                time.sleep(0.02)
+        finally:
+            service.kill()
+            service.wait(LONG)
+    # Whose they are is not known here.
+    assert set(folder.iterdir()) == {*strange, folder / "a-file"}
+
+
 def test_a_process_that_is_left_alone_ends(tmp_path: Path) -> None:
     environment = {**os.environ, FOLDER_VARIABLE: str(tmp_path)}
     command = [sys.executable, "-c", f"{ATTACHED} time.sleep(600)"]

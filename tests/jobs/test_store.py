@@ -223,3 +223,17 @@ def test_the_end_of_a_stage_is_guessed_by_its_pace(now: datetime) -> None:
     assert Stage(name="s", started_at=now, done=3).estimated_end(now) is None
     assert Stage(name="s", started_at=now, total=3).percent == 0.0
     assert Stage(name="s", started_at=now, done=4, total=3).percent == 100.0
+
+
+def test_of_some_jobs_those_that_have_ended_are_told(store: JobStore, now: datetime) -> None:
+    jobs = [store.add("train", {}, scope="a", now=now) for _ in range(3)]
+    ids = [job.job_id for job in jobs]
+    assert store.ended([*ids, "other"]) == set()
+    running = store.claim("me", scope="a", now=now, lapse=timedelta(minutes=1))
+    assert running is not None
+    store.cancel(ids[1], now=now)
+    assert store.ended([*ids, "other"]) == {ids[1]}
+    store.end(running, "failed", now=now)
+    assert store.ended([*ids, "other"]) == {ids[0], ids[1]}
+    assert store.ended(ids[:1]) == {ids[0]}
+    assert store.ended([]) == set()

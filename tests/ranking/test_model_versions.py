@@ -1,11 +1,14 @@
 """Versions of a model lie side by side, are known by their content, and one is in use."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+from nextcall.files import own_folder
 from nextcall.ranking.model_files import ModelError
 from nextcall.ranking.model_versions import KEPT, InUse, ModelVersions
 
@@ -138,3 +141,27 @@ def test_whoever_reads_finds_one_or_the_other(versions: ModelVersions) -> None:
     ended.set()
     reader.join()
     assert seen <= {one, two}
+
+
+def test_what_was_left_by_who_was_killed_goes_and_what_is_being_copied_stays(
+    versions: ModelVersions, tmp_path: Path
+) -> None:
+    versions.clear()  # there is no folder yet
+    one = versions.publish(trained(tmp_path / "a"))
+    script = """
+import os, shutil, sys
+from pathlib import Path
+from nextcall.ranking.model_versions import ModelVersions
+shutil.copytree = lambda *_: os.kill(os.getpid(), 9)  # in the middle
+ModelVersions(Path(sys.argv[1])).publish(Path(sys.argv[2]))
+"""
+    other = trained(tmp_path / "b", "others")
+    killed = subprocess.run(
+        [sys.executable, "-c", script, str(versions.folder), str(other)], check=False
+    )
+    assert killed.returncode == -9
+    assert len(list(versions.folder.iterdir())) == 2
+    with own_folder(versions.folder, prefix=".new-") as copying:
+        versions.clear()
+        assert set(versions.folder.iterdir()) == {versions.path(one), copying}
+    assert versions.names() == [one]

@@ -117,9 +117,13 @@ class JobRunner:
         self._woken.set()
 
     def _run(self) -> None:
+        clears_at = time.monotonic()
         while not self._ended.is_set():
             job = None
             try:
+                if time.monotonic() >= clears_at:
+                    self._clear()
+                    clears_at = time.monotonic() + self._settings.lapse
                 lapse = timedelta(seconds=self._settings.lapse)
                 job = self._store.claim(
                     self._worker, scope=self._scope, now=self._now(), lapse=lapse
@@ -133,6 +137,18 @@ class JobRunner:
             if job is None:
                 self._woken.wait(self._settings.poll)
                 self._woken.clear()
+
+    def _clear(self) -> None:
+        """Remove the folders of jobs that have ended: who did them was killed before.
+
+        Of a job that is not known nothing is removed, for it may be another database's.
+        """
+        left = [path for path in self._folder.glob("*-*") if path.is_dir()]
+        of_jobs = {path: path.name.rpartition("-")[0] for path in left}
+        ended = self._store.ended(set(of_jobs.values())) if left else set()
+        for path, job_id in of_jobs.items():
+            if job_id in ended:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _do(self, job: Job) -> None:
         """Do a job, and keep how it ended; None of it where it is another's by now."""

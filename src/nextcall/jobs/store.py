@@ -1,6 +1,6 @@
 """Jobs in a database: a queue with a bound, one job at a time, leases of those who do them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
@@ -223,6 +223,12 @@ class JobStore:
             if also is not None:
                 also(connection, job)
         return job
+
+    def ended(self, job_ids: Collection[str]) -> set[str]:
+        """Give those of some jobs that have ended."""
+        asked = select(JOB.c.job_id).where(JOB.c.job_id.in_(job_ids), JOB.c.status.in_(ENDED))
+        with self.database.reading() as connection:
+            return set(connection.scalars(asked))
 
     def forget_old(self, *, now: datetime, keep: timedelta) -> int:
         """Delete the jobs that ended before a moment, and say how many."""

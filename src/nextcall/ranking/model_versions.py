@@ -14,10 +14,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Final, TypeAlias
 
-from nextcall.files import atomic_path, locked, sha256_file
+from nextcall.files import atomic_path, locked, own_folder, remove_abandoned, sha256_file
 from nextcall.ranking.model_files import ModelError
 
 Version: TypeAlias = str | None
@@ -34,6 +33,7 @@ _CURRENT: Final = "current.json"
 _LOCK: Final = "lock"
 _REFUSED: Final = "refused.txt"
 _MANIFEST: Final = "manifest.json"
+_NEW: Final = ".new-"  # begin of the name of one that is being copied
 _DIGITS: Final = 16  # of a hash: enough for all models that anyone trains
 
 
@@ -121,8 +121,7 @@ class ModelVersions:
         files = _hashes(trained)
         version = _name(files)
         self.folder.mkdir(parents=True, exist_ok=True)
-        made = Path(mkdtemp(dir=self.folder, prefix=".new-"))
-        try:
+        with own_folder(self.folder, prefix=_NEW) as made:
             copied = made / version
             shutil.copytree(trained, copied)
             text = json.dumps({"files": files}, indent=1, sort_keys=True)
@@ -133,9 +132,11 @@ class ModelVersions:
                 with self.changing():  # another process may mend it just now
                     self._mend(version, copied)
             os.utime(self.path(version))  # nobody removes it for a while
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
         return version
+
+    def clear(self) -> None:
+        """Remove what those left who were killed while they published; others may publish now."""
+        remove_abandoned(self.folder, prefix=_NEW)
 
     def verify(self, version: str) -> Path:
         """Give the folder of a version whose files are those of its manifest, and it of its name.

@@ -61,7 +61,9 @@ def open_jobs(
     runner : RunnerSettings, optional
         Made of the settings where none are given.
     """
-    swap = ModelSwap(predictor, ModelVersions(settings.model_versions), settings)
+    versions = ModelVersions(settings.model_versions)
+    versions.clear()
+    swap = ModelSwap(predictor, versions, settings)
     swap.follow()
     store = JobStore(database, waiting=settings.jobs_waiting)
     scope = predictor.index.catalog.content_hash
