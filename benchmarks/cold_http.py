@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,13 +65,13 @@ def main() -> None:
     rows: list[dict[str, float]] = []
     served = ranked = 0.0
     with (
-        _service(arguments.catalog, arguments.model) as (at, process, started),
-        closing(_connected(at)) as asking,
+        service(arguments.catalog, arguments.model) as (at, process, started),
+        closing(connected(at)) as asking,
     ):
         for number, prompt in enumerate(prompts[:: len(prompts) // arguments.questions]):
             if number == _WARMING:
                 served, ranked = cpu_seconds(process), 0.0
-            http = _milliseconds(lambda: _ask(asking, prompt))  # noqa: B023  # asked now
+            http = _milliseconds(lambda: ask(asking, {"prompt": prompt}))  # noqa: B023  # asked now
             begin = time.thread_time()
             rank = _milliseconds(
                 lambda: predictor.predict(
@@ -104,13 +104,17 @@ def main() -> None:
 
 
 @contextmanager
-def _service(catalog: Path, model: Path) -> Iterator[tuple[str, int, float]]:
+def service(catalog: Path, model: Path, **variables: str) -> Iterator[tuple[str, int, float]]:
+    """Start `nextcall serve`; give its address, its process, and seconds to its first answer."""
     with TemporaryDirectory() as folder:
         options = ["--catalog", str(catalog), "--model", str(model), "--port", "0"]
         command = [sys.executable, "-c", _COMMAND, "serve", *options]
         begin = time.perf_counter()
         process = subprocess.Popen(
-            [*command, "--database", f"sqlite:///{folder}/a.db"], stderr=subprocess.PIPE, text=True
+            [*command, "--database", f"sqlite:///{folder}/a.db"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **variables},
         )
         try:
             assert process.stderr is not None  # noqa: S101  # it was asked for
@@ -125,15 +129,17 @@ def _service(catalog: Path, model: Path) -> Iterator[tuple[str, int, float]]:
             process.wait(30)
 
 
-def _connected(at: str) -> socket.socket:
+def connected(at: str) -> socket.socket:
+    """Open a connection to a service, which stays open."""
     place = urlsplit(at)
     made = socket.create_connection((place.hostname, place.port), timeout=60)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return made
 
 
-def _ask(asking: socket.socket, prompt: str) -> None:
-    body = json.dumps({"prompt": prompt}).encode()
+def ask(asking: socket.socket, request: Mapping[str, object]) -> bytes:
+    """Ask `POST /predict`, and give the head of the answer, which must be 200."""
+    body = json.dumps(request).encode()
     asking.sendall(_HEAD % len(body) + body)
     head, _, answered = asking.recv(_MOST).partition(b"\r\n\r\n")
     length = re.search(rb"content-length: (\d+)", head)
@@ -142,6 +148,7 @@ def _ask(asking: socket.socket, prompt: str) -> None:
     left = int(length[1]) - len(answered)
     while left > 0:
         left -= len(asking.recv(_MOST))
+    return head
 
 
 def _milliseconds(call: Any) -> float:

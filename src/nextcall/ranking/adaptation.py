@@ -20,6 +20,7 @@ from nextcall.ranking.candidates import Search, propose, search
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.features import has_history
 from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.prompt_view import PromptView
 from nextcall.ranking.ranker import Answer, CallRanker, Ranked
 from nextcall.sessions import Call, Query
 from nextcall.sessions.splits import group_folds
@@ -166,15 +167,17 @@ class AdaptedRanker:
         now: datetime | None = None,
         context: Sequence[str] = (),
         task: str = "next_call",
+        view: PromptView | None = None,
     ) -> Answer:
         """Rank as `rank` does, and say how likely it is that none of the catalogue answers.
 
-        Parameters are those of `rank`; the base judges whether none answers.
+        Parameters are those of `rank`, and `view` as `CallRanker.answer` has it; the base judges
+        whether none answers.
         """
         self.check(index)
         if vector is None:
             vector = index.embedder.encode([prompt])[0]
-        searched = search(index, prompt, vector=vector)
+        searched = search(index, prompt, vector=vector) if view is None else view.search(index)
         ranked = self._rank(
             index,
             prompt,
@@ -186,10 +189,10 @@ class AdaptedRanker:
             task=task,
             searched=searched,
         )
-        none = None
-        if self.abstention_ is not None and self.abstention_.knows(index):
+        none = None if view is None else view.none_probability
+        if view is None and self.abstention_ is not None and self.abstention_.knows(index):
             none = self.abstention_.probability(index, prompt, propose(index, searched))
-        return Answer(ranked=ranked, none_probability=none)
+        return Answer(ranked=ranked, none_probability=none, searched=searched)
 
     def _rank(
         self,

@@ -110,12 +110,34 @@ def search(
     if vector is None:
         vector = index.embedder.encode([prompt])[0]
     nearest, similarity = index.nearest.top(vector, _DEPTH, scanned=scanned)
+    return search_terms(index, terms, vector, nearest, similarity[0])
+
+
+def search_terms(
+    index: CatalogIndex,
+    terms: PromptTerms,
+    vector: NDArray[np.float32],
+    nearest: NDArray[np.int64],
+    similarity: float,
+) -> Search:
+    """Ask for a prompt's words, where it is known already which vectors are near its own.
+
+    Parameters
+    ----------
+    terms : PromptTerms
+        Of the prompt, as `CatalogIndex.prompt_terms` gives them.
+    vector : array of shape (dimensions,)
+    nearest : array of shape (n,)
+        Rows, best first; 200 at most.
+    similarity : float
+        The cosine of the first.
+    """
     listed = np.empty((len(RETRIEVERS), _DEPTH), dtype=np.int64)
     counts = np.empty(len(RETRIEVERS), dtype=np.int64)
     best = np.empty(len(RETRIEVERS), dtype=np.float32)
     listed[0, : len(nearest)] = nearest
     counts[0] = len(nearest)
-    best[0] = similarity[0]
+    best[0] = similarity
     lexical = index.lexical.search(terms.ids, listed[1:], counts[1:], best[1:])
     highest = dict(zip(RETRIEVERS, best.tolist(), strict=True))
     return Search(terms, vector, lexical, listed, counts, highest)

@@ -14,10 +14,11 @@ from nextcall.progress import Progress, silent
 from nextcall.ranking.abstention import Abstention
 from nextcall.ranking.boosting import BoostingSettings, Trees, train_trees
 from nextcall.ranking.calibration import Calibration
-from nextcall.ranking.candidates import Retrieved, propose, retrieve, search
+from nextcall.ranking.candidates import Retrieved, Search, propose, retrieve, search
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.features import compute_features, has_history
 from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.prompt_view import PromptView
 from nextcall.ranking.rows import QueryRows, query_rows
 from nextcall.ranking.training_prompts import TrainingPrompts
 from nextcall.ranking.workflow import WorkflowPrior
@@ -59,6 +60,8 @@ class Answer:
     none_probability: float | None
     """Probability that no operation of the catalogue answers the prompt; None where the ranker
     has not learned to abstain, or with vectors of another model."""
+    searched: Search = field(repr=False, compare=False)
+    """What the prompt alone found; see `PromptView`."""
 
 
 class CallRanker:
@@ -249,22 +252,28 @@ class CallRanker:
         k: int = 5,
         vector: NDArray[np.float32] | None = None,
         now: datetime | None = None,
+        view: PromptView | None = None,
     ) -> Answer:
         """Rank as `rank` does, and say how likely it is that none of the catalogue answers.
 
-        Parameters are those of `rank`.
+        Parameters are those of `rank`, and
+
+        Parameters
+        ----------
+        view : PromptView, optional
+            Of the same prompt, index and ranker, where it was kept; spares most of the work.
         """
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}.")
         recent = history[-_HISTORY:]
-        searched = search(index, prompt, vector=vector)
+        searched = search(index, prompt, vector=vector) if view is None else view.search(index)
         found = propose(index, searched, recent)
-        none = None
-        if self.abstention_ is not None and self.abstention_.knows(index):
+        none = None if view is None else view.none_probability
+        if view is None and self.abstention_ is not None and self.abstention_.knows(index):
             alone = propose(index, searched) if recent else found
             none = self.abstention_.probability(index, prompt, alone)
         ranked = self._rank(index, found, recent, k=k, now=now)
-        return Answer(ranked=ranked, none_probability=none)
+        return Answer(ranked=ranked, none_probability=none, searched=searched)
 
     def _rank(
         self,

@@ -77,7 +77,7 @@ class Answering:
         self._cache = None if caches is None else caches.answers
         self.semantic = None if caches is None else caches.semantic
         if caches is not None:
-            predictor.vectors = caches.vectors
+            predictor.vectors, predictor.views = caches.vectors, caches.views
         self._means = Means(safety=safety, semantic=self.semantic, observer=observer, shown=shown)
         self._asked: dict[tuple[str, Detail], Asked] = {
             (route, detail): (detail, str(safety.policy(route)))

@@ -97,4 +97,4 @@ def test_kept_answers_are_remembered_each_time_and_refusals_never(
         assert found is not None
         assert (found.user, found.history) == (user, ("sqs:CreateQueue",))
         assert found.operations == tuple(each.operation_id for each in answer.predictions)
-    predictor.vectors = None  # others use it, too
+    predictor.vectors = predictor.views = None  # others use it, too

@@ -64,7 +64,7 @@ def asking(
         )
         with TestClient(app) as client:
             yield client
-        predictor.vectors = None
+        predictor.vectors = predictor.views = None
 
 
 def names_of(parts: ServiceParts) -> list[str]:

@@ -22,6 +22,7 @@ from nextcall.cache.stats import CacheStats
 from nextcall.cache.tiers import Tiers, TierStats
 from nextcall.guard.guard import packaged_guard_version
 from nextcall.progress import Progress, silent
+from nextcall.ranking.prompt_view import PromptView
 from nextcall.serve.caching.answer_cache import AnswerCache
 from nextcall.serve.caching.kept_answer import KeptAnswer, KeptAnswerCodec
 from nextcall.serve.door.access_settings import revealed
@@ -36,6 +37,7 @@ Category = Literal["embedding", "prompt", "query", "general", "semantic"]
 
 _ANSWERS: Final = "query"
 _VECTORS: Final = "embedding"
+_PROMPTS: Final = "prompt"
 _SEMANTIC: Final = "semantic"
 _SEMANTIC_ENTRIES: Final = 2_000  # of 384 numbers: 3 MB
 
@@ -84,6 +86,11 @@ class ServiceCaches:
     def vectors(self) -> Cache[NDArray[np.float32]]:
         """Vectors of prompts."""
         return self.layers[_VECTORS]
+
+    @property
+    def views(self) -> Cache[PromptView]:
+        """What prompts alone find, whatever was called before them."""
+        return self.layers[_PROMPTS]
 
     def stats(self) -> dict[str, CacheStats]:
         """Count what each did so far, in this process."""

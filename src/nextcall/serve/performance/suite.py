@@ -69,7 +69,7 @@ class ServiceParts:
     def of(cls, predictor: Predictor, safety: Safety, settings: Settings) -> Self:
         """Take the parts of a service."""
         own = copy.copy(predictor)
-        own.vectors = None
+        own.vectors = own.views = None
         return cls(
             predictor=own,
             safety=safety.apart(),
