@@ -1,7 +1,7 @@
 """A predictor that becomes another answers as one or as the other, never as a mix of both."""
 
 from nextcall.cache.cache import Cache
-from nextcall.ranking.prompt_view import PromptView
+from nextcall.serve.caching.prompt_views import PromptViews
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.schemas import HistoryEvent, PredictRequest
 
@@ -38,38 +38,40 @@ def test_what_a_model_found_of_prompts_is_forgotten_with_it(
     predictor: Predictor, fallback: Predictor
 ) -> None:
     served = predictor.pinned()
-    served.views = Cache(ttl=60, entries=10)
-    served.views.put("of/another", object())  # type: ignore[arg-type]  # only that it stays counts
+    kept = Cache[object](ttl=60, entries=10)
+    served.views = PromptViews(kept)
+    kept.put("of/another", object())
     served.predict(PredictRequest(prompt="list my buckets", max_predictions=3))
-    assert len(served.views) == 2
+    assert len(kept) == 2
     served.become(fallback)
-    assert served.views.get("of/another") is not None
-    assert len(served.views) == 1
+    assert kept.get("of/another") is not None
+    assert len(kept) == 1
     assert fallback.views is None
 
 
 def test_one_prompt_after_other_calls_is_looked_at_once(predictor: Predictor) -> None:
     served, alone = predictor.pinned(), predictor.pinned()
-    served.views, alone.views = Cache(ttl=60, entries=10), None
+    kept = Cache[object](ttl=60, entries=10)
+    served.views, alone.views = PromptViews(kept), None
     calls = ["sqs:CreateQueue", "sqs:SendMessage", "GET /nothing", "s3:ListBuckets"]
     for k, count in ((3, 0), (3, 1), (5, 2), (1, 4)):
         history = [HistoryEvent(api_call=call) for call in calls[:count]]
         request = PredictRequest(prompt="send it", history=history, max_predictions=k)
         one, other = served.predict(request), alone.predict(request)
         assert (one.predictions, one.metadata) == (other.predictions, other.metadata)
-    stats = served.views.stats
+    stats = kept.stats
     assert (stats.hits, stats.misses, stats.entries) == (3, 1, 1)
-    served.views.clear()
+    kept.clear()
     served.predict(PredictRequest(prompt="send it", max_predictions=3))
-    assert served.views.stats.misses == 2
+    assert kept.stats.misses == 2
 
 
 def test_a_view_belongs_to_the_model_that_made_it(predictor: Predictor) -> None:
-    views = Cache[PromptView](ttl=60, entries=10)
+    kept = Cache[object](ttl=60, entries=10)
     for version in (None, "v"):
         one = Predictor(
             predictor.index, ranker=predictor.ranker, card=predictor.card, version=version
         )
-        one.views = views
+        one.views = PromptViews(kept)
         one.predict(PredictRequest(prompt="send it", max_predictions=3))
-    assert (views.stats.hits, views.stats.entries) == (0, 2)
+    assert (kept.stats.hits, kept.stats.entries) == (0, 2)

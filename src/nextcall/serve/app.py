@@ -192,6 +192,7 @@ def _guarding(predictor: Predictor, settings: Settings, parts: Parts, metrics: M
         on_block=None if parts.door is None else parts.door.tell_of_block,
         metrics=metrics,
         judged=None if parts.caches is None else parts.caches.judged,
+        prompts=None if given.caches is None else given.caches.prompts,
     )
 
 

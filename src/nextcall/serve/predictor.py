@@ -27,10 +27,9 @@ from nextcall.ranking.cold_start import (
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelCard
-from nextcall.ranking.prompt_view import PromptView
-from nextcall.ranking.ranker import Answer as RankerAnswer
 from nextcall.serve.answers import Answer, FullAnswer, Metadata, ProcessingMethod
 from nextcall.serve.caching.kept_answer import new_id
+from nextcall.serve.caching.prompt_views import PromptViews
 from nextcall.serve.found import Found, full_prediction, short_prediction
 from nextcall.serve.outcome import Outcome, full_metadata
 from nextcall.serve.reasons import WITHOUT_RANKER, reasoning
@@ -43,9 +42,6 @@ _METHODS: Final[Mapping[ColdStartLevel, ProcessingMethod]] = {
     ColdStartLevel.GENERIC_CRUD: "generic_crud",
 }
 """What orders an answer where the trained ranker does not."""
-
-_VIEWS: Final = "view/"
-"""What the names begin with under which views of prompts are kept."""
 
 
 class Predictor:
@@ -98,8 +94,8 @@ class Predictor:
         """Names all that a change of the model changes; answers are kept under it."""
         self.vectors: Cache[NDArray[np.float32]] | None = None
         """Where vectors of prompts are kept, if they are."""
-        self.views: Cache[PromptView] | None = None
-        """Where what prompts alone find is kept, if it is; each under the model's identity."""
+        self.views: PromptViews | None = None
+        """Where what prompts alone find is kept, if it is."""
         self._matcher = CallMatcher(index.catalog)
         self._trained_here = card is not None and card.catalog_hash == index.catalog.content_hash
 
@@ -122,7 +118,7 @@ class Predictor:
         # One assignment: whoever copies it at this moment has all of the one or of the other.
         self.__dict__ = {**other.__dict__, "vectors": self.vectors, "views": self.views}
         if self.views is not None:
-            self.views.invalidate_pattern(f"{_VIEWS}*")
+            self.views.forget()
 
     def warm(self) -> None:
         """Answer once, so that all that a short answer needs is loaded.
@@ -187,7 +183,8 @@ class Predictor:
 
     def vector(self, prompt: str) -> NDArray[np.float32]:
         """Encode a prompt, where its vector is not kept; the prompt itself is not."""
-        key = f"{self.index.embedder.name}/{_digest(prompt)}"
+        digest = hashlib.blake2b(prompt.encode(), digest_size=20).hexdigest()
+        key = f"{self.index.embedder.name}/{digest}"
         kept = None if self.vectors is None else self.vectors.get(key)
         if kept is not None:
             return kept
@@ -247,7 +244,17 @@ class Predictor:
             level = choose_level(
                 has_ranker=True, trained_here=self._trained_here, known_calls=known
             )
-            answer = self._answer(self.ranker, request, history, vector, now or datetime.now(UTC))
+            ask = self.ranker.answer
+            if self.views is not None:
+                ask = partial(self.views.answer, self.ranker, self.identity)
+            answer = ask(
+                self.index,
+                request.prompt,
+                history,
+                k=request.max_predictions,
+                vector=vector,
+                now=now or datetime.now(UTC),
+            )
             found = [Found.of_ranked(one) for one in answer.ranked]
             none_probability = answer.none_probability
         end = time.perf_counter()
@@ -260,28 +267,6 @@ class Predictor:
             scoring_ms=None if self.ranker is None else _milliseconds(end - scoring),
             start=start,
         )
-
-    def _answer(
-        self,
-        ranker: "AnyRanker",
-        request: PredictRequest,
-        history: Sequence[Call],
-        vector: NDArray[np.float32],
-        now: datetime,
-    ) -> RankerAnswer:
-        """Rank; what the prompt alone finds is looked for once, whatever was called before it."""
-        ask = partial(ranker.answer, k=request.max_predictions, vector=vector, now=now)
-        views = self.views
-        if views is None:
-            return ask(self.index, request.prompt, history)
-        catalog = self.index.catalog.content_hash
-        key = f"{_VIEWS}{self.identity}/{_digest(f'{catalog}{request.prompt}')}"
-        mark, view = views.mark, views.get(key)
-        answer = ask(self.index, request.prompt, history, view=view)
-        if view is None:
-            view = PromptView.of(answer.searched, answer.none_probability)
-            views.put(key, view, since=mark)
-        return answer
 
     def _without_ranker(
         self,
@@ -326,10 +311,6 @@ class Predictor:
             return [WITHOUT_RANKER[outcome.level]] * len(outcome.found)
         added = self.ranker.contributions(np.stack(rows))
         return [reasoning(self.ranker.feature_names, row) for row in added]
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
 
 def _milliseconds(seconds: float) -> float:

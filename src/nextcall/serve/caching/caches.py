@@ -22,9 +22,9 @@ from nextcall.cache.stats import CacheStats
 from nextcall.cache.tiers import Tiers, TierStats
 from nextcall.guard.guard import packaged_guard_version
 from nextcall.progress import Progress, silent
-from nextcall.ranking.prompt_view import PromptView
 from nextcall.serve.caching.answer_cache import AnswerCache
 from nextcall.serve.caching.kept_answer import KeptAnswer, KeptAnswerCodec
+from nextcall.serve.caching.prompt_views import PromptViews
 from nextcall.serve.door.access_settings import revealed
 from nextcall.serve.models.content import content_digest
 from nextcall.serve.predictor import Predictor
@@ -48,11 +48,14 @@ class ServiceCaches:
     Attributes
     ----------
     layers : Caches
-        By category; ``query`` holds answers, ``embedding`` the vectors of prompts.
+        By category; ``query`` holds answers, ``embedding`` the vectors of prompts, ``prompt`` what
+        is known of prompts alone.
     answers : AnswerCache
         Over ``query``, and over Redis where it is shared.
     semantic : SemanticCache or None
         Answers by the meaning of their prompts.
+    views : PromptViews
+        What the ranker finds of prompts alone, over ``prompt``.
     judged : JudgedCatalog or None
         Which operations are shown as they are, where that was found out before.
     """
@@ -78,6 +81,7 @@ class ServiceCaches:
         self.tiers: Tiers[KeptAnswer] | None = None
         if shared is not None:
             self.tiers = Tiers(memory, shared, codec=KeptAnswerCodec(), heard=self._heard)
+        self.views = PromptViews(self.prompts)
         self.answers = AnswerCache(
             ComputingCache(memory) if self.tiers is None else ComputingTiers(self.tiers)
         )
@@ -88,8 +92,8 @@ class ServiceCaches:
         return self.layers[_VECTORS]
 
     @property
-    def views(self) -> Cache[PromptView]:
-        """What prompts alone find, whatever was called before them."""
+    def prompts(self) -> Cache[Any]:
+        """What is known of prompts alone, whatever was called before them."""
         return self.layers[_PROMPTS]
 
     def stats(self) -> dict[str, CacheStats]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal, Self, TypeVar
 
+from nextcall.cache.cache import Cache
 from nextcall.catalog.catalog import Catalog
 from nextcall.catalog.operation import Operation
 from nextcall.guard.guard import Guard, Policy, packaged_guard_version
@@ -18,6 +19,7 @@ from nextcall.serve.safety.answer_filter import AnswerFilter
 from nextcall.serve.safety.carried import KnownCalls, texts_of_request, texts_of_trial
 from nextcall.serve.safety.counts import Outcome, SafetyCounts, SafetySnapshot
 from nextcall.serve.safety.guard_settings import GuardSettings
+from nextcall.serve.safety.harmless_prompts import HarmlessPrompts
 from nextcall.serve.safety.input_checks import Findings, InputChecks
 from nextcall.serve.safety.judged_catalog import JudgedCatalog
 from nextcall.serve.safety.marks import marked_answer
@@ -117,6 +119,8 @@ class Safety:
         Where it counts; for itself alone where none are given.
     judged : JudgedCatalog, optional
         What the same guard said of the same catalogue before.
+    prompts : Cache, optional
+        Where it is kept which prompts were harmless; nowhere without.
     """
 
     def __init__(
@@ -130,6 +134,7 @@ class Safety:
         on_block: OnBlock | None = None,
         metrics: Metrics | None = None,
         judged: JudgedCatalog | None = None,
+        prompts: Cache[object] | None = None,
     ) -> None:
         self.enabled = settings.guard_enabled
         self.version = version or packaged_guard_version()
@@ -144,6 +149,8 @@ class Safety:
             known = None if judged is None else judged.flags
             self._filter = AnswerFilter(catalog, judge, self._counts, judged=known)
         self._known = KnownCalls(catalog)
+        kept = prompts if self.enabled else None
+        self._harmless = HarmlessPrompts(kept, settings, self.version)
 
     def check(
         self, route: str, carried: Iterable[tuple[str, object]], *, later: Later | None = None
@@ -191,12 +198,16 @@ class Safety:
     def check_request(
         self, route: str, request: PredictRequest, *, later: Later | None = None
     ) -> Checked:
-        """Check a prompt and the calls before it; see `check`."""
-        known, most = self._known, self._max_history
+        """Check a prompt and the calls before it, but for what was harmless before; see `check`."""
+        known, most, harmless = self._known, self._max_history, self._harmless
         prompt, *calls = texts_of_request(request, known=known, max_history=most)
-        checked = self.check(route, (prompt, *calls), later=later)
-        if calls and checked.is_clean:
+        mark = harmless.mark
+        carried = calls if request.prompt in harmless else [prompt, *calls]
+        checked = self.check(route, carried, later=later)
+        if carried and checked.is_clean:
             known.remember(text for _, text in calls)
+            if carried is not calls:
+                harmless.remember(request.prompt, since=mark)
         return checked
 
     def check_trial(self, route: str, asked: TrialAsked) -> Checked:
@@ -269,6 +280,7 @@ class Safety:
         own = copy.copy(self)
         own._counts = SafetyCounts()  # noqa: SLF001  # one of this class
         own._on_block = None  # noqa: SLF001  # as above
+        own._harmless = HarmlessPrompts(None, self._settings, self.version)  # noqa: SLF001
         return own
 
     def snapshot(self) -> SafetySnapshot:
