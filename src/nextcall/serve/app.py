@@ -167,7 +167,7 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
     if given.jobs is not None:
         _include_jobs(app, given.jobs, audit)
     if caches is not None:
-        app.add_middleware(HttpCache, skipped=_NEVER_KEPT)
+        app.add_middleware(HttpCache, answers=caches.pages, skipped=_NEVER_KEPT)
     app.add_middleware(Shortcut, method="POST", path="/predict", answer=predict_app(answering))
     _add_middleware(app, settings, door, observer)
     add_error_handlers(app)
@@ -192,7 +192,7 @@ def _guarding(predictor: Predictor, settings: Settings, parts: Parts, metrics: M
         on_block=None if parts.door is None else parts.door.tell_of_block,
         metrics=metrics,
         judged=None if parts.caches is None else parts.caches.judged,
-        prompts=None if given.caches is None else given.caches.prompts,
+        prompts=None if parts.caches is None else parts.caches.prompts,
     )
 
 

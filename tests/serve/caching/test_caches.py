@@ -415,3 +415,31 @@ def test_what_is_kept_in_memory_alone_is_well(asking: TestClient, client: TestCl
     assert components["cache"] == {"status": "ok", "answers": "memory"}
     assert "nextcall_answer_store" not in asking.get("/metrics").text
     assert client.get("/health").json()["components"]["cache"] is None
+
+
+def test_pages_are_counted_and_cleared_in_the_layer_of_all_else(asking: TestClient) -> None:
+    for _ in range(3):
+        asking.get("/openapi.json")
+    told = asking.get("/performance/metrics").json()["cache"]["general"]
+    assert (told["entries"], told["hits"], told["misses"]) == (1, 2, 1)
+    assert told["hit_rate"] == pytest.approx(2 / 3)
+    assert told["megabytes"] == pytest.approx(
+        len(asking.get("/openapi.json").content) / 1e6, abs=0.002
+    )
+    assert asking.post("/api/admin/clear-cache?category=general").json()["cleared"] == 1
+    assert asking.get("/openapi.json").headers["x-cache"] == "MISS"
+
+
+def test_what_is_known_of_a_prompt_alone_serves_after_other_calls(
+    asking: TestClient, caches: ServiceCaches
+) -> None:
+    bodies = [
+        {"prompt": "create a bucket", "history": [{"api_call": "s3:ListBuckets"}] * calls}
+        for calls in range(3)
+    ]
+    assert [ask(asking, body)[0] for body in bodies] == ["MISS"] * 3
+    stats = caches.stats()["prompt"]
+    assert (stats.entries, stats.hits, stats.misses) == (2, 4, 2)  # what it finds, and harmless
+    assert asking.post("/api/admin/clear-cache?category=prompt").json()["cleared"] == 2
+    assert ask(asking, {**bodies[2], "max_predictions": 5})[0] == "MISS"
+    assert caches.stats()["prompt"].misses == 4

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
+from nextcall.cache.cache import Cache
 from nextcall.serve.caching.http_cache import HttpCache
 
 POLICIES: dict[str, dict[str, str]] = {
@@ -285,6 +286,45 @@ def test_hosts_and_schemes_are_told_apart_and_paths_may_be_skipped() -> None:
     old = world.get("/plain", headers={"host": "a", "pragma": "no-cache"})
     assert served(old) == ("MISS", 7)
     assert served(world.get("/plain", headers={"host": "a"})) == ("HIT", 7)
+
+
+def test_some_share_where_they_keep_answers_and_no_answer() -> None:
+    shared = Cache[object](ttl=3600, entries=100, clock=lambda: one.now)
+    one, other = World(answers=shared), World(answers=shared)
+    assert [served(one.get("/vary")) for _ in range(2)] == [("MISS", 1), ("HIT", 1)]
+    other.asked = 7
+    assert [served(other.get("/vary")) for _ in range(2)] == [("MISS", 8), ("HIT", 8)]
+    assert len(shared) == 2
+    one.now = 300.0  # less than what the place where they are kept allows
+    assert served(one.get("/vary")) == ("MISS", 2)
+    shared.clear()
+    assert served(one.get("/vary")) == ("MISS", 3)
+
+
+def test_where_answers_are_kept_for_less_they_are() -> None:
+    shared = Cache[object](ttl=60, entries=100, clock=lambda: world.now)
+    world = World(answers=shared)
+    assert served(world.get("/plain")) == ("MISS", 1)
+    world.now = 60.0
+    assert served(world.get("/plain")) == ("MISS", 2)
+
+
+def test_what_was_forgotten_while_it_was_answered_is_not_kept() -> None:
+    world = World()
+
+    async def forgotten_meanwhile(scope: Scope, receive: Receive, send: Send) -> None:
+        await original_app(scope, receive, send if world.asked else clearing(send))
+
+    def clearing(send: Send) -> Send:
+        async def clear(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                world.cache.answers.clear()
+            await send(message)
+
+        return clear
+
+    original_app, world.cache.app = world.cache.app, forgotten_meanwhile
+    assert [served(world.get("/plain")) for _ in range(3)] == [("MISS", 1), ("MISS", 2), ("HIT", 2)]
 
 
 def test_what_is_no_request_is_passed_on() -> None:

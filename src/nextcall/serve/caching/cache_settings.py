@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, NoDecode
 from nextcall.cache.layers import LAYERS, Layer
 
 _NAMES: Final = tuple(layer.category for layer in LAYERS)
+_MOST_BYTES: Final[Mapping[str, int]] = {"general": 32_000_000}
+"""What a layer may take whose values may be large: pages, up to a megabyte each."""
 
 
 def _by_layer(value: object) -> object:
@@ -69,7 +71,7 @@ class CacheSettings(BaseSettings):
                 category=layer.category,
                 ttl=self.cache_seconds.get(layer.category, layer.ttl),
                 entries=self.cache_entries.get(layer.category, layer.entries),
-                max_bytes=layer.max_bytes,
+                max_bytes=_MOST_BYTES.get(layer.category, layer.max_bytes),
             )
             for layer in LAYERS
         )

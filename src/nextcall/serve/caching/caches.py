@@ -38,6 +38,7 @@ Category = Literal["embedding", "prompt", "query", "general", "semantic"]
 _ANSWERS: Final = "query"
 _VECTORS: Final = "embedding"
 _PROMPTS: Final = "prompt"
+_GENERAL: Final = "general"
 _SEMANTIC: Final = "semantic"
 _SEMANTIC_ENTRIES: Final = 2_000  # of 384 numbers: 3 MB
 
@@ -49,7 +50,7 @@ class ServiceCaches:
     ----------
     layers : Caches
         By category; ``query`` holds answers, ``embedding`` the vectors of prompts, ``prompt`` what
-        is known of prompts alone.
+        is known of prompts alone, ``general`` pages and descriptions.
     answers : AnswerCache
         Over ``query``, and over Redis where it is shared.
     semantic : SemanticCache or None
@@ -90,6 +91,11 @@ class ServiceCaches:
     def vectors(self) -> Cache[NDArray[np.float32]]:
         """Vectors of prompts."""
         return self.layers[_VECTORS]
+
+    @property
+    def pages(self) -> Cache[Any]:
+        """Answers to GET that all may see."""
+        return self.layers[_GENERAL]
 
     @property
     def prompts(self) -> Cache[Any]:

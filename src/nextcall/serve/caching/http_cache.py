@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -41,6 +41,12 @@ class _Kept:
     """When it was made."""
     is_public: bool
 
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory, about."""
+        headers = sum(len(name) + len(value) for name, value in self.headers)
+        return _OVERHEAD + len(self.body) + headers
+
 
 @dataclass(frozen=True, slots=True)
 class _Variants:
@@ -48,6 +54,9 @@ class _Variants:
 
     names: tuple[bytes, ...]
     number: int  # of this generation of them
+
+
+_NUMBERS: Final = count()  # of all in this process: some may share where they keep answers
 
 
 class HttpCache:
@@ -62,12 +71,14 @@ class HttpCache:
     ----------
     app : ASGI application
         This stands within what checks credentials and limits rates.
+    answers : Cache, optional
+        Where answers are kept, beside other things; a cache of its own where none is given.
     ttl : float
         Seconds for which an answer is kept that does not ask for less.
     entries : int
-        The most that are kept.
+        The most that are kept in a cache of its own.
     max_bytes : int
-        The most that they may take.
+        The most that they may take there.
     largest : int
         Bytes of a body above which an answer is not kept.
     skipped : sequence of str
@@ -85,6 +96,7 @@ class HttpCache:
         self,
         app: ASGIApp,
         *,
+        answers: Cache[Any] | None = None,
         ttl: float = 300.0,
         entries: int = 1000,
         max_bytes: int = 32_000_000,
@@ -95,11 +107,13 @@ class HttpCache:
         if largest < 1:
             raise ValueError(f"largest must be above 0, got {largest}.")
         self.app = app
-        self.answers = Cache[_Kept](
-            ttl=ttl, entries=entries, max_bytes=max_bytes, size=_size, clock=clock
+        self.answers: Cache[Any] = (
+            Cache(ttl=ttl, entries=entries, max_bytes=max_bytes, clock=clock)
+            if answers is None
+            else answers
         )
         self._variants = Cache[_Variants](ttl=ttl, entries=entries, clock=clock)
-        self._numbers = count()
+        self._ttl = min(ttl, self.answers.ttl)
         self._largest, self._skipped, self._clock = largest, tuple(skipped), clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,29 +138,37 @@ class HttpCache:
         await self.app(scope, receive, _Keeping(self, send, address, headers).send)
 
     def keep(
-        self, address: str, headers: dict[bytes, bytes], answer: Message, body: bytes, *, since: int
+        self,
+        address: str,
+        headers: dict[bytes, bytes],
+        answer: Message,
+        body: bytes,
+        *,
+        since: tuple[int, int],
     ) -> None:
-        """Keep an answer with 200 that may be, with what it varies by."""
+        """Keep an answer with 200 that may be, with what it varies by, from a `mark` on."""
         sent = answer.get("headers", ())
         told = joined(sent)
         names = varying(told)
         variants = self._variants.peek(address, None)
         if variants is None or variants.names != names:
-            variants = _Variants(names, next(self._numbers))
-        ttl = min(self.answers.ttl, lifetime(told, self.answers.ttl))
-        if self._variants.put(address, variants, since=since):
+            variants = _Variants(names, next(_NUMBERS))
+        ttl = min(self._ttl, lifetime(told, self._ttl))
+        of_addresses, of_answers = since
+        if self._variants.put(address, variants, since=of_addresses):
             kept = _Kept(
                 headers=tuple(each for each in sent if each[0].lower() != b"age"),
                 body=body,
                 at=self._clock() - float(told.get(b"age", 0)),
                 is_public=is_public(told),
             )
-            self.answers.put(_variant(address, variants, headers), kept, ttl=ttl)
+            name = _variant(address, variants, headers)
+            self.answers.put(name, kept, ttl=ttl, since=of_answers)
 
     @property
-    def mark(self) -> int:
-        """Stands for this moment among the changes of addresses."""
-        return self._variants.mark
+    def mark(self) -> tuple[int, int]:
+        """Stands for this moment among the changes of addresses, and what was forgotten."""
+        return self._variants.mark, self.answers.mark
 
     @property
     def largest(self) -> int:
@@ -163,7 +185,7 @@ class HttpCache:
         variants = self._variants.get(address)
         # Where nothing is known of an address there is no answer of that name: it counts as a miss.
         name = address if variants is None else _variant(address, variants, headers)
-        kept = self.answers.get(name)
+        kept: _Kept | None = self.answers.get(name)
         if kept is not None and not kept.is_public and has_credential(headers):
             return None
         return kept
@@ -237,7 +259,3 @@ def _marking(send: Send, told: bytes) -> Send:
         await send(message)
 
     return mark
-
-
-def _size(kept: _Kept) -> int:
-    return _OVERHEAD + len(kept.body) + sum(len(name) + len(value) for name, value in kept.headers)
