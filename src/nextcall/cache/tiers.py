@@ -105,15 +105,24 @@ class Tiers(Generic[V]):
 
     def invalidate(self, key: str) -> bool:
         """Forget a key everywhere; tell whether the other workers can know of it already."""
-        return self._apply(Rule("key", key))
+        return self.forget(Rule("key", key))
 
     def invalidate_pattern(self, pattern: str) -> bool:
         """Forget the keys that match a pattern of `fnmatch`; see `invalidate`."""
-        return self._apply(Rule("pattern", pattern))
+        return self.forget(Rule("pattern", pattern))
 
     def clear(self) -> bool:
         """Forget everything; see `invalidate`."""
-        return self._apply(Rule("all"))
+        return self.forget(Rule("all"))
+
+    def forget(self, rule: Rule) -> bool:
+        """Forget the keys that a rule matches; see `invalidate`."""
+        self._postpone((rule,))
+        self.memory.apply((rule,))
+        with self._looking:  # after whoever looks now: that one may have looked before
+            if self._pending and (not self.degraded or self.is_due):
+                self._hear()
+        return not self.degraded
 
     @property
     def newest(self) -> bytes:
@@ -209,14 +218,6 @@ class Tiers(Generic[V]):
             return self._codec.decode(reading.data)
         except ValueError:
             return MISSING
-
-    def _apply(self, rule: Rule) -> bool:
-        self._postpone((rule,))
-        self.memory.apply((rule,))
-        with self._looking:  # after whoever looks now: that one may have looked before
-            if self._pending and (not self.degraded or self.is_due):
-                self._hear()
-        return not self.degraded
 
     def _postpone(self, rules: Sequence[Rule]) -> None:
         with self._counting:

@@ -184,7 +184,7 @@ class Predictor:
     def vector(self, prompt: str) -> NDArray[np.float32]:
         """Encode a prompt, where its vector is not kept; the prompt itself is not."""
         digest = hashlib.blake2b(prompt.encode(), digest_size=20).hexdigest()
-        key = f"{self.index.embedder.name}/{digest}"
+        key = f"embedding/{self.index.embedder.name}/{digest}"
         kept = None if self.vectors is None else self.vectors.get(key)
         if kept is not None:
             return kept

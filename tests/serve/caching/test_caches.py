@@ -32,6 +32,7 @@ from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
 
 LAYERS_OF_SERVICE = (*(layer.category for layer in LAYERS), "semantic")
+BODY = {"prompt": "list all the queues"}
 ATTACK = {"prompt": "x'; DROP TABLE users; --"}
 
 
@@ -200,6 +201,73 @@ def test_what_is_cleared_is_made_anew(asking: TestClient, caches: ServiceCaches)
     assert ask(asking, body)[0] == "MISS"
 
 
+def names_in(caches: ServiceCaches) -> dict[str, list[str]]:
+    return {name: list(caches.layers[name]._entries) for name in caches.layers}
+
+
+def test_a_name_begins_with_its_category_and_tells_the_model(
+    asking: TestClient, caches: ServiceCaches, predictor: Predictor
+) -> None:
+    ask(asking, BODY)
+    ask(asking, BODY, "/predict?detail=full")
+    asking.get("/openapi.json")
+    names = names_in(caches)
+    assert {name: len(kept) for name, kept in names.items()} == {
+        "embedding": 1, "prompt": 2, "query": 2, "general": 1
+    }  # fmt: skip
+    for category, kept in names.items():
+        assert all(name.startswith(f"{category}/") for name in kept)
+    of_model = f"/{predictor.identity}/"
+    assert [of_model in name for name in sorted(names["prompt"])] == [False, True]
+    assert all(of_model in name for name in names["query"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        ("pattern=*", {}),
+        ("pattern=*{model}*", {"embedding": 1, "prompt": 1, "general": 1}),
+        ("pattern=*of-another-model*", {"embedding": 1, "prompt": 2, "query": 2, "general": 1}),
+        ("pattern=query/short/*", {"embedding": 1, "prompt": 2, "query": 1, "general": 1}),
+        ("category=query&pattern=f[!x]ll/*", {"embedding": 1, "prompt": 2, "query": 1}),
+        ("category=query&pattern=query/*", {"embedding": 1, "prompt": 2, "query": 2}),
+        ("category=prompt&pattern=view/*", {"embedding": 1, "prompt": 1, "query": 2}),
+        ("category=prompt&pattern=VIEW/*", {"embedding": 1, "prompt": 2, "query": 2}),
+        ("category=general&pattern=*/openapi.json*", {"embedding": 1, "prompt": 2, "query": 2}),
+    ],
+)
+def test_what_a_pattern_matches_is_forgotten_and_nothing_else(
+    asking: TestClient,
+    caches: ServiceCaches,
+    predictor: Predictor,
+    asked: str,
+    left: dict[str, int],
+) -> None:
+    ask(asking, BODY)
+    ask(asking, BODY, "/predict?detail=full")
+    if left.get("general") or "general" in asked:
+        asking.get("/openapi.json")
+    before = {name: each.entries for name, each in caches.stats().items()}
+    told = asking.post(f"/api/admin/clear-cache?{asked.format(model=predictor.model_version)}")
+    now = {name: each.entries for name, each in caches.stats().items()}
+    assert now == dict.fromkeys(now, 0) | left | {"semantic": now["semantic"]}
+    assert now["semantic"] == left.get("query", 0)  # goes as its answers do
+    assert told.json()["cleared"] == sum(before.values()) - sum(now.values())
+
+
+@pytest.mark.parametrize("pattern", ["", "a" * 201, "a[b", "a[]b", "a[b[c]", "a%0Ab", "%00", "%7F"])
+def test_a_pattern_that_is_none_is_refused(
+    asking: TestClient, caches: ServiceCaches, pattern: str
+) -> None:
+    ask(asking, BODY)
+    answer = asking.post(f"/api/admin/clear-cache?pattern={pattern}")
+    assert answer.status_code == 422
+    (told,) = answer.json()["details"]
+    assert told["field"] == "query.pattern"
+    assert told["rule"].startswith("Should be 1 to 200 characters")
+    assert caches.stats()["query"].entries == 1
+
+
 def test_an_unknown_category_is_refused(asking: TestClient) -> None:
     answer = asking.post("/api/admin/clear-cache?category=all")
     assert answer.status_code == 422
@@ -209,7 +277,7 @@ def test_an_unknown_category_is_refused(asking: TestClient) -> None:
 
 def test_nothing_is_cleared_where_nothing_is_kept(client: TestClient) -> None:
     told = client.post("/api/admin/clear-cache").json()
-    assert told == {"category": None, "cleared": 0}
+    assert told == {"category": None, "pattern": None, "cleared": 0}
 
 
 def test_no_prompt_is_kept(asking: TestClient, caches: ServiceCaches) -> None:
@@ -297,6 +365,38 @@ def test_what_another_worker_cleared_is_not_found_by_its_meaning(
         assert first.post("/api/admin/clear-cache").json()["category"] is None
         monkeypatch.setattr(other.tiers, "_look_at", 0.0)  # so that it hears of it now
         assert ask(second, {"prompt": "list all queues"})[0] == "MISS"
+
+
+def test_what_one_worker_clears_by_name_all_forget(
+    predictor: Predictor,
+    settings: Settings,
+    redis: tuple[SecretStr, "subprocess.Popen[bytes]"],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shared = again(settings, redis_url=redis[0])
+    full = "/predict?detail=full"
+    with open_caches(shared, predictor) as one, open_caches(shared, predictor) as other:
+        assert one is not None
+        assert other is not None
+        assert other.tiers is not None
+        first, second = (TestClient(app_of(predictor, settings, each)) for each in (one, other))
+        for client, body in ((first, {"prompt": "create a topic"}), (second, BODY)):
+            ask(client, body)
+            ask(client, body, full)
+            client.get("/openapi.json")
+        held = {name: one.entries for name, one in other.stats().items()}
+        for clearing, changed in (
+            ("pattern=*/harmless/*", {"prompt": held["prompt"] - 1}),
+            ("category=embedding", {"embedding": 0}),
+            ("category=query&pattern=full/*", {"query": 1, "semantic": held["semantic"] - 1}),
+            ("category=general", {"general": 0}),
+        ):
+            assert first.post(f"/api/admin/clear-cache?{clearing}").json()["cleared"] >= 1
+            monkeypatch.setattr(other.tiers, "_look_at", 0.0)  # so that it hears of it now
+            assert other.tiers.look()
+            held |= changed
+            assert {name: each.entries for name, each in other.stats().items()} == held
+        assert [ask(second, BODY)[0], ask(second, BODY, full)[0]] == ["HIT", "MISS"]
 
 
 def test_layers_are_as_they_are_set(monkeypatch: pytest.MonkeyPatch) -> None:

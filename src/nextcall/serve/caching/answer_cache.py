@@ -87,7 +87,8 @@ class AnswerCache:
 def request_key(request: PredictRequest, asked: Asked, *, now: datetime) -> str:
     """Name what a request asks for; requests of the same name have the same answer.
 
-    Where the last call has a time, its age decides too: within a tenth or so it is the same.
+    A name is ``query/DETAIL/POLICY/MODEL/HASH``, so that patterns can choose among all but what was
+    asked. Where the last call has a time, its age decides too: within a tenth or so it is the same.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def request_key(request: PredictRequest, asked: Asked, *, now: datetime) -> str:
     ]
     age = _age(request, now)
     told = json.dumps([request.prompt, request.max_predictions, age, calls])
-    return _digest(told.encode(), asked)
+    return f"query/{'/'.join(asked)}/{_digest(told.encode(), asked)}"
 
 
 def is_timed(request: PredictRequest) -> bool:

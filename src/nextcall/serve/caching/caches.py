@@ -16,7 +16,7 @@ from nextcall.cache.computing import ComputingCache
 from nextcall.cache.layers import Caches
 from nextcall.cache.redis_tier import RedisTier
 from nextcall.cache.rules import Rule
-from nextcall.cache.semantic import SemanticCache
+from nextcall.cache.semantic import Scope, SemanticCache
 from nextcall.cache.shared_flight import ComputingTiers
 from nextcall.cache.stats import CacheStats
 from nextcall.cache.tiers import Tiers, TierStats
@@ -81,7 +81,7 @@ class ServiceCaches:
             )
         self.tiers: Tiers[KeptAnswer] | None = None
         if shared is not None:
-            self.tiers = Tiers(memory, shared, codec=KeptAnswerCodec(), heard=self._heard)
+            self.tiers = Tiers(memory, shared, codec=KeptAnswerCodec(), heard=self._forget)
         self.views = PromptViews(self.prompts)
         self.answers = AnswerCache(
             ComputingCache(memory) if self.tiers is None else ComputingTiers(self.tiers)
@@ -113,8 +113,19 @@ class ServiceCaches:
         """Count what Redis did; none where there is none."""
         return None if self.tiers is None else self.tiers.stats
 
-    def clear(self, category: Category | None = None) -> int:
-        """Forget a category, or everything; in Redis, too, for all workers.
+    def clear(self, category: Category | None = None, *, pattern: str | None = None) -> int:
+        """Forget a category, what a pattern matches, or everything; with Redis, in all workers.
+
+        Names begin with their category: ``query/DETAIL/POLICY/MODEL/HASH``, of an answer by its
+        meaning ``semantic/DETAIL/POLICY/MODEL/CATALOGUE`` and the same with ``query``, so that it
+        goes where the others go, ``prompt/view/MODEL/HASH``, ``prompt/harmless/GUARD/HASH``,
+        ``embedding/ENCODER/HASH``, ``general/ADDRESS``.
+
+        Parameters
+        ----------
+        category : str, optional
+        pattern : str, optional
+            As `fnmatch` reads it: of names, or in a category of what follows its name.
 
         Returns
         -------
@@ -122,18 +133,30 @@ class ServiceCaches:
             How many values this process forgot.
         """
         before = sum(each.entries for each in self.stats().values())
-        if self.tiers is not None and category in {None, _ANSWERS}:
-            self.tiers.clear()
-        if self.semantic is not None and category in {None, _SEMANTIC, _ANSWERS}:
-            self.semantic.clear()
-        if category != _SEMANTIC:
-            self.layers.invalidate(category=category)
+        rule = Rule("all")
+        if category is not None or pattern is not None:
+            begin = "" if category is None else f"{category}/"
+            rule = Rule("pattern", f"{begin}{'*' if pattern is None else pattern}")
+        self._forget((rule,))
+        if self.tiers is not None:
+            self.tiers.forget(rule)
         return before - sum(each.entries for each in self.stats().values())
 
-    def _heard(self, rules: Sequence[Rule]) -> None:
-        """Forget by meaning, too, where another worker cleared all answers."""
-        if self.semantic is not None and any(rule.kind == "all" for rule in rules):
-            self.semantic.clear()
+    def _forget(self, rules: Sequence[Rule]) -> None:
+        """Forget in this process; what others are filled from comes first."""
+        if self.semantic is not None:
+            self.semantic.invalidate(
+                lambda scope: any(rule.matches(name) for name in _names(scope) for rule in rules)
+            )
+        for category in sorted(self.layers, key=lambda name: name == _ANSWERS):
+            self.layers[category].apply(rules)
+
+
+def _names(scope: Scope) -> tuple[str, str]:
+    """Name a scope as answers of the same detail, policy and model are named."""
+    caller = scope.caller_class.replace(" ", "/")
+    of_both = f"{caller}/{scope.model_hash}/{scope.catalog_hash}"
+    return f"{_SEMANTIC}/{of_both}", f"{_ANSWERS}/{of_both}"
 
 
 @contextmanager

@@ -243,12 +243,12 @@ class _Keeping:
 def _address(scope: Scope, headers: dict[bytes, bytes]) -> str:
     path = scope.get("raw_path") or scope["path"].encode()
     parts = (scope["scheme"].encode(), headers.get(b"host", b"").lower(), path)
-    return repr((*parts, scope["query_string"]))
+    return f"general/{(*parts, scope['query_string'])!r}"
 
 
 def _variant(address: str, variants: _Variants, headers: dict[bytes, bytes]) -> str:
     chosen = [headers.get(name) for name in variants.names]
-    return f"{variants.number} {address} {chosen!r}"
+    return f"{address} {variants.number} {chosen!r}"
 
 
 def _marking(send: Send, told: bytes) -> Send:

@@ -15,7 +15,7 @@ from nextcall.ranking.prompt_view import PromptView
 from nextcall.ranking.ranker import Answer
 from nextcall.sessions import Call
 
-_NAMES: Final = "view"  # what the names of what is kept begin with
+_NAMES: Final = "prompt/view"  # what the names of what is kept begin with
 
 
 class PromptViews:

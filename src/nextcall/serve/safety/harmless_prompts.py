@@ -41,7 +41,7 @@ class HarmlessPrompts:
         checks = {name: getattr(settings, name) for name in sorted(GuardSettings.model_fields)}
         told = json.dumps([version, checks], default=str, sort_keys=True)
         guard = hashlib.sha256(told.encode()).hexdigest()[:_CHARACTERS]
-        self._begin = f"harmless/{guard}/"
+        self._begin = f"prompt/harmless/{guard}/"
 
     def __contains__(self, prompt: str) -> bool:
         return self._kept is not None and self._kept.get(self._name(prompt)) is not None
