@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
+from sys import getsizeof
 from typing import Final, Generic, TypeVar, overload
 
 from nextcall.cache.rules import Invalidations, Rule
@@ -127,15 +128,16 @@ class Cache(Generic[V]):
         bool
             Whether it is kept: not where it is larger than all that may be, or invalid already.
         """
-        size = self._size(value) + size_of(key)
+        size, most = self._size(value) + getsizeof(key), self._max_bytes
         with self._lock:
             now = self._clock()
-            self._let_go_of_expired(now)
+            if self._moments and self._moments[0][0] <= now:
+                self._let_go_of_expired(now)
             if since is not None and not self._invalidations.spares(since, key):
                 return False
             if key in self._entries:
                 self._forget(key)
-            if self._max_bytes is not None and size > self._max_bytes:
+            if most is not None and size > most:
                 return False
             until = now + (self.ttl if ttl is None else ttl)
             if until <= now:
@@ -146,7 +148,9 @@ class Cache(Generic[V]):
             if len(self._moments) > 2 * len(self._entries) + _SPARE:
                 self._moments = [(entry[1], each) for each, entry in self._entries.items()]
                 heapify(self._moments)
-            self._make_room()
+            while len(self._entries) > self._most or (most is not None and self._bytes > most):
+                self._forget(next(iter(self._entries)))
+                self._evicted += 1
         return True
 
     def invalidate(self, key: str) -> int:
@@ -208,9 +212,3 @@ class Cache(Generic[V]):
             if entry is not None and entry[1] <= now:  # else it was put again since
                 self._forget(key)
                 self._expired += 1
-
-    def _make_room(self) -> None:
-        most = float("inf") if self._max_bytes is None else self._max_bytes
-        while len(self._entries) > self._most or self._bytes > most:
-            self._forget(next(iter(self._entries)))
-            self._evicted += 1

@@ -26,12 +26,12 @@ def size_of(value: object) -> int:
     >>> size_of({"a": "x" * 1000}) > 1000
     True
     """
-    size = sys.getsizeof(value)
     if isinstance(value, (str, bytes, int, float, np.ndarray)) or value is None:
-        return size + _borrowed(value)
+        return sys.getsizeof(value) + _borrowed(value)
     said = getattr(value, "nbytes", None)
     if isinstance(said, int):
         return said
+    size = sys.getsizeof(value)
     seen, waiting = {id(value)}, list(_parts(value))
     while waiting and len(seen) < _MOST:
         part = waiting.pop()

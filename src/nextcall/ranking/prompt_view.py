@@ -54,5 +54,5 @@ class PromptView:
     @property
     def nbytes(self) -> int:
         """What it takes in memory, about."""
-        arrays = self.terms.ids, self.terms.bigrams, self.vector, self.nearest
-        return _OF_ITSELF + sum(each.nbytes for each in arrays)
+        words = self.terms.ids.nbytes + self.terms.bigrams.nbytes
+        return _OF_ITSELF + words + self.vector.nbytes + self.nearest.nbytes
