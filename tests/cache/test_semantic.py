@@ -112,6 +112,24 @@ def test_it_answers_as_a_scan_of_all_would(steps: list[tuple[str, Scope, str, fl
     assert cache.stats.size_bytes == 0
 
 
+def test_unless_told_a_cosine_of_095_is_enough_and_an_hour_the_most() -> None:
+    now = 0.0
+    cache = SemanticCache[int](dimensions=2, clock=lambda: now)
+    asked = np.array([1.0, 0.0], dtype=np.float32)
+    scope = Scope(caller_class="user", catalog_hash="c", model_hash="m", k=3)
+    for cosine, found in ((0.9501, 1), (0.9499, None)):
+        cache.clear()
+        near = np.array([cosine, (1 - cosine**2) ** 0.5], dtype=np.float32)
+        assert cache.put(scope, "list the users", near, 1)
+        hit = cache.get(scope, "List users", asked)
+        assert (hit and hit.value) == found
+    cache.put(scope, "list the users", asked, 2)
+    now = 3599.9
+    assert cache.get(scope, "list users", asked) is not None
+    now = 3600.0
+    assert cache.get(scope, "list users", asked) is None
+
+
 def test_what_nobody_asked_for_longest_goes() -> None:
     cache = SemanticCache[int](dimensions=2, entries=3)
     for number in range(3):

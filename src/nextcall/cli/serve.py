@@ -44,6 +44,13 @@ def serve(
         int | None,
         typer.Option(help="Processes that answer; one for each core is best. Default: 1."),
     ] = None,
+    warm_up: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of requests, a line a JSON object as /predict takes it, that are answered "
+            "before the service listens. Default: none."
+        ),
+    ] = None,
 ) -> None:
     """Answer over HTTP which call comes next."""
     # Read when the libraries load: requests run side by side, each on one thread.
@@ -59,6 +66,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
+        cache_warm_up=warm_up,
     )
     mode = settings.mode()
     from nextcall.serve.process.server import address, bind, loading_for_good

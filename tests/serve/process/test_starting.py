@@ -206,6 +206,19 @@ def test_sigterm_ends_all_and_leaves_nothing(
     assert not Path(folder).exists()
 
 
+def test_requests_of_a_file_are_answered_before_anyone_asks(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "requests.jsonl"
+    file.write_text(json.dumps(PREDICT) + "\n", encoding="utf-8")
+    with started_with(variables, "--warm-up", str(file)) as process:
+        at = place(process)
+        until(lambda: httpx.get(f"{at}/health", timeout=LONG).is_success)
+        for body, found in ((PREDICT, "HIT"), ({**PREDICT, "max_predictions": 3}, "MISS")):
+            answer = httpx.post(f"{at}/predict", json=body, timeout=LONG)
+            assert (answer.status_code, answer.headers["x-cache"]) == (200, found)
+
+
 def test_a_count_that_cannot_be_is_refused(variables: dict[str, str]) -> None:
     with started_with(variables, "--workers", "0") as process:
         _, said = process.communicate(timeout=LONG)
