@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import lightgbm
 
     from nextcall.ranking.compiled_trees import CompiledTrees
+    from nextcall.ranking.tree_contributions import TreeContributions
 
 _EARLY_STOPPING_METRIC: Final = "ndcg@10"
 
@@ -124,14 +125,30 @@ class Trees:
         except (ValueError, KeyError):  # of another kind, or no trees at all
             return None
 
+    @cached_property
+    def _split(self) -> "TreeContributions | None":
+        if self._compiled is None:
+            return None
+        from nextcall.ranking.tree_contributions import TreeContributions  # noqa: PLC0415  # as above
+
+        try:
+            return TreeContributions.from_text(self.to_text())
+        except (ValueError, KeyError):  # it does not tell how many rows came where
+            return None
+
     def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Split each score into what every feature adds (TreeSHAP), and a constant at the end.
+
+        Compiled as `predict` is, and left to LightGBM where that is; both agree to rounding.
 
         Returns
         -------
         array of shape (n_rows, n_features + 1)
             Rows sum to `predict`.
         """
+        split = self._split
+        if split is not None and split.takes(features):
+            return split.split(features)
         values = self._booster.predict(features, pred_contrib=True, num_threads=1)
         return np.asarray(values, dtype=np.float64)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nextcall.compiling import compiled
 
 _OBJECTIVES: Final = ("lambdarank", "rank_xendcg")  # those whose score is the plain sum
-_ZERO: Final = np.float32(1e-35)  # LightGBM's kZeroThreshold: what is no larger counts as 0
+ZERO: Final = np.float32(1e-35)  # LightGBM's kZeroThreshold: what is no larger counts as 0
 _LANES: Final = 16  # rows are filled up to a multiple of one vector register
 _BLOCK: Final = 128  # rows whose columns stay in the first caches
 _UNROLLED: Final = 4  # splits that one pass over the rows takes; each tree is filled up to them
@@ -28,7 +28,7 @@ class UnsupportedTreesError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
+class SplitColumn:
     """What a split reads: a feature, and where the rows go that lack it."""
 
     feature: int
@@ -81,22 +81,15 @@ class CompiledTrees:
             Where an objective changes the sum, a tree has a categorical split, linear leaves or
             more than 64 leaves, or a text gives several scores a row.
         """
-        header, *parts = text.split("\nTree=")
-        general = _fields(header)
-        objective = general.get("objective", "").split(" ")[0]
-        _require(objective in _OBJECTIVES, f"objective must be of {_OBJECTIVES}, got {objective!r}")
-        per_row = general["num_tree_per_iteration"]
-        _require(per_row == "1", f"a row must have one score, got {per_row}")
-        _require("\naverage_output" not in header, "scores must be sums, got means")
-        trees = [_fields(part.split("\n\n", 1)[0]) for part in parts]
-        return cls._of_trees(trees, n_features=int(general["max_feature_idx"]) + 1)
+        trees, n_features = read_trees(text)
+        return cls._of_trees(trees, n_features=n_features)
 
     @classmethod
     def _of_trees(cls, trees: Sequence[Mapping[str, str]], *, n_features: int) -> Self:
         bits = 32 if max((int(tree["num_leaves"]) for tree in trees), default=1) <= 32 else 64
         place = _places(bits)
         whole = (1 << bits) - 1
-        known: dict[_Column, int] = {}
+        known: dict[SplitColumn, int] = {}
         columns: list[int] = []
         thresholds: list[float] = []
         masks: list[int] = []
@@ -121,7 +114,7 @@ class CompiledTrees:
                 [-np.inf if column.missing_left else np.nan for column in known], dtype=np.float32
             ),
             limits=np.array(
-                [_ZERO if column.zero_is_missing else -1 for column in known], dtype=np.float32
+                [ZERO if column.zero_is_missing else -1 for column in known], dtype=np.float32
             ),
             columns=np.array(columns, dtype=np.int64),
             thresholds=largest_left(np.array(thresholds, dtype=np.float64)),
@@ -221,10 +214,42 @@ def largest_left(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
         nearest = thresholds.astype(np.float32)
     above = nearest.astype(np.float64) > thresholds
     nearest[above] = np.nextafter(nearest[above], np.float32(-np.inf))
-    zero = np.float64(_ZERO)
-    nearest[(thresholds >= 0) & (thresholds < zero)] = _ZERO
-    nearest[(thresholds < 0) & (thresholds >= -zero)] = np.nextafter(-_ZERO, np.float32(-np.inf))
+    zero = np.float64(ZERO)
+    nearest[(thresholds >= 0) & (thresholds < zero)] = ZERO
+    nearest[(thresholds < 0) & (thresholds >= -zero)] = np.nextafter(-ZERO, np.float32(-np.inf))
     return nearest
+
+
+def read_trees(text: str) -> tuple[list[Mapping[str, str]], int]:
+    """Read the fields of each tree in LightGBM's text form, and the number of features.
+
+    Raises
+    ------
+    UnsupportedTreesError
+        Where an objective changes the sum, a tree has a categorical split or linear leaves, or a
+        text gives several scores a row.
+    """
+    header, *parts = text.split("\nTree=")
+    general = _fields(header)
+    objective = general.get("objective", "").split(" ")[0]
+    _require(objective in _OBJECTIVES, f"objective must be of {_OBJECTIVES}, got {objective!r}")
+    per_row = general["num_tree_per_iteration"]
+    _require(per_row == "1", f"a row must have one score, got {per_row}")
+    _require("\naverage_output" not in header, "scores must be sums, got means")
+    trees = [_fields(part.split("\n\n", 1)[0]) for part in parts]
+    for tree in trees:
+        _require(tree["num_cat"] == "0", "splits must be numerical, got categorical ones")
+        _require(tree.get("is_linear", "0") == "0", "leaves must be constant, got linear ones")
+    return list(trees), int(general["max_feature_idx"]) + 1
+
+
+def split_column(feature: int, threshold: float, decision: int) -> SplitColumn:
+    """Say what a split of LightGBM's reads, from its threshold and its decision type."""
+    missing = decision >> 2 & 3
+    if missing == _MISSING_NONE:  # LightGBM takes NaN for 0
+        return SplitColumn(feature, threshold >= 0, zero_is_missing=False)
+    left = bool(decision & _DEFAULT_LEFT)
+    return SplitColumn(feature, left, zero_is_missing=missing == _MISSING_ZERO)
 
 
 def _fields(lines: str) -> dict[str, str]:
@@ -239,12 +264,10 @@ def _places(bits: int) -> NDArray[np.int64]:
 
 def _read_tree(
     tree: Mapping[str, str], *, bits: int
-) -> tuple[list[int], Iterator[tuple[_Column, float, int]]]:
+) -> tuple[list[int], Iterator[tuple[SplitColumn, float, int]]]:
     """Read a tree's leaves from the left, and each split: column, threshold, left leaves."""
     n_leaves = int(tree["num_leaves"])
     _require(n_leaves <= bits, f"a tree must have at most {bits} leaves, got {n_leaves}")
-    _require(tree["num_cat"] == "0", "splits must be numerical, got categorical ones")
-    _require(tree.get("is_linear", "0") == "0", "leaves must be constant, got linear ones")
     if n_leaves == 1:
         return [0], iter(())
     left = [int(child) for child in tree["left_child"].split()]
@@ -270,17 +293,9 @@ def _read_tree(
         strict=True,
     )
     return order, (
-        (_column(int(feature), float(threshold), int(decision)), float(threshold), cover)
+        (split_column(int(feature), float(threshold), int(decision)), float(threshold), cover)
         for feature, threshold, decision, cover in splits
     )
-
-
-def _column(feature: int, threshold: float, decision: int) -> _Column:
-    missing = decision >> 2 & 3
-    if missing == _MISSING_NONE:  # LightGBM takes NaN for 0
-        return _Column(feature, threshold >= 0, zero_is_missing=False)
-    left = bool(decision & _DEFAULT_LEFT)
-    return _Column(feature, left, zero_is_missing=missing == _MISSING_ZERO)
 
 
 def _require(condition: bool, rule: str) -> None:  # noqa: FBT001  # a condition

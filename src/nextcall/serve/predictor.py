@@ -121,13 +121,11 @@ class Predictor:
             self.views.forget()
 
     def warm(self) -> None:
-        """Answer once, so that all that a short answer needs is loaded.
-
-        The first answer with reasons (`predict_fully`) loads LightGBM too: two seconds, and 100 MB.
-        """
+        """Answer once in each detail, so that all that an answer needs is loaded."""
         first = HistoryEvent(api_call=self.index.catalog.operations[0].operation_id)
         request = PredictRequest(prompt="list everything", history=[first], max_predictions=1)
         self.predict(request)
+        self.predict_fully(request)
         if self.ranker is None:
             self._conventions.rest_scores(request.prompt)
 

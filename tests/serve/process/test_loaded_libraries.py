@@ -24,7 +24,7 @@ settings = load_settings(
     model=Path(model), catalog=Path(catalog), cache_dir=Path(cache), database_url=database
 )
 predictor = load_predictor(settings)
-predictor.warm()
+predictor.warm()  # an answer with reasons among them
 with (
     open_stores(settings) as stores,
     open_caches(settings, predictor) as caches,
@@ -63,7 +63,7 @@ def loaded(
         "scipy.special",  # 10 MB, as scipy.stats
         "scipy.sparse",  # 10 MB, for matrices of the graph
         "sklearn",
-        "lightgbm",  # 100 MB, for reasons and training; compiled trees score
+        "lightgbm",  # 100 MB, for training; compiled trees score, and tell why
         "pyarrow.compute",
         "redis",  # 9 MB, where none is named
         "jwt",  # 9 MB, where no token is made
