@@ -26,7 +26,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from cold_rank import part_of, seconds_of, summary, tool, tool_name
-from json_output import give, parser_of
+from json_output import give, parser_of, rounded
 
 from nextcall.catalog.aws import read_aws
 from nextcall.locations import cache_dir, packaged_model
@@ -171,7 +171,15 @@ def main() -> None:
             },
             "times": {name: times(name, "p50") for name in peers.versions},
             "times_by_cpu": {name: times(name, "cpu_p50") for name in peers.versions},
-            "load_average": round(os.getloadavg()[0], 2),
+            "samples": {
+                "milliseconds": {
+                    name: {
+                        figure: rounded([each[name][figure] for each in measured])
+                        for figure in measured[0][name]
+                    }
+                    for name in names
+                }
+            },
         },
         arguments.output,
     )

@@ -32,7 +32,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import httpx
-from json_output import give, parser_of
+from json_output import give, parser_of, rounded
 from trials_http import cpu_seconds
 
 from nextcall.guard.guard import Guard
@@ -81,7 +81,8 @@ def main() -> None:
             ranked += time.thread_time() - begin
             checked = _milliseconds(lambda: guard.detect(prompt))  # noqa: B023
             if number >= _WARMING:
-                rows.append({"http": http, "rank": rank, "guard": checked})
+                row = {"http": http, "rank": rank, "guard": checked, "added": http - rank}
+                rows.append(row)
         served = cpu_seconds(process) - served
         health = httpx.get(f"{at}/health").json()
     computed = {"service": 1000 * served / len(rows), "rank": 1000 * ranked / len(rows)}
@@ -94,10 +95,12 @@ def main() -> None:
             "operations": len(predictor.index),
             "encoder": predictor.index.embedder.name,
             "milliseconds": medians,
-            "added": round(statistics.median(row["http"] - row["rank"] for row in rows), 3),
             "computed": {name: round(value, 3) for name, value in computed.items()},
             "seconds_to_first_answer": round(started, 2),
-            "megabytes": health["memory_usage_mb"],
+            "memory_mb": health["memory_usage_mb"],
+            "samples": {
+                "milliseconds": rounded({name: [row[name] for row in rows] for name in medians})
+            },
         },
         arguments.output,
     )

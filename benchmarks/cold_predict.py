@@ -29,7 +29,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from cold_rank import part_of
-from json_output import give, parser_of
+from json_output import give, parser_of, rounded
 from numpy.typing import NDArray
 from trials_http import cpu_seconds
 
@@ -79,15 +79,20 @@ def main() -> None:
     ]
     kinds = {"alone": alone, "after_two_calls": after}
     with TemporaryDirectory() as folder:
-        result = _measure(part, arguments.encoder, kinds, Path(folder))
+        found = _measure(part, arguments.encoder, kinds, Path(folder))
     give(
         {
             "benchmark": "cold_predict",
             "operations": len(part),
             "encoder": arguments.encoder,
             "prompts": arguments.prompts,
-            **result,
-            "load_average": round(os.getloadavg()[0], 2),
+            "milliseconds": {kind: _summary(taken) for kind, taken in found.items()},
+            "samples": {
+                "milliseconds": {
+                    kind: {name: {"p50": rounded(each)} for name, each in taken.items()}
+                    for kind, taken in found.items()
+                }
+            },
         },
         arguments.output,
     )
@@ -142,7 +147,7 @@ def _serve(folder: Path, encoder: str) -> None:
 
 def _measure(
     catalog: Catalog, encoder: str, kinds: dict[str, list[dict[str, object]]], folder: Path
-) -> dict[str, object]:
+) -> dict[str, dict[str, list[float]]]:
     catalog.save(folder / "catalog.parquet")
     options = ["--serve", str(folder), "--encoder", encoder]
     process = subprocess.Popen(
@@ -168,8 +173,8 @@ def _ask_all(
     asked: Sequence[dict[str, object]],
     told: IO[str],
     process: int,
-) -> dict[str, dict[str, float]]:
-    """Ask each once; sum up what was told of it."""
+) -> dict[str, list[float]]:
+    """Ask each once; give milliseconds of what was told of it."""
     rows: list[dict[str, float]] = []
     for body in asked:
         computed, begin = cpu_seconds(process), time.perf_counter()
@@ -188,13 +193,17 @@ def _ask_all(
             }
         )
     counted = rows[_FIRST:]
+    return {name: [1_000 * row[name] for row in counted] for name in counted[0]}
+
+
+def _summary(taken: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     return {
         name: {
-            "p50": round(1_000 * statistics.median(row[name] for row in counted), 3),
-            "p95": round(1_000 * float(np.quantile([row[name] for row in counted], 0.95)), 3),
-            "min": round(1_000 * min(row[name] for row in counted), 3),
+            "p50": round(statistics.median(each), 3),
+            "p95": round(float(np.quantile(each, 0.95)), 3),
+            "min": round(min(each), 3),
         }
-        for name in counted[0]
+        for name, each in taken.items()
     }
 
 

@@ -115,7 +115,6 @@ def main() -> None:
             for n in ANSWERS
         },
         "first": first_answer(trees),
-        "load_average": round(os.getloadavg()[0], 2),
     }
     give(result, arguments.output)
 

@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime
 from tempfile import TemporaryDirectory
 
-from json_output import give, parser_of
+from json_output import give, parser_of, rounded
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextcall.access.address_rates import AddressRates
@@ -62,9 +62,7 @@ def main() -> None:
     give({"benchmark": "front_door", **result}, arguments.output)
 
 
-def _measure(
-    database: Database, audit: AuditLog, rounds: int, requests: int
-) -> dict[str, dict[str, float]]:
+def _measure(database: Database, audit: AuditLog, rounds: int, requests: int) -> dict[str, object]:
     now = datetime.now(UTC)
     # A thousand times the rates, so that none of the requests is refused.
     keys = [
@@ -96,17 +94,11 @@ def _measure(
         found["alone"].append(_run(_application, of_keys, requests))
         found["key"].append(_run(guarded, of_keys, requests))
         found["token"].append(_run(guarded, of_tokens, requests))
+    for name in ("key", "token"):
+        each = zip(found[name], found["alone"], strict=True)
+        found[f"added by {name}"] = [guarded - alone for guarded, alone in each]
     medians = {name: round(statistics.median(each), 2) for name, each in found.items()}
-    return {
-        "cpu_microseconds": medians,
-        "added": {
-            name: round(
-                statistics.median(a - b for a, b in zip(found[name], found["alone"], strict=True)),
-                2,
-            )
-            for name in ("key", "token")
-        },
-    }
+    return {"cpu_microseconds": medians, "samples": {"cpu_microseconds": rounded(found)}}
 
 
 def _run(app: ASGIApp, headers: list[list[tuple[bytes, bytes]]], requests: int) -> float:

@@ -7,7 +7,6 @@ several times and its fastest turn counts, for others use the machine too. Print
 to ``--output``.
 """
 
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -111,7 +110,7 @@ def main() -> None:
         "service, request and answer": service.guard,
         "service, without guard": service.request,
     }
-    result: dict[str, object] = {"machine": platform.machine(), "prompts": options.prompts}
+    result: dict[str, object] = {"benchmark": "guard_speed", "prompts": options.prompts}
     for length in _LENGTHS:
         texts = prompts_of(length, options.prompts)
         taken: dict[str, list[int]] = {name: [] for name in (*checks, "all", *by_service)}

@@ -37,7 +37,7 @@ from typing import Final, NoReturn
 
 import httpx
 import uvloop
-from json_output import give, parser_of
+from json_output import give, parser_of, rounded
 from predict_http import whole_service
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -144,7 +144,12 @@ def main() -> None:
                 f"{own}_over_by_cpu": {name: _ratio(costs[name], costs[own]) for name in versions}
                 for own in _OWN
             },
-            "load_average": round(os.getloadavg()[0], 2),
+            "samples": {
+                "requests_a_second": rounded(rates),
+                "microseconds_of_cpu": {
+                    name: rounded([1e6 * value for value in each]) for name, each in costs.items()
+                },
+            },
         },
         arguments.output,
     )

@@ -11,7 +11,6 @@ is warm. Milliseconds, and medians of the ratios of each question and the bare f
 ``--output``.
 """
 
-import os
 import re
 import shutil
 import statistics
@@ -87,7 +86,6 @@ def main() -> None:
             "benchmark": "pages_speed",
             "first": {name: [round(value, 1) for value in values] for name, values in told.items()},
             **_summary(pairs),
-            "load_average": round(os.getloadavg()[0], 2),
         },
         arguments.output,
     )

@@ -32,7 +32,7 @@ from typing import Any, Final
 import httpx
 import uvloop
 from fastapi import FastAPI
-from json_output import give, parser_of
+from json_output import give, parser_of, rounded
 from trials_http import ask, cpu_seconds, medians, ratios
 
 from nextcall.access.keys import create_key
@@ -242,6 +242,7 @@ class _Load:
             "times_bare": ratios(rates, "whole", "bare"),
             "cpu_seconds_a_request": medians(costs),
             "times_bare_by_cpu": ratios(costs, "bare", "whole"),
+            "samples": rounded({"requests_a_second": rates, "cpu_seconds_a_request": costs}),
         }
 
     def _request(self, path: str, body: bytes) -> bytes:

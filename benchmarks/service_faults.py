@@ -99,7 +99,7 @@ def main() -> None:
             settings |= {"NEXTCALL_REDIS_URL": redis.url}
             with Service(_catalog(), folder, settings=settings, options=options) as sharing:
                 result["redis_away"] = _redis_away(sharing, known, redis, arguments.seconds)
-    give({**result, "load_average": round(os.getloadavg()[0], 2)}, arguments.output)
+    give(result, arguments.output)
 
 
 def _catalog() -> Catalog:
@@ -182,7 +182,7 @@ class _Users:
             "wrong": len(self._wrong),
             "feedback": len(self.acknowledged),
             "feedback_lost": len(lost),
-            "errors": dict(self._errors),
+            "errors": dict(sorted(self._errors.items())),
             "slowest_seconds": round(self._slowest, 3),
         }
 

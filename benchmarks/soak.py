@@ -103,7 +103,6 @@ def main() -> None:
             "users": arguments.users,
             "minutes": arguments.minutes,
             **result,
-            "load_average": round(os.getloadavg()[0], 2),
         },
         arguments.output,
     )

@@ -30,7 +30,7 @@ from typing import Final, cast
 import httpx
 import uvloop
 from fastapi import FastAPI
-from json_output import give, parser_of
+from json_output import give, parser_of, rounded
 
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.serve.app import create_app
@@ -274,6 +274,7 @@ class _Load:
             "times_bare": ratios(rates, "trials", "bare"),
             "cpu_seconds_a_request": medians(costs),
             "times_bare_by_cpu": ratios(costs, "bare", "trials"),
+            "samples": rounded({"requests_a_second": rates, "cpu_seconds_a_request": costs}),
         }
 
     def _compare(self) -> None:

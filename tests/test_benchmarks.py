@@ -2,20 +2,24 @@
 
 import json
 import os
+import re
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SHARED = FOLDER / "json_output.py"
+Give = Callable[[Mapping[str, object], Path | None], None]
 
 
 @pytest.fixture
-def give() -> Callable[[object, Path | None], None]:
-    give: Callable[[object, Path | None], None] = runpy.run_path(str(SHARED))["give"]
+def give() -> Give:
+    give: Give = runpy.run_path(str(SHARED))["give"]
     return give
 
 
@@ -37,17 +41,37 @@ def test_a_benchmark_says_what_it_measures_and_where_its_json_goes(
 
 
 def test_what_a_benchmark_finds_is_printed_or_written_as_the_same_json(
-    give: Callable[[object, Path | None], None],
+    give: Give,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    found = {"benchmark": "any", "seconds": [0.5, 1e-300]}
+    found = {"benchmark": "any", "seconds": [0.5, 1e-300], "said": ["a [ b\n", "c"], "none": []}
     give(found, None)
-    printed = capsys.readouterr().out
+    printed = json.loads(capsys.readouterr().out)
     give(found, tmp_path / "found.json")
     assert capsys.readouterr().out == ""
-    assert (tmp_path / "found.json").read_text() == printed
-    assert json.loads(printed) == found
+    text = (tmp_path / "found.json").read_text()
+    assert text.endswith("}\n")
+    assert '  "seconds": [0.5, 1e-300],\n' in text
+    written = json.loads(text)
+    for told in (printed, written):
+        run = told.pop("run")
+        assert told == found
+        assert list(told) == list(found)
+        assert datetime.fromisoformat(run.pop("at")).utcoffset() == timedelta(0)
+        assert run.pop("load_average") >= 0
+        assert run.pop("cores") >= 1
+        assert run["commit"] is None or re.fullmatch(r"[0-9a-f]{40}", run["commit"])
+        assert run["versions"]["numpy"] == np.__version__
+    assert printed == written
+
+
+def test_measurements_are_cut_to_the_digits_that_tell() -> None:
+    rounded = runpy.run_path(str(SHARED))["rounded"]
+    assert rounded({"ms": [1234.5, 0.00123456], "mb": {"all": [2]}}) == {
+        "ms": [1230.0, 0.00123],
+        "mb": {"all": [2.0]},
+    }
 
 
 def test_rounds_and_seed_are_options_of_those_that_have_them(

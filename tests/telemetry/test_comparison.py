@@ -60,6 +60,20 @@ def test_numbers_are_found_however_they_are_nested(tmp_path: Path) -> None:
     }
 
 
+def test_samples_stand_for_the_numbers_of_their_names(tmp_path: Path) -> None:
+    content = {
+        "ms": {"cold": 2.5, "warm": 1},
+        "rounds": 3,
+        "samples": {"ms": {"cold": [2, 2.5, 3], "hot": [1]}},
+    }
+    assert read(tmp_path, json.dumps(content)) == {
+        "ms.cold": [2.0, 2.5, 3.0],
+        "ms.warm": [1.0],
+        "rounds": [3.0],
+        "ms.hot": [1.0],
+    }
+
+
 def test_what_is_not_finite_is_no_number(tmp_path: Path) -> None:
     assert read(tmp_path, '{"a": NaN, "b": [Infinity, 1], "c": [NaN], "d": 1e999}') == {"b": [1.0]}
 
@@ -80,6 +94,11 @@ def test_what_is_no_result_is_refused(content: str, tmp_path: Path) -> None:
         ("rps.memory", "up"),
         ("requests_per_second", "up"),
         ("errors_per_second", "down"),
+        ("requests_a_second.whole", "up"),
+        ("a_second.capacity", "up"),
+        ("variants.a.ms", "down"),
+        ("errors a second", "down"),
+        ("cpu_seconds_a_request.whole", "down"),
         ("seconds per row", "down"),
         ("cpu_us[3]", "down"),
         ("ndcg@5", "up"),

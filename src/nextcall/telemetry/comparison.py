@@ -33,6 +33,7 @@ _SUBJECTS: Final[dict[str, Better]] = {
     **dict.fromkeys(_GOOD.split(), "up"),
     **dict.fromkeys(_BAD.split(), "down"),
 }
+_SAMPLES: Final = "samples."
 _BATCH: Final = 1_000_000  # numbers that are drawn at once
 
 
@@ -75,8 +76,9 @@ class BenchmarkComparison:
 def read_result(path: Path) -> Numbers:
     """Read the numbers of a benchmark's JSON, however they are nested.
 
-    A list of numbers is one number that was measured so often. True and false, texts and what is
-    not finite are left out.
+    A list of numbers is one number that was measured so often, and so is a list that the file's
+    ``samples`` hold at the place of a number. True and false, texts and what is not finite are left
+    out.
 
     Parameters
     ----------
@@ -95,6 +97,8 @@ def read_result(path: Path) -> Numbers:
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path} must be JSON, got {error}.") from error
     numbers = dict(_numbers(content, ""))
+    for name in [name for name in numbers if name.startswith(_SAMPLES)]:
+        numbers[name.removeprefix(_SAMPLES)] = numbers.pop(name)
     if not numbers:
         raise ValueError(f"{path} must have numbers, got none.")
     return numbers
@@ -138,8 +142,9 @@ def better_way(name: str) -> Better | None:
         for place, word in reversed(list(enumerate(words))):
             if (way := known.get(word)) is None:
                 continue
-            if place > 1 and words[place - 1] == "per":  # so many in a second
-                return _SUBJECTS.get(words[place - 2], "up")
+            before = words[place - 1] if place else ""
+            if (place > 1 and before == "per") or (before, word) == ("a", "second"):
+                return _SUBJECTS.get(words[place - 2], "up")  # so many in a second
             return way
     return None
 
