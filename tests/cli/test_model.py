@@ -116,6 +116,15 @@ def test_training_leaves_a_ranker_that_knows_what_it_is_made_of(model: Path) -> 
     assert 30 <= card.n_queries < 36  # 24 prompts and 12 calls of sessions, less the part held back
 
 
+def _renamed(given: tuple[object, ...], folder: Path, to: Path) -> tuple[object, ...]:
+    """Name sessions anew, so that others are held back."""
+    for name in ("queries.jsonl", "sessions.jsonl"):
+        text = (folder / name).read_text()
+        (to / name).write_text(text.replace('"session_id": "', '"session_id": "x'))
+    files = {folder / name: to / name for name in ("queries.jsonl", "sessions.jsonl")}
+    return tuple(files.get(each, each) if isinstance(each, Path) else each for each in given)
+
+
 def test_a_new_ranker_is_held_against_another(
     folder: Path, model: Path, run: Run, tmp_path: Path
 ) -> None:
@@ -126,17 +135,21 @@ def test_a_new_ranker_is_held_against_another(
     new = tmp_path / "new"
     code, _, err = run(*given, "--output", new, "--against", model)
     assert code == 0, err
-    # The same seed holds back the same session, from which neither learned.
-    found = re.search(r"NDCG@10 (\S+), (\S+) beside \S+model on the same (\d+) queries", err)
+    # The same sessions are held back, from which neither learned.
+    told = r"NDCG@10 (\S+), (\S+) \(\S+ to \S+\) beside \S+model on the same (\d+) queries"
+    found = re.search(told, err)
     assert found is not None
     judged = load_judged(new, trees=load_ranker(new)[0].digest)
     assert judged is not None
     assert judged.on_same is not None
     assert (judged.left_out, judged.may_have_learned) == (0, False)
-    told = f"{judged.on_same.ndcg:.4f}", f"{judged.on_same.difference:+.4f}"
-    assert found.groups() == (*told, str(judged.on_same.queries))
+    figures = f"{judged.on_same.ndcg:.4f}", f"{judged.on_same.difference:+.4f}"
+    assert found.groups() == (*figures, str(judged.on_same.queries))
     again = tmp_path / "again"
     code, _, err = run(*given, "--output", again, "--against", new, "--seed", 3)
+    assert f"on the same {judged.on_same.queries} queries" in err  # no seed says which they are
+    assert "left out" not in err
+    code, _, err = run(*_renamed(given, folder, tmp_path), "--output", again, "--against", new)
     assert "held-out queries are left out" in err
     assert "Too few held-out queries are left to judge by." in err
     code, _, err = run(*given, "--output", again, "--no-keep-prompts")

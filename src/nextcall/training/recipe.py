@@ -19,10 +19,9 @@ from nextcall.ranking.workflow import WorkflowPrior
 from nextcall.sessions import Query, Session
 from nextcall.sessions.awscli_examples import with_history
 from nextcall.sessions.queries import next_call_queries
-from nextcall.sessions.splits import group_folds
 from nextcall.sessions.table import sessions_from_frame
 from nextcall.synth.simulate import simulate
-from nextcall.training.folds import N_PARTS
+from nextcall.training.session_parts import session_of, session_parts
 
 _FEWEST_OPERATIONS = 20  # a catalogue too small to walk through teaches no transitions
 
@@ -140,7 +139,8 @@ def prepare(
         Prompts with their answers; those without a history get a copy after some calls.
     part_of : mapping of str to int, optional
         Part of each service of the catalogue; negative for those that no query is about. Without
-        it parts are made of whole sessions, and none are simulated: that needs services apart.
+        it parts are made of whole sessions (`session_parts`), and none are simulated: that needs
+        services apart.
     observed : sequence of Session
         Real sessions, which teach transitions in place of simulated ones.
     held_out : int, optional
@@ -155,7 +155,7 @@ def prepare(
         raise ValueError("queries must hold at least one query, got none.")
     catalog = index.catalog
     augment, walk, pick, share = rng.spawn(4)
-    part_of_session = None if part_of else _session_parts(queries, rng=share)
+    part_of_session = None if part_of else session_parts(queries, rng=share)
 
     def parts_of(some: Sequence[Query]) -> NDArray[np.int64]:
         if part_of_session is not None:
@@ -218,20 +218,6 @@ def rows_of_kinds(
         name: whole.select(np.arange(end - len(some), end))
         for (name, some), end in zip(queries.items(), ends, strict=True)
     }
-
-
-def _session_parts(queries: Sequence[Query], *, rng: np.random.Generator) -> dict[str, int]:
-    sessions = [session_of(query) for query in queries]
-    n_parts = min(N_PARTS, len(set(sessions)))
-    if n_parts < 2:
-        raise ValueError("queries must be of at least two sessions, so that one can validate.")
-    folds = group_folds(sessions, n_parts, rng=rng)
-    return dict(zip(sessions, folds.tolist(), strict=True))
-
-
-def session_of(query: Query) -> str:
-    """Name what a split by sessions keeps together."""
-    return query.session_id or query.query_id
 
 
 def _titles(queries: Sequence[Query]) -> dict[str, list[str]]:

@@ -17,9 +17,8 @@ from nextcall.sessions import Query, Session
 from nextcall.training.folds import N_PARTS, NO_PART, service_families, share_out_services
 from nextcall.training.held_out import HeldOut, query_digest
 from nextcall.training.parity import FEWEST_PARTS, encoder_parity
-from nextcall.training.recipe import Material, Recipe, prepare, session_of
-
-_VALIDATION_PART = 1
+from nextcall.training.recipe import Material, Recipe, prepare
+from nextcall.training.session_parts import KEPT_PART, session_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,8 @@ def train_for_use(
     """Train on queries over one catalogue; a tenth of them validates and calibrates.
 
     Where the queries are about enough families of services the parts are families, and prompts get
-    copies after calls and simulated sessions beside them; else the parts are whole sessions.
+    copies after calls and simulated sessions beside them; else the parts are whole sessions, and
+    those that validate are the same in every training.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def train_for_use(
             rng=np.random.default_rng(seed),
             part_of=part_of,
             observed=observed,
-            held_out=_VALIDATION_PART,
+            held_out=KEPT_PART,
             progress=progress,
         )
 
@@ -162,7 +162,7 @@ def fit_for_use(
 def _shared_out(material: Material) -> tuple[list[int], int]:
     """Give the parts that train, and the one that validates."""
     present = sorted({int(p) for parts in material.parts.values() for p in parts if p != NO_PART})
-    validation = present[min(_VALIDATION_PART, len(present) - 1)]
+    validation = present[min(KEPT_PART, len(present) - 1)]
     return [part for part in present if part != validation], validation
 
 
