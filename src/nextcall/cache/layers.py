@@ -31,7 +31,7 @@ LAYERS: Final = (
     Layer(category="query", ttl=_HOUR / 2, entries=5_000),
     Layer(category="general", ttl=_HOUR, entries=1_000),
 )
-"""Layers unless told: vectors of texts, answers of models, rankings, and all else."""
+"""Layers unless told: vectors of texts, what is known of prompts alone, answers, and all else."""
 
 
 class Caches:
