@@ -82,13 +82,13 @@ def test_only_a_prompt_without_any_finding_is_known_again() -> None:
     for prompt in PROMPTS:
         for calls in ((), ("f",), ("g",)):
             one.check_request("/predict", asked(prompt, *calls))
-    assert [guard.judged.count(prompt) for prompt in PROMPTS] == [1, 3, 3, 3, 1]
+    assert [guard.judged.count(prompt) for prompt in PROMPTS] == [2, 3, 3, 3, 2]
     assert len(kept) == 2
     assert all(prompt not in repr(kept.__dict__) for prompt in PROMPTS)
     assert one.snapshot().total == 3 * len(PROMPTS)
     kept.clear()
     one.check_request("/predict", asked("list users"))
-    assert guard.judged.count("list users") == 2
+    assert guard.judged.count("list users") == 3
 
 
 def test_a_prompt_beside_a_call_that_is_noticed_is_looked_at_again() -> None:
@@ -99,7 +99,7 @@ def test_a_prompt_beside_a_call_that_is_noticed_is_looked_at_again() -> None:
     assert guard.judged.count("list users") == 2
     one.check_request("/predict", asked("list users"))
     assert one.check_request("/predict", asked("list users", CALLS[-1])).marks
-    assert guard.judged.count("list users") == 3
+    assert guard.judged.count("list users") == 3  # known by now, the call is not
 
 
 def test_what_was_looked_at_while_a_check_failed_is_looked_at_again(
@@ -110,12 +110,13 @@ def test_what_was_looked_at_while_a_check_failed_is_looked_at_again(
 
     guard, kept = Counting(), room()
     one = safety(kept, guard)
+    one.check_request("/predict", asked("list users"))
     with monkeypatch.context() as broken:
         broken.setattr("nextcall.serve.safety.input_checks.find_pii", fail)
         one.check_request("/predict", asked("list users"))
     assert len(kept) == 0
     one.check_request("/predict", asked("list users"))
-    assert guard.judged.count("list users") == 2
+    assert (len(kept), guard.judged.count("list users")) == (1, 3)
 
 
 def test_what_was_forgotten_meanwhile_is_not_kept() -> None:
@@ -126,7 +127,9 @@ def test_what_was_forgotten_meanwhile_is_not_kept() -> None:
             kept.clear()
             return super().detect(text)
 
-    safety(kept, Forgetting()).check_request("/predict", asked("list users"))
+    one = safety(kept, Forgetting())
+    for _ in range(3):
+        one.check_request("/predict", asked("list users"))
     assert len(kept) == 0
 
 
@@ -134,25 +137,32 @@ def test_another_guard_knows_nothing_of_them() -> None:
     kept, guards = room(), [Counting() for _ in range(4)]
     different: list[dict[str, object]] = [{}, {}, {"pii_policy": "block"}, {"guard_threshold": 0.4}]
     for guard, changed in zip(guards, different, strict=True):
-        safety(kept, guard, **changed).check_request("/predict", asked("list users"))
-    assert [len(guard.judged) for guard in guards] == [1, 0, 1, 1]
+        one = safety(kept, guard, **changed)
+        for _ in range(3):
+            one.check_request("/predict", asked("list users"))
+    assert [len(guard.judged) for guard in guards] == [2, 1, 2, 2]  # the first is new to each
     other = Safety(load_settings(), CATALOG, guard=guards[1], version="v2", prompts=kept)
-    other.check_request("/predict", asked("list users"))
-    assert len(guards[1].judged) == 1
+    for _ in range(3):
+        other.check_request("/predict", asked("list users"))
+    assert len(guards[1].judged) == 3
 
 
 def test_one_apart_that_is_measured_checks_each_time() -> None:
     guard, kept = Counting(), room()
     one = safety(kept, guard)
-    one.check_request("/predict", asked("list users"))
+    for _ in range(3):
+        one.check_request("/predict", asked("list users"))
+    assert (len(guard.judged), len(kept)) == (2, 1)
     own = one.apart()
-    for _ in range(2):
+    for _ in range(3):
         own.check_request("/predict", asked("list users"))
-    own.check_request("/predict", asked("list the groups"))
-    assert (len(guard.judged), len(kept)) == (4, 1)
+        own.check_request("/predict", asked("list the groups"))
+    assert (len(guard.judged), len(kept)) == (8, 1)
 
 
 def test_where_the_guard_is_off_nothing_is_kept() -> None:
     kept = room()
-    safety(kept, guard_enabled=False).check_request("/predict", asked("list users"))
+    one = safety(kept, guard_enabled=False)
+    for _ in range(3):
+        one.check_request("/predict", asked("list users"))
     assert (kept.stats.entries, kept.stats.misses) == (0, 0)

@@ -118,8 +118,8 @@ class ServiceCaches:
 
         Names begin with their category: ``query/DETAIL/POLICY/MODEL/HASH``, of an answer by its
         meaning ``semantic/DETAIL/POLICY/MODEL/CATALOGUE`` and the same with ``query``, so that it
-        goes where the others go, ``prompt/view/MODEL/HASH``, ``prompt/harmless/GUARD/HASH``,
-        ``embedding/ENCODER/HASH``, ``general/ADDRESS``.
+        goes where the others go, ``prompt/view/MODEL/CATALOGUE/HASH``,
+        ``prompt/harmless/GUARD/HASH``, ``embedding/ENCODER/HASH``, ``general/ADDRESS``.
 
         Parameters
         ----------

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.cache.cache import Cache
+from nextcall.cache.doorkeeper import Doorkeeper
 from nextcall.ranking.any_ranker import AnyRanker
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.prompt_view import PromptView
@@ -19,7 +20,7 @@ _NAMES: Final = "prompt/view"  # what the names of what is kept begin with
 
 
 class PromptViews:
-    """Views of prompts, each under the identity of the model that it is of.
+    """Views of prompts that come again, each under the identity of the model that it is of.
 
     Prompts are known by hashes. What depends on who asks, or on the calls, is no part of a view.
 
@@ -31,6 +32,7 @@ class PromptViews:
 
     def __init__(self, kept: Cache[Any]) -> None:
         self.kept = kept
+        self._door = Doorkeeper()
 
     def answer(
         self,
@@ -46,14 +48,18 @@ class PromptViews:
     ) -> Answer:
         """Answer as the ranker does; the prompt is looked at where its view is not kept.
 
+        It is kept where the prompt comes a second time.
+
         Parameters
         ----------
         ranker : CallRanker or AdaptedRanker
         identity : str
             Of the ranker and its encoder.
         """
-        told = f"{index.catalog.content_hash}\n{prompt}".encode()
-        key = f"{_NAMES}/{identity}/{hashlib.blake2b(told, digest_size=20).hexdigest()}"
+        if not self._door.again(prompt):
+            return ranker.answer(index, prompt, history, k=k, vector=vector, now=now)
+        digest = hashlib.blake2b(prompt.encode(), digest_size=20).hexdigest()
+        key = f"{_NAMES}/{identity}/{index.catalog.content_hash}/{digest}"
         mark = self.kept.mark
         view: PromptView | None = self.kept.get(key)
         answer = ranker.answer(index, prompt, history, k=k, vector=vector, now=now, view=view)

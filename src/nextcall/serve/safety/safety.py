@@ -201,13 +201,13 @@ class Safety:
         """Check a prompt and the calls before it, but for what was harmless before; see `check`."""
         known, most, harmless = self._known, self._max_history, self._harmless
         prompt, *calls = texts_of_request(request, known=known, max_history=most)
-        mark = harmless.mark
-        carried = calls if request.prompt in harmless else [prompt, *calls]
+        name, mark = harmless.name(request.prompt), harmless.mark
+        carried = calls if harmless.holds(name) else [prompt, *calls]
         checked = self.check(route, carried, later=later)
         if carried and checked.is_clean:
             known.remember(text for _, text in calls)
             if carried is not calls:
-                harmless.remember(request.prompt, since=mark)
+                harmless.keep(name, since=mark)
         return checked
 
     def check_trial(self, route: str, asked: TrialAsked) -> Checked:
