@@ -6,10 +6,11 @@ Two services as `nextcall serve` starts them, each a process of its own: one as 
 cache of what prompts alone decide has room for one value, so that it finds nothing there. Some
 agents take turns; each keeps its prompt, a title of the AWS command line's examples, and has called
 one operation more of the right service each time. Both services are asked the same, one after the
-other. ``first`` is the first question of an agent, ``again`` are those with the same prompt and
-more calls. Milliseconds are medians on the wall over a connection that is kept open; ``computed``
-are those of the service's processor in the mean, which say more where others use the machine.
-Ratios are of the service as it is to the other. Prints JSON, or writes it to ``--output``.
+other. ``first`` is the first question of an agent, ``again`` are the nine with the same prompt and
+more calls, of which the first fills the cache. Milliseconds are medians on the wall over a
+connection that is kept open; ``computed`` are those of the service's processor in the mean, which
+say more where others use the machine. Ratios are of the service as it is to the other. Prints JSON,
+or writes it to ``--output``.
 """
 
 import statistics
@@ -21,7 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 from cold_http import ask, connected, service
-from json_output import give, parser_of
+from json_output import give, parser_of, rounded
 from trials_http import cpu_seconds
 
 from nextcall.catalog import Catalog
@@ -120,6 +121,14 @@ def _summary(taken: dict[str, dict[str, list[tuple[float, float]]]]) -> dict[str
         "ratio": {kind: round(wall["kept"][kind] / wall["apart"][kind], 3) for kind in kinds},
         "ratio_computed": {
             kind: round(computed["kept"][kind] / computed["apart"][kind], 3) for kind in kinds
+        },
+        "samples": {
+            "milliseconds": rounded(
+                {
+                    name: {kind: [1000 * one for one, _ in told[kind]] for kind in kinds}
+                    for name, told in taken.items()
+                }
+            )
         },
     }
 
