@@ -19,9 +19,12 @@ export HF_HUB_OFFLINE ?= 1
 # What is computed stays in the project.
 export NEXTCALL_CACHE_DIR ?= $(CURDIR)/data/cache
 
+# Kept results; options of one are in the variable of its name.
+RESULTS ?= $(patsubst benchmarks/results/%.json,%,$(wildcard benchmarks/results/*.json))
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint format lab serve bench notebooks features report install install-all clean
+.PHONY: help demo test check lint format lab serve bench results notebooks features report install install-all clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +57,10 @@ serve: $(DEFAULT)  ## Serve the model of the demo on port 8000
 
 bench: $(ALL)  ## Measure speed and memory beside peers; each benchmark writes its JSON
 	@for script in benchmarks/*.py; do echo "$$script" && $(BIN)/python $$script || exit 1; done
+
+results: $(ALL)  ## Measure anew what benchmarks/results/ keeps; needs what the demo makes
+	$(foreach name,$(RESULTS),$(BIN)/python benchmarks/$(name).py $($(name)) \
+		--output benchmarks/results/$(name).json &&) true
 
 notebooks: $(DEFAULT)  ## Write the twin of every notebooks/NAME.py
 	@$(BIN)/python -c 'from pathlib import Path; from nextcall.runs.notebook import write_twin; \

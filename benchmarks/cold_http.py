@@ -7,9 +7,9 @@ that is kept open, by a bare socket, and ranks the same prompts itself (`Predict
 service does), by turns, so that both have been idle as long. Prompts are titles of the AWS command
 line's examples, each asked once. ``added`` is the median difference of a prompt's two times in
 milliseconds; ``guard`` of that is what the checks of the prompt take here. Where others use the
-machine too, ``computed`` says more: milliseconds of the processor in the mean, of the service and
-of the ranking here. Megabytes and seconds are of the service: its memory after the last answer,
-and from its start to the first. Prints JSON, or writes it to ``--output``.
+machine too, ``computed_ms`` says more: of the processor, in the mean, for the service and for the
+ranking here. Megabytes and seconds are of the service: its memory after the last answer, and from
+its start to the first. Prints JSON, or writes it to ``--output``.
 """
 
 import json
@@ -95,7 +95,7 @@ def main() -> None:
             "operations": len(predictor.index),
             "encoder": predictor.index.embedder.name,
             "milliseconds": medians,
-            "computed": {name: round(value, 3) for name, value in computed.items()},
+            "computed_ms": {name: round(value, 3) for name, value in computed.items()},
             "seconds_to_first_answer": round(started, 2),
             "memory_mb": health["memory_usage_mb"],
             "samples": {

@@ -11,9 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
+
+from nextcall.cli.main import app
+from nextcall.telemetry.comparison import LEAST_SAMPLES, read_result
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SHARED = FOLDER / "json_output.py"
+KEPT = sorted((FOLDER / "results").glob("*.json"))
+LARGEST = 20_000  # bytes of a kept result
 Give = Callable[[Mapping[str, object], Path | None], None]
 
 
@@ -83,3 +89,73 @@ def test_rounds_and_seed_are_options_of_those_that_have_them(
     with pytest.raises(SystemExit):
         parser_of("Any.").parse_args(["--rounds", "3"])
     assert "--rounds" in capsys.readouterr().err
+
+
+def test_results_are_kept_of_what_docs_and_promises_quote() -> None:
+    names = {path.stem for path in KEPT}
+    assert names >= {
+        "predict_http", "no_op_http", "cold_http", "cold_predict", "cached_rank", "soak",
+        "service_faults", "guard_speed", "front_door", "ranking_speed", "limits_speed",
+        "pages_speed", "contribution_speed",
+    }  # fmt: skip
+    told = (FOLDER / "README.md").read_text()
+    assert names == set(re.findall(r"^\| `(\w+)` \|", told, re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_a_kept_result_says_what_it_is_of(path: Path) -> None:
+    text = path.read_text()
+    told = json.loads(text)
+    assert text == f"{text.strip()}\n"
+    assert next(iter(told)) == "benchmark"
+    assert list(told)[-1] == "run"
+    assert told["benchmark"] == path.stem
+    assert (FOLDER / f"{path.stem}.py").is_file()
+    assert len(text) < LARGEST
+    run = told["run"]
+    assert re.fullmatch(r"[0-9a-f]{40}", run["commit"])
+    assert run["changed"] is False
+    assert datetime.fromisoformat(run["at"]).utcoffset() == timedelta(0)
+    assert run["cores"] >= 1
+    assert run["load_average"] >= 0
+    assert run["machine"]
+    assert {"nextcall", "numpy", "numba"} <= set(run["versions"])
+    assert not re.search(r"/(home|root|tmp|work|Users)/", text)  # of the machine
+    assert read_result(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("predict_http", "requests_a_second.a hundred requests.whole"),
+        ("no_op_http", "requests_a_second.whole_kept"),
+        ("cold_http", "milliseconds.added"),
+        ("cold_predict", "milliseconds.alone.besides.p50"),
+        ("cached_rank", "milliseconds.nextcall.p50"),
+        ("limits_speed", "microseconds.memory"),
+        ("front_door", "cpu_microseconds.key"),
+    ],
+)
+def test_a_slower_run_is_told_from_a_kept_one_by_its_interval(
+    name: str, number: str, tmp_path: Path
+) -> None:
+    kept = FOLDER / "results" / f"{name}.json"
+    told = json.loads(kept.read_text())
+    *place, last = number.split(".")
+    samples = told["samples"]
+    for part in place:
+        samples = samples[part]
+    assert len(samples[last]) >= LEAST_SAMPLES
+    slower = 0.1 if number.startswith("requests_a_second") else 10.0
+    samples[last] = [slower * each for each in samples[last]]
+    (tmp_path / "new.json").write_text(json.dumps(told))
+    for new, worse in ((kept, []), (tmp_path / "new.json", [number])):
+        output = tmp_path / "compared.json"
+        ran = CliRunner().invoke(
+            app, ["bench", "compare", str(kept), str(new), "--output", str(output)]
+        )
+        assert ran.exit_code == len(worse), ran.output
+        compared = json.loads(output.read_text())
+        assert compared["regressions"] == worse
+        (change,) = [each for each in compared["changes"] if each["name"] == number]
+        assert change["ci_lower"] <= change["ratio"] <= change["ci_upper"]
