@@ -74,4 +74,5 @@ def test_a_service_loads_nothing_that_it_is_not_asked_for(
     loaded: frozenset[str], library: str
 ) -> None:
     assert "nextcall.serve.app" in loaded
+    assert "nextcall.ranking.tree_contributions" in loaded  # the first reasons wait for nothing
     assert library not in loaded
