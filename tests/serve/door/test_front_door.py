@@ -274,7 +274,11 @@ def test_where_revocations_are_not_known_nobody_is_believed(
 ) -> None:
     client, (header, _) = house.client(), house.key()
     monkeypatch.setattr(house.credentials, "_known_until", float("-inf"))
-    assert client.post("/predict", headers=header).status_code == 503
+    refused = client.post("/predict", headers=header)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    # What is open to all is open to who has a key too, but not in the name of that key.
+    health = client.get("/health", headers=header)
+    assert (health.status_code, health.json()["user"]) == (200, None)
     assert client.get("/health").status_code == 200
 
 

@@ -82,6 +82,9 @@ class FrontDoor:
         except CredentialError as error:
             refusal = await self._unknown(error.reason, route, scope)
         except CredentialsUnavailableError:
+            if permission is None:  # open to all, such as what tells that the database is away
+                await self._pass_on(None, route, headers, scope, receive, send)
+                return
             unavailable = "Credentials cannot be checked now"
             refusal = _refusal(HTTPStatus.SERVICE_UNAVAILABLE, unavailable)
             refusal.headers["retry-after"] = str(_RETRY_SECONDS)
