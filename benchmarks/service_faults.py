@@ -9,6 +9,9 @@ Kubernetes does. ``worker_killed``: one of two workers, by signal 9; the other o
 successor begins by itself. ``log_full``: its files may not grow beyond the size of the log, which
 is the largest, so that no line can be written. ``disk_full``: none may grow at all, the database's
 neither. ``redis_away``: Redis, where answers and limits are shared, is killed and started anew.
+``database_hangs``: all processes of its PostgreSQL are stopped for ``--hang`` seconds, then go on;
+``seconds_of_health`` is the longest that ``/health`` took meanwhile, and
+``seconds_until_left_alone`` the time until it told that the database is not asked any more.
 ``model``: the ranker's files are damaged in one way after the other, each before a start, and all
 while it runs. ``wrong`` counts answers by 200 that are not those of a whole service (without a
 ranker: that claim a confidence), ``feedback_lost`` what was acknowledged and is not in the
@@ -22,7 +25,6 @@ import random
 import resource
 import shutil
 import signal
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -35,6 +37,8 @@ from typing import Any, Final, Self
 import httpx
 from json_output import give, parser_of
 from served.command import Service
+from served.postgres import Postgres, programs
+from served.redis_server import RedisServer
 from trials_http import cpu_seconds
 
 from nextcall.catalog import Catalog, describe_operation
@@ -44,7 +48,9 @@ from nextcall.storage.opening import open_database
 
 _VERBS: Final = ("list", "create", "get", "update", "delete")
 _THINGS: Final = ("user", "order", "invoice", "bucket", "queue", "table", "role", "key", "alarm")
-_FAULTS: Final = ("killed", "worker_killed", "log_full", "disk_full", "model", "redis_away")
+_FAULTS: Final = (
+    "killed", "worker_killed", "log_full", "disk_full", "model", "redis_away", "database_hangs"
+)  # fmt: skip
 _USERS: Final = 4
 _BACK_WITHIN: Final = 60.0  # seconds that are waited for
 _PAUSE: Final = 0.1  # seconds after an error
@@ -63,6 +69,7 @@ def main() -> None:
     parser = parser_of(__doc__, seed=0)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="that each fault lasts")
+    parser.add_argument("--hang", type=float, default=20.0, help="seconds of a database's")
     parser.add_argument("--only", nargs="+", choices=_FAULTS, default=_FAULTS)
     arguments = parser.parse_args()
     only = set(arguments.only)
@@ -88,17 +95,26 @@ def main() -> None:
                 result["disk_full"] = _disk_full(service, known, arguments.seconds)
         if "worker_killed" in only:
             two = [*options, "--workers", "2"]
-            with Service(_catalog(), folder, settings=settings, options=two) as shared:
-                result["worker_killed"] = _worker_killed(shared, known, arguments.kills, rng)
+            with Service(_catalog(), folder, settings=settings, options=two) as several:
+                result["worker_killed"] = _worker_killed(several, known, arguments.kills, rng)
         if "model" in only:
             result["model"] = _damaged(service, known, model)
         program = os.environ.get("NEXTCALL_TEST_REDIS_SERVER") or shutil.which("redis-server")
         if "redis_away" in only and program:
-            redis = _Redis(program, folder / "redis")
+            redis = RedisServer(program, folder / "redis")
             opened.callback(redis.stop)
-            settings |= {"NEXTCALL_REDIS_URL": redis.url}
-            with Service(_catalog(), folder, settings=settings, options=options) as sharing:
+            shared = {**settings, "NEXTCALL_REDIS_URL": redis.url}
+            with Service(_catalog(), folder, settings=shared, options=options) as sharing:
                 result["redis_away"] = _redis_away(sharing, known, redis, arguments.seconds)
+        found = programs()
+        if "database_hangs" in only and found is not None:
+            place = Path(opened.enter_context(TemporaryDirectory(prefix="postgres-")))
+            server = opened.enter_context(Postgres(found, place))
+            keeping = Service(
+                _catalog(), folder, settings=settings, options=options, url=server.url
+            )
+            with keeping:
+                result["database_hangs"] = _hangs(keeping, known, server, arguments.hang)
     give(result, arguments.output)
 
 
@@ -141,7 +157,7 @@ class _Users:
         self._service, self._known = service, known
         self._ended = threading.Event()
         self._right = {"prediction": list[float](), "feedback": list[float]()}
-        self._slowest = 0.0
+        self._slowest = self._slowest_error = 0.0
         self._wrong: list[str] = []
         self._errors: Counter[str] = Counter()
         self.acknowledged: dict[str, str] = {}
@@ -164,6 +180,10 @@ class _Users:
         """Count the predictions so far."""
         return len(self._right["prediction"])
 
+    def times(self) -> list[float]:
+        """Give when the predictions so far were asked for."""
+        return list(self._right["prediction"])
+
     def back_after(self, moment: float) -> float | None:
         """Wait until a prediction and feedback that were asked after a moment are answered."""
         while time.perf_counter() < moment + _BACK_WITHIN:
@@ -184,6 +204,7 @@ class _Users:
             "feedback_lost": len(lost),
             "errors": dict(sorted(self._errors.items())),
             "slowest_seconds": round(self._slowest, 3),
+            "slowest_error_seconds": round(self._slowest_error, 3),
         }
 
     def _ask(self, rng: random.Random) -> None:
@@ -207,6 +228,7 @@ class _Users:
             self._note(what, begin)
         except httpx.HTTPStatusError as error:
             self._errors[f"{what} {error.response.status_code}"] += 1
+            self._slowest_error = max(self._slowest_error, time.perf_counter() - begin)
             time.sleep(_PAUSE)
         except httpx.HTTPError as error:
             self._errors[f"{what} {type(error).__name__}"] += 1
@@ -400,31 +422,9 @@ def _without_ranker(service: Service) -> dict[str, object]:
     }
 
 
-class _Redis:
-    """A Redis of this program's."""
-
-    def __init__(self, program: str, folder: Path) -> None:
-        folder.mkdir()
-        self._socket = folder / "socket"
-        options = ["--port", "0", "--unixsocket", str(self._socket), "--save", ""]
-        self._command = [program, *options, "--dir", str(folder)]
-        self.url = f"unix://{self._socket}"
-        self.start()
-
-    def start(self) -> None:
-        """Start it, and wait until it listens."""
-        self._socket.unlink(missing_ok=True)
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        while not self._socket.exists():
-            time.sleep(0.01)
-
-    def stop(self) -> None:
-        """Kill it."""
-        self._process.kill()
-        self._process.wait()
-
-
-def _redis_away(service: Service, known: Known, redis: _Redis, seconds: float) -> dict[str, object]:
+def _redis_away(
+    service: Service, known: Known, redis: RedisServer, seconds: float
+) -> dict[str, object]:
     with _Users(service, known) as users:
         time.sleep(1)
         before = _limits(service)
@@ -445,6 +445,30 @@ def _redis_away(service: Service, known: Known, redis: _Redis, seconds: float) -
         "limits": [before, during, after],
         "seconds_until_back": back,
         "seconds_until_shared_again": round(shared, 2),
+    }
+
+
+def _hangs(service: Service, known: Known, server: Postgres, seconds: float) -> dict[str, object]:
+    slowest, left_alone = 0.0, None
+    with _Users(service, known) as users, service.asking() as asking:
+        time.sleep(1)
+        with server.hanging():
+            moment = time.perf_counter()
+            while (begun := time.perf_counter()) < moment + seconds:
+                told = asking.get(f"{service.place}/health").json()["components"]["outside"]
+                slowest = max(slowest, time.perf_counter() - begun)
+                if left_alone is None and any(side["status"] != "closed" for side in told):
+                    left_alone = round(time.perf_counter() - moment, 2)
+                time.sleep(0.2)
+            answered = len([each for each in users.times() if each > moment])
+        back = users.back_after(time.perf_counter())
+        time.sleep(1)
+    return {
+        **users.told(),
+        "predictions_meanwhile": answered,
+        "seconds_of_health": round(slowest, 2),
+        "seconds_until_left_alone": left_alone,
+        "seconds_until_back": back,
     }
 
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from sqlalchemy import delete, select
 from trials_http import cpu_seconds, server_of
 
-from nextcall.storage.database import Database
+from nextcall.storage.database import LONG, Database
 from nextcall.storage.opening import open_database
 from nextcall.trials.definition import Definition, Variant
 from nextcall.trials.exact import Exact
@@ -136,7 +136,7 @@ def _fill(database: Database, trial: Trial, values: NDArray[np.int64]) -> None:
             for unit in some
             for place, metric in enumerate(_METRICS)
         ]
-        with database.writing() as connection:
+        with database.writing(seconds=LONG) as connection:
             exposures = [(trial.number, names[unit], variants[unit], now) for unit in some]
             insert_rows(connection, EXPOSURE, exposures)
             insert_rows(
@@ -157,7 +157,7 @@ def _fill(database: Database, trial: Trial, values: NDArray[np.int64]) -> None:
                 ],
             )
         print(f"{some.stop:,} of {len(values):,} units", file=sys.stderr, flush=True)
-    with database.writing() as connection:
+    with database.writing(seconds=LONG) as connection:
         put_rows(
             connection,
             ARM,

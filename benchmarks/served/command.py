@@ -45,6 +45,8 @@ class Service:
         More variables of the environment, or others.
     options : sequence of str
         More of the command's.
+    url : str, optional
+        Of its database; a file in the folder where none is given.
     """
 
     def __init__(
@@ -54,10 +56,11 @@ class Service:
         *,
         settings: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
+        url: str | None = None,
     ) -> None:
         path = folder / "catalog.parquet"
         catalog.save(path)
-        self.url = f"sqlite:///{folder}/service.db"
+        self.url = f"sqlite:///{folder}/service.db" if url is None else url
         with open_database(self.url) as database:
             self.key = create_key(database, "load", role="admin", now=datetime.now(UTC))[0]
         self._options = ["--catalog", str(path), "--host", "127.0.0.1", "--port", "0", *options]
