@@ -2,10 +2,8 @@
 
 import time
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Any, Protocol
 
-import pytest
 from starlette.testclient import TestClient
 
 from nextcall.resilience.breakers import Breakers
@@ -16,7 +14,6 @@ from nextcall.serve.observer import Observer
 from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import load_settings
-from nextcall.storage.database import Database
 
 LONG = 120.0  # seconds after which the test is given up
 ASKED = {"prompt": "list the queues"}
@@ -32,12 +29,11 @@ class Server(Protocol):
 
 
 def test_a_database_that_hangs_is_left_alone_and_told_of(
-    predictor: Predictor, own_postgres: Server, monkeypatch: pytest.MonkeyPatch
+    predictor: Predictor, own_postgres: Server
 ) -> None:
-    monkeypatch.setattr("nextcall.storage.opening.Database", partial(Database, patience=1.0))
     now, notes, observer = [0.0], BreakerNotes(), Observer()
     breakers = Breakers(clock=lambda: now[0], listener=notes)
-    settings = load_settings(database_url=own_postgres.url)
+    settings = load_settings(database_url=own_postgres.url, database_seconds=1.0)
     with open_stores(settings, breakers=breakers) as stores:
         notes.count_in(observer.metrics, ["database"])
         parts = Parts(

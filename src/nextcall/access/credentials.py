@@ -15,7 +15,7 @@ from nextcall.access.key_format import is_well_formed, key_digest
 from nextcall.access.keys import ApiKey, key_of
 from nextcall.access.principal import CredentialError, CredentialsUnavailableError, Principal
 from nextcall.access.tables import ACCESS_STATE, API_KEY, REVOKED_TOKEN, USER
-from nextcall.storage.database import Database
+from nextcall.storage.database import UPKEEP, Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,9 @@ class Credentials:
         """
         asked_at = self._monotonic()
         with self._lock:
-            with self._database.reading() as connection:
+            # All of them are read at the first time.
+            seconds = UPKEEP if self._version < 0 else None
+            with self._database.reading(seconds=seconds) as connection:
                 version = int(connection.scalars(select(ACCESS_STATE.c.version)).one())
                 if version != self._version:
                     self._read(connection, version)

@@ -27,7 +27,8 @@ def opened(url: str | None) -> Iterator["Database"]:
     from nextcall.serve.door.access_settings import AccessSettings, read_settings
     from nextcall.storage.opening import open_database
 
-    with open_database(read_settings(AccessSettings, database_url=url).database_url) as database:
+    settings = read_settings(AccessSettings, database_url=url)
+    with open_database(settings.database_url, patience=settings.database_seconds) as database:
         yield database
 
 

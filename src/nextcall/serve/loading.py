@@ -81,8 +81,9 @@ def open_stores(
     """
     sides = Breakers() if breakers is None else breakers
     breaker = sides.of(DATABASE.name, open_seconds=DATABASE.open_seconds)
+    patience = settings.database_seconds
     with (
-        open_database(settings.database_url, breaker=breaker) as database,
+        open_database(settings.database_url, patience=patience, breaker=breaker) as database,
         Trials(database) as trials,
         open_door(settings, database, breakers=sides) as door,
         ExitStack() as opened,

@@ -6,17 +6,19 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError
 
 from nextcall.resilience.breaker import Breaker
-from nextcall.storage.database import Database
+from nextcall.storage.database import PATIENCE, Database
 from nextcall.storage.schema_state import is_current
 
 
 @contextmanager
-def open_database(url: str, *, breaker: Breaker | None = None) -> Iterator[Database]:
+def open_database(
+    url: str, *, patience: float = PATIENCE, breaker: Breaker | None = None
+) -> Iterator[Database]:
     """Open a database, bring it up to date, and close it when the block ends.
 
     Parameters
     ----------
-    url, breaker
+    url, patience, breaker
         As of `Database`.
 
     Raises
@@ -27,7 +29,7 @@ def open_database(url: str, *, breaker: Breaker | None = None) -> Iterator[Datab
     OSError
         Where the folder of a file cannot be made.
     """
-    with Database(url, breaker=breaker) as database:
+    with Database(url, patience=patience, breaker=breaker) as database:
         try:
             if not is_current(database):
                 # Loaded where there is something to do: 12 MB, and a quarter of a second.

@@ -13,6 +13,7 @@ from nextcall.access.modes import AccessMode, development, is_loopback, producti
 from nextcall.access.permissions import check_role
 from nextcall.access.rate_rules import RatePolicy, Rates
 from nextcall.locations import data_dir
+from nextcall.storage.database import PATIENCE
 
 _Words = Annotated[
     tuple[str, ...],
@@ -53,6 +54,9 @@ class AccessSettings(BaseSettings):
         repr=False,  # it may hold a password
         description="database of A/B tests, users, keys and the audit log: sqlite:///FILE or "
         "postgresql://USER:PASSWORD@HOST/NAME; the file nextcall.db in the data folder",
+    )
+    database_seconds: float = Field(
+        PATIENCE, gt=0, le=30, description="seconds that a transaction of the database has"
     )
     secret: SecretStr | None = Field(
         None,
