@@ -12,8 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
 from nextcall.serve.predictor import Predictor
+from nextcall.serve.process.starting import opened_app
 from nextcall.serve.settings import Settings
 
 from .test_server import place, started_with
@@ -224,3 +226,26 @@ def test_a_count_that_cannot_be_is_refused(variables: dict[str, str]) -> None:
         _, said = process.communicate(timeout=LONG)
     assert process.returncode == 2
     assert "NEXTCALL_WORKERS" in said
+
+
+def test_sides_before_which_a_breaker_stands_are_told(
+    predictor: Predictor, settings: Settings, tmp_path: Path
+) -> None:
+    given = {
+        "data_dir": tmp_path,
+        "database_url": f"sqlite:///{tmp_path}/kept.db",
+        "log_dir": tmp_path / "log",
+        "model_versions": tmp_path / "versions",
+        "oidc_issuer": "https://issuer.example",
+    }
+    own = settings.model_copy(update=given)
+    with opened_app(predictor, own, tell=print) as app, TestClient(app) as asking:
+        told = asking.get("/health").json()["components"]["outside"]
+        numbers = asking.get("/metrics").text.splitlines()
+    assert [(side["side"], side["status"]) for side in told] == [
+        ("OpenID provider", "closed"),
+        ("database", "closed"),
+    ]
+    for side in told:
+        assert f'breakers_open{{side="{side["side"]}"}} 0.0' in numbers
+        assert f'breaker_openings_total{{side="{side["side"]}"}} 0.0' in numbers
