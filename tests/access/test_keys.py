@@ -6,10 +6,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from nextcall.access.credentials import Credentials
 from nextcall.access.keys import create_key, list_keys, revoke_key, rotate_key
@@ -17,7 +18,7 @@ from nextcall.access.principal import CredentialError, CredentialsUnavailableErr
 from nextcall.access.tables import ACCESS_STATE, API_KEY, REVOKED_TOKEN, TABLES
 from nextcall.access.tokens import revoke_token
 from nextcall.access.users import add_user, list_users, set_role
-from nextcall.storage.database import Database
+from nextcall.storage.database import UPKEEP, Database
 from nextcall.storage.migrations import differences
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -375,3 +376,19 @@ def test_what_is_done_besides_is_undone_with_it(migrated: Database) -> None:
     fresh = Credentials(migrated)
     fresh.refresh()
     assert (fresh.version, fresh.is_revoked("j")) == (2, False)
+
+
+def test_the_first_reading_of_all_keys_may_take_longer(
+    migrated: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, reading = list[float | None](), migrated.reading
+
+    def noted(*, seconds: float | None = None) -> AbstractContextManager[Connection]:
+        given.append(seconds)
+        return reading(seconds=seconds)
+
+    monkeypatch.setattr(migrated, "reading", noted)
+    fresh = Credentials(migrated)
+    for _ in range(2):
+        fresh.refresh()
+    assert given == [UPKEEP, None]

@@ -76,9 +76,9 @@ def connect(arguments: list[Any], options: dict[str, Any]) -> BoundedConnection:
     _check()
     left = remaining()
     limits = [CONNECT_SECONDS, *([] if left is None else [left])]
-    asked = options.get("connect_timeout")
-    if asked is not None:
-        limits.append(float(asked))
+    asked = float(options.get("connect_timeout") or 0)  # the driver's 0 is no limit
+    if asked > 0:
+        limits.append(asked)
     seconds = max(_LEAST_CONNECT, math.floor(min(limits)))
     return BoundedConnection.connect(*arguments, **{**options, "connect_timeout": seconds})
 

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.shown import Shown, ShownPredictions
+from nextcall.resilience.deadline import remaining
 from nextcall.serve.answers import OnlineMetrics
 from nextcall.serve.app import create_app
 from nextcall.serve.feedback.online import OnlineReading
@@ -88,3 +89,19 @@ def test_the_route_tells_it_and_null_where_feedback_is_off(
     assert told == {"hit_at_1": 0.0, "hit_at_3": 1.0, "mrr": 0.5, "answers": 1}
     with TestClient(create_app(predictor, settings=settings)) as asking:
         assert asking.get("/performance/metrics").json()["online"] is None
+
+
+def test_a_request_waits_no_longer_for_it_than_for_a_transaction(
+    feedback: Feedback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = list[float | None]()
+
+    def noted(*_: object, **__: object) -> list[object]:
+        left.append(remaining())
+        return []
+
+    monkeypatch.setattr("nextcall.feedback.accuracy.online_accuracy", noted)
+    assert OnlineReading(feedback.database, now=lambda: NOW)() == NONE_YET
+    (seconds,) = left
+    assert seconds is not None
+    assert seconds <= feedback.database.patience
