@@ -17,6 +17,7 @@ from nextcall.access.audit_event import (
 from nextcall.access.tables import AUDIT_ANCHOR, AUDIT_EVENT, AUDIT_HEAD
 from nextcall.storage.database import UPKEEP, Database
 from nextcall.storage.group_writer import GroupWriter, WriterBusyError, WriterClosedError
+from nextcall.telemetry.instruments import Count
 
 RETENTION: Final = timedelta(days=90)
 _AWAY: Final = (SQLAlchemyError, WriterBusyError, WriterClosedError)
@@ -48,9 +49,17 @@ class AuditLog:
 
     def __init__(self, database: Database, *, key: bytes = b"") -> None:
         self._key = key
-        self.lost = 0
-        """Events that `offer` could not keep."""
+        self._lost = Count.alone()
         self._writer: GroupWriter[AuditEvent, int] = GroupWriter(database, self._write)
+
+    @property
+    def lost(self) -> int:
+        """Events that `offer` and `try_write` could not keep."""
+        return round(self._lost.own)
+
+    def count_in(self, lost: Count) -> None:
+        """Count there from now on what is lost."""
+        self._lost = lost.instead_of(self._lost)
 
     def write(self, event: AuditEvent) -> int:
         """Add an event, wait until it is on disk, and give its number.
@@ -76,7 +85,7 @@ class AuditLog:
         try:
             await self._writer.write_async(event, patience=1.0)
         except _AWAY:
-            self.lost += 1
+            self._lost.rise()
             return False
         return True
 
@@ -85,7 +94,7 @@ class AuditLog:
         try:
             self._writer.write(event, patience=1.0)
         except _AWAY:
-            self.lost += 1
+            self._lost.rise()
             return False
         return True
 

@@ -16,6 +16,7 @@ from nextcall.access.keys import ApiKey, key_of
 from nextcall.access.principal import CredentialError, CredentialsUnavailableError, Principal
 from nextcall.access.tables import ACCESS_STATE, API_KEY, REVOKED_TOKEN, USER
 from nextcall.storage.database import UPKEEP, Database
+from nextcall.telemetry.instruments import Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,16 @@ class Credentials:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-        self.failures = 0
+        self._failures = Count.alone()
+
+    @property
+    def failures(self) -> int:
         """How often the database could not be asked."""
+        return round(self._failures.own)
+
+    def count_in(self, failures: Count) -> None:
+        """Count there from now on how often the database could not be asked."""
+        self._failures = failures.instead_of(self._failures)
 
     @property
     def version(self) -> int:
@@ -176,7 +185,7 @@ class Credentials:
             try:
                 self.refresh()
             except SQLAlchemyError:
-                self.failures += 1
+                self._failures.rise()
 
     def _read(self, connection: Connection, version: int) -> None:
         since = self._version

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from nextcall.access.rate_decision import Decision, RateStore
 from nextcall.access.rate_rules import RateRule
 from nextcall.access.redis_rates import StoreUnavailableError
+from nextcall.telemetry.instruments import Count
 
 
 class FallbackRates:
@@ -21,11 +22,6 @@ class FallbackRates:
     retry_seconds : float
     clock : callable
         Seconds that never go back.
-
-    Attributes
-    ----------
-    failures : int
-        How often the shared store did not answer.
     """
 
     def __init__(
@@ -42,7 +38,16 @@ class FallbackRates:
         self._retry, self._clock = retry_seconds, clock
         self._ask_at: float | None = None  # while it is away
         self._lock = threading.Lock()
-        self.failures = 0
+        self._failures = Count.alone()
+
+    @property
+    def failures(self) -> int:
+        """How often the shared store did not answer."""
+        return round(self._failures.own)
+
+    def count_in(self, failures: Count) -> None:
+        """Count there from now on how often the shared store did not answer."""
+        self._failures = failures.instead_of(self._failures)
 
     @property
     def degraded(self) -> bool:
@@ -56,7 +61,7 @@ class FallbackRates:
                 decision = self._shared.take(identifier, rule, cost=cost)
             except StoreUnavailableError:
                 with self._lock:
-                    self.failures += 1
+                    self._failures.rise()
                     self._ask_at = self._clock() + self._retry
             else:
                 self._ask_at = None

@@ -74,6 +74,12 @@ class Count:
             if not self._rises or value > self._values[self._place]:
                 self._values[self._place] = value
 
+    def instead_of(self, before: "Count") -> Self:
+        """Go on from what another counted, in its place; give itself."""
+        if before is not self:
+            self.add(before.own)
+        return self
+
     @property
     def own(self) -> float:
         """The number of this worker."""

@@ -23,7 +23,7 @@ from nextcall.telemetry.families import (
     RATES_DEGRADED,
     RATES_FAILURES,
 )
-from nextcall.telemetry.metrics import open_metrics
+from nextcall.telemetry.metrics import Metrics, open_metrics
 from nextcall.telemetry.told import Told
 
 EVENTS: Final = ("hits", "misses", "evicted", "expired", "invalidated")
@@ -36,8 +36,9 @@ _SHARED: Final = "redis"
 class WorkerState:
     """Tells what the parts of a worker count for themselves, and how they are.
 
-    What each request counts is in the metrics at once. The rest (memory, caches, what the front
-    door and the log lost) is looked at once a second, and before this worker is asked.
+    What each request counts is in the metrics at once, and so is what the front door fails to do.
+    The rest (memory, caches, lines of the log that were lost, whether others answer) is looked at
+    once a second, and before this worker is asked.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ class WorkerState:
         self.metrics = open_metrics(endpoints=()) if observer is None else observer.metrics
         self._logs = None if observer is None else observer.logs
         second = None if parts.challenger is None else parts.challenger.caches
+        if self._door is not None:
+            _count(self._door, self.metrics)
         self.caches = [each for each in (parts.caches, second) if each is not None]
 
     @contextmanager
@@ -85,14 +88,9 @@ class WorkerState:
             self._tell_shared()
 
     def _tell_door(self, door: Door) -> None:
-        metrics = self.metrics
-        metrics.count(CREDENTIALS_FRESH).set(door.credentials.is_fresh)
-        metrics.count(CREDENTIALS_FAILURES).set(door.credentials.failures)
+        self.metrics.count(CREDENTIALS_FRESH).set(door.credentials.is_fresh)
         if door.shared is not None:
-            metrics.count(RATES_DEGRADED).set(door.shared.degraded)
-            metrics.count(RATES_FAILURES).set(door.shared.failures)
-        if door.audit is not None:
-            metrics.count(AUDIT_LOST).set(door.audit.lost)
+            self.metrics.count(RATES_DEGRADED).set(door.shared.degraded)
 
     def _tell_layers(self) -> None:
         metrics = self.metrics
@@ -123,3 +121,12 @@ class WorkerState:
             ("misses", sum(each.shared_misses for each in told)),
         ):
             metrics.count(LAYER_EVENTS, _SHARED, event).set(number)
+
+
+def _count(door: Door, metrics: Metrics) -> None:
+    """Let a front door count where all workers read."""
+    door.credentials.count_in(metrics.count(CREDENTIALS_FAILURES))
+    if door.shared is not None:
+        door.shared.count_in(metrics.count(RATES_FAILURES))
+    if door.audit is not None:
+        door.audit.count_in(metrics.count(AUDIT_LOST))

@@ -1,0 +1,167 @@
+"""What each worker is like is known to all, and what one failed to do stays when it is killed."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nextcall.serve.caching.caches import ServiceCaches
+from nextcall.serve.door.door import open_door
+from nextcall.serve.models.challenger import Challenger
+from nextcall.serve.observer import Observer, open_observer
+from nextcall.serve.parts import Parts
+from nextcall.serve.predictor import Predictor
+from nextcall.serve.process.state import WorkerState
+from nextcall.serve.settings import Settings, load_settings
+from nextcall.storage.database import Database
+from nextcall.storage.migrations import migrate
+from nextcall.telemetry.families import (
+    AUDIT_LOST,
+    CREDENTIALS_FAILURES,
+    CREDENTIALS_FRESH,
+    GUARD_FAILED_CHECKS,
+    GUARD_FAILING,
+    LAYER_ENTRIES,
+    LAYER_EVENTS,
+    LOG_LOST,
+    MEMORY,
+)
+from nextcall.telemetry.metrics import Metrics, open_metrics
+
+WORKER = """
+import logging, sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nextcall.access.audit_event import AuditEvent
+from nextcall.serve.door.door import open_door
+from nextcall.serve.observer import open_observer
+from nextcall.serve.parts import Parts
+from nextcall.serve.process.state import WorkerState
+from nextcall.serve.safety.counts import SafetyCounts
+from nextcall.serve.settings import load_settings
+from nextcall.storage.database import Database
+
+url, folder = sys.argv[1:]
+settings = load_settings(database_url=url, metrics_dir=Path(folder), audit_enabled=True)
+with open_observer(settings) as observer, Database(url) as database:
+    with open_door(settings, database) as door:
+        state = WorkerState(Parts(door=door, observer=observer))
+        door.audit.close()
+        for _ in range(2):
+            door.audit.try_write(AuditEvent(at=datetime.now(UTC), kind="key", action="created"))
+        SafetyCounts(observer.metrics).tell("pii", ValueError())
+        print("counted", flush=True)
+        input()
+        door.credentials.close()
+        door.credentials._known_until = float("-inf")
+        state.tell()
+        print("told", flush=True)
+        input()
+"""
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    made = f"sqlite:///{tmp_path}/kept.db"
+    with Database(made) as database:
+        migrate(database)
+    return made
+
+
+@pytest.fixture
+def other(url: str, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Start another worker of the same service."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKER, url, str(tmp_path / "metrics")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def says(process: "subprocess.Popen[str]", line: str) -> bool:
+    assert process.stdout is not None
+    return process.stdout.readline() == f"{line}\n"
+
+
+def test_one_worker_that_does_not_know_is_told_and_what_it_lost_stays(
+    url: str, other: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    settings = load_settings(database_url=url, metrics_dir=tmp_path / "metrics")
+    with (
+        open_observer(settings) as observer,
+        Database(url) as database,
+        open_door(settings, database) as door,
+    ):
+        assert observer is not None
+        state = WorkerState(Parts(door=door, observer=observer))
+        assert state.tell()[CREDENTIALS_FRESH] == {(): (1.0,)}
+        assert says(other, "counted")
+        # At once, before it told anything:
+        assert observer.metrics.totals(AUDIT_LOST) == {(): (2.0,)}
+        assert observer.metrics.totals(CREDENTIALS_FAILURES) == {(): (0.0,)}
+        assert observer.metrics.totals(GUARD_FAILING)["pii",] == (1.0,)
+        assert other.stdin is not None
+        other.stdin.write("\n")
+        other.stdin.flush()
+        assert says(other, "told")
+        told = state.tell()
+        assert told[CREDENTIALS_FRESH] == {(): (0.0,)}
+        assert set(told[MEMORY]) == {("0",), ("1",)}
+        other.kill()
+        other.wait()
+        told = state.tell()
+        assert told[CREDENTIALS_FRESH] == {(): (1.0,)}
+        assert told[AUDIT_LOST] == {(): (2.0,)}
+        assert told[GUARD_FAILED_CHECKS]["pii",] == (1.0,)
+        assert told[GUARD_FAILING] == {}  # of those that live; this one has no guard
+        assert len(told[MEMORY]) == 1
+
+
+def test_the_caches_of_two_models_are_told_together(
+    predictor: Predictor, settings: Settings
+) -> None:
+    first, second = (ServiceCaches(settings, predictor) for _ in range(2))
+    challenger = Challenger(predictor=predictor, caches=second)
+    state = WorkerState(Parts(caches=first, challenger=challenger))
+    for caches, hits in ((first, 2), (second, 3)):
+        caches.layers["general"].put("a", "A")
+        for _ in range(hits):
+            caches.layers["general"].get("a")
+        caches.layers["general"].get("b")
+    for _ in range(2):  # what was told is not told again
+        told = state.tell()
+        assert told[LAYER_ENTRIES]["general",] == (2.0,)
+        assert told[LAYER_EVENTS]["general", "hits"] == (5.0,)
+        assert told[LAYER_EVENTS]["general", "misses"] == (2.0,)
+    first.clear()
+    told = state.tell()
+    assert told[LAYER_ENTRIES]["general",] == (1.0,)
+    assert told[LAYER_EVENTS]["general", "invalidated"] == (1.0,)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_lines_that_a_worker_lost_are_told_when_it_leaves(tmp_path: Path) -> None:
+    (tmp_path / "nextcall.jsonl").symlink_to("/dev/full")
+    settings = load_settings(log_dir=tmp_path, log_level="info", metrics_dir=tmp_path / "metrics")
+
+    def lost(metrics: Metrics) -> float:
+        return sum(value for (value,) in metrics.totals(LOG_LOST).values())
+
+    with open_metrics(endpoints=(), folder=tmp_path / "metrics") as metrics:
+        with open_observer(settings) as observer:
+            assert observer is not None
+            with WorkerState(Parts(observer=observer)).telling():
+                observer.request_ended("GET", "/health", 200, 0.1, request_id="1")
+        assert lost(metrics) == 1
+
+
+def test_without_an_observer_a_worker_tells_of_itself() -> None:
+    assert set(WorkerState(Parts()).tell()[MEMORY]) == {("0",)}
+    assert WorkerState(Parts(observer=Observer())).metrics.is_shared is False
