@@ -4,11 +4,12 @@
 
 By turns; microseconds of this process's CPU, medians of the rounds, and of the ratios within each.
 A request is counted by status, its duration put into a histogram, and a gauge goes up and down;
-``five pairs`` are five counters and five histograms. Beside Prometheus' client with children that
-were bound before and with ``.labels()``, also in its mode for several processes; beside
-``python-json-logger`` and a formatter of ten lines over the rotating handler of the standard
-library, which mask nothing; beside an empty ``with`` for spans that nobody collects. A text has a
-thousand sets of labels. Prints JSON, or writes it to ``--output``.
+``five pairs`` are five counters and five histograms; ``guard`` counts a request that the guard let
+pass, ``part`` a part of a prediction. Beside Prometheus' client with children that were bound
+before and with ``.labels()``, also in its mode for several processes; beside ``python-json-logger``
+and a formatter of ten lines over the rotating handler of the standard library, which mask nothing;
+beside an empty ``with`` for spans that nobody collects. A text has a thousand sets of labels, or
+250 in each of four workers. Prints JSON, or writes it to ``--output``.
 """
 
 import json
@@ -30,6 +31,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from pythonjsonlogger.json import JsonFormatter
 
+from nextcall.serve.safety.counts import SafetyCounts
+from nextcall.serve.watching import WatchedPart
 from nextcall.telemetry.families import FUNCTION_CALLS, FUNCTION_SECONDS, HTTP_REQUESTS
 from nextcall.telemetry.latency import LatencyWindow
 from nextcall.telemetry.log_entries import request_of
@@ -57,9 +60,10 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as opened:
         folder = Path(name)
-        ways = _our_ways(folder, opened) | _peer_ways() | _log_ways(folder, opened)
+        ways = _our_ways(folder, opened) | _service_ways(folder, opened)
+        ways |= _peer_ways() | _log_ways(folder, opened)
         found, ratios = _measure(ways, arguments.rounds, arguments.calls)
-        texts, text_ratios = _measure(_text_ways(), arguments.rounds, 3)
+        texts, text_ratios = _measure(_text_ways(folder, opened), arguments.rounds, 3)
         result = {
             "benchmark": "telemetry_speed",
             "cpu_microseconds": found | texts | _of_several(folder, arguments.calls),
@@ -116,6 +120,20 @@ def _our_ways(folder: Path, opened: ExitStack) -> Ways:
         "no span": no_span,
         "span, not sampled": unsampled,
         "empty with": empty,
+    }
+
+
+def _service_ways(folder: Path, opened: ExitStack) -> Ways:
+    shared = opened.enter_context(open_metrics(endpoints=(), folder=folder / "service"))
+    guard, ranking = SafetyCounts(shared), WatchedPart(shared, "ranking")
+
+    def part() -> None:
+        with ranking.watch():
+            pass
+
+    return {
+        "guard": lambda: guard.count_request("passed", families=(), pii=()),
+        "part": part,
     }
 
 
@@ -197,14 +215,23 @@ def _log_ways(folder: Path, opened: ExitStack) -> Ways:
     }
 
 
-def _text_ways() -> Ways:
+def _text_ways(folder: Path, opened: ExitStack) -> Ways:
     metrics = open_metrics(endpoints=[f"/{number}" for number in range(1000)])
     registry = CollectorRegistry()
     counter = Counter("http_requests", "Any.", HTTP_REQUESTS.labels, registry=registry)
     for number in range(1000):
         metrics.count(HTTP_REQUESTS, "GET", f"/{number}", "200").add()
         counter.labels("GET", f"/{number}", "200").inc()
-    return {"text": metrics.text, "prometheus text": lambda: generate_latest(registry)}
+    several = [open_metrics(endpoints=(), folder=folder / "several-texts") for _ in range(4)]
+    for one in several:
+        for number in range(250):
+            one.count(HTTP_REQUESTS, "GET", f"/{number}", "200").add()
+        opened.callback(one.close)
+    return {
+        "text": metrics.text,
+        "text, four workers": several[0].text,
+        "prometheus text": lambda: generate_latest(registry),
+    }
 
 
 def _measure(ways: Ways, rounds: int, calls: int) -> tuple[dict[str, float], dict[str, float]]:

@@ -248,3 +248,23 @@ def test_what_nothing_counts_is_not_told_of() -> None:
         text = metrics.text()
     assert b"llm_cost_dollars_total" in text
     assert b"llm_calls_total" not in text
+
+
+def test_threads_that_read_while_others_count_see_each_key_once() -> None:
+    with open_metrics(endpoints=()) as metrics:
+
+        def count() -> None:
+            for number in range(60):
+                metrics.count(CACHE_HITS, f"cache {number}").rise()
+
+        def read() -> None:
+            found.extend([key for key, _ in metrics._slots.numbers()] for _ in range(60))
+
+        found: list[list[tuple[str, ...]]] = []
+        threads = [threading.Thread(target=work) for work in (count, read, read, read)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert all(len(set(keys)) == len(keys) for keys in found)
+        assert metrics.totals(CACHE_HITS) == {(f"cache {n}",): (1.0,) for n in range(60)}

@@ -47,6 +47,7 @@ class Slots:
         self.values = whole[_KEYS:].cast("d")
         """The numbers; to be changed while `lock` is held."""
         self.lock = threading.Lock()
+        self._reader = SlotsReader()
         self._used = 0
         self._header[1] = _HEADER
         self._header[0] = _MAGIC
@@ -77,26 +78,48 @@ class Slots:
 
     def numbers(self) -> Iterator[tuple[Key, tuple[float, ...]]]:
         """Give each key with its numbers as they are now."""
-        return read_slots(self._memory)
+        return self._reader.read(self._memory)
 
 
-def read_slots(content: bytes | mmap.mmap) -> Iterator[tuple[Key, tuple[float, ...]]]:
-    """Read the numbers of a worker; nothing where the content is not what `Slots` writes.
+class SlotsReader:
+    """Reads the numbers of one worker again and again; what its keys are is read once.
 
     Examples
     --------
-    >>> list(read_slots(b"of another program"))
+    >>> memory = mmap.mmap(-1, SIZE)
+    >>> slots, reader = Slots(memory), SlotsReader()
+    >>> for name in ("a", "b"):
+    ...     _ = slots.place((name,), 2)
+    ...     print(list(reader.read(memory)))
+    [(('a',), (0.0, 0.0))]
+    [(('a',), (0.0, 0.0)), (('b',), (0.0, 0.0))]
+    >>> list(SlotsReader().read(b"of another program"))
     []
     """
-    if len(content) != SIZE or int.from_bytes(content[:8], "little") != _MAGIC:
-        return
-    begin, end, first = _HEADER, int.from_bytes(content[8:_HEADER], "little"), 0
-    with memoryview(content) as whole, whole[_KEYS:] as rest, rest.cast("d") as values:
-        while begin < end:
-            (length,) = _LENGTH.unpack_from(content, begin)
-            begin += _LENGTH.size
-            size, *key = json.loads(content[begin : begin + length])
-            # One by one: eight aligned bytes are read at once, a copy of many need not be.
-            yield tuple(key), tuple(values[place] for place in range(first, first + size))
-            begin += length
-            first += size
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Key, int, int]] = []  # key, its first place, the one after its last
+        self._begin = _HEADER  # of the next key
+        self._lock = threading.Lock()
+
+    def read(self, content: bytes | mmap.mmap) -> Iterator[tuple[Key, tuple[float, ...]]]:
+        """Give each key with its numbers; nothing where the content is not what `Slots` writes."""
+        if len(content) != SIZE or int.from_bytes(content[:8], "little") != _MAGIC:
+            return
+        self._read_keys(content, int.from_bytes(content[8:_HEADER], "little"))
+        with memoryview(content) as whole, whole[_KEYS:] as rest, rest.cast("d") as values:
+            for key, first, end in tuple(self._rows):
+                # Each of them at once: it is eight aligned bytes.
+                yield key, tuple(values[first:end].tolist())
+
+    def _read_keys(self, content: bytes | mmap.mmap, end: int) -> None:
+        with self._lock:
+            rows, begin = self._rows, self._begin
+            while begin < end:
+                (length,) = _LENGTH.unpack_from(content, begin)
+                begin += _LENGTH.size
+                size, *key = json.loads(content[begin : begin + length])
+                first = rows[-1][2] if rows else 0
+                rows.append((tuple(key), first, first + size))
+                begin += length
+            self._begin = begin

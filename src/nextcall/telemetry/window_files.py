@@ -5,7 +5,7 @@ import json
 import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Final
@@ -109,13 +109,13 @@ class WindowFile:
             step, length = len(_MARK) + self._size, os.fstat(file.fileno()).st_size
             if not is_ours or length != _HEADER + len(names) * step:
                 return {}
-            with closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as whole:
-                # Copied: a few that are in use, of many. The rest are holes, which are not read.
-                return {
-                    name: memoryview(whole[begin + len(_MARK) : begin + step])
-                    for name, begin in zip(names, range(_HEADER, length, step), strict=True)
-                    if whole[begin : begin + len(_MARK)] == _MARK
-                }
+            # What is read of it stays mapped as long as it is looked at; holes are not looked at.
+            whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            return {
+                name: whole[begin + len(_MARK) : begin + step]
+                for name, begin in zip(names, range(_HEADER, length, step), strict=True)
+                if whole[begin : begin + len(_MARK)] == _MARK
+            }
 
     def _delete_dead(self, is_over: Callable[[Memory], bool]) -> None:
         """Delete the files of workers that ended, where they tell nothing any more."""

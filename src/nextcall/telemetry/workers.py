@@ -2,18 +2,18 @@
 
 import fcntl
 import json
-import math
 import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from operator import add
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Final, TypeAlias
 
 from nextcall.files import atomic_path
-from nextcall.telemetry.slots import SIZE, Key, Slots, read_slots
+from nextcall.telemetry.slots import SIZE, Key, Slots, SlotsReader
 
 Totals: TypeAlias = dict[Key, tuple[float, ...]]
 
@@ -43,6 +43,7 @@ class Worker:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._readers: dict[str, SlotsReader] = {}  # by the name of a file
         with locked(folder):
             _retire(folder)
             self.number = _free_number(folder)
@@ -70,7 +71,10 @@ class Worker:
         with locked(self._folder):
             retired, totals = _read_retired(self._folder)
             _add(of_all, totals)
-            for _, numbers, lives in _files(self._folder, retired):
+            paths, known = _paths(self._folder, retired), self._readers
+            self._readers = {path.name: known.get(path.name) or SlotsReader() for path in paths}
+            for path in paths:
+                numbers, lives = _read(path, self._readers[path.name])
                 _add(of_all, numbers)
                 if lives:
                     of_living.append(numbers)
@@ -97,7 +101,8 @@ def _retire(folder: Path) -> None:
     names, totals = _read_retired(folder)
     for name in names:  # whose numbers were kept when this ended
         Path(folder, name).unlink(missing_ok=True)
-    dead = {path: numbers for path, numbers, lives in _files(folder, names) if not lives}
+    found = {path: _read(path, SlotsReader()) for path in _paths(folder, names)}
+    dead = {path: numbers for path, (numbers, lives) in found.items() if not lives}
     for path in folder.glob("*.new"):  # of a worker that ended before it counted
         path.unlink()
     if not dead:
@@ -120,20 +125,22 @@ def _read_retired(folder: Path) -> tuple[set[str], Totals]:
     return set(kept["files"]), {tuple(key): tuple(values) for key, values in kept["totals"]}
 
 
-def _files(folder: Path, retired: set[str]) -> Iterator[tuple[Path, Totals, bool]]:
-    """Give the file of each worker that is not retired, its numbers, and whether it lives."""
-    for path in sorted(folder.glob("*.slots")):
-        if path.name in retired:
-            continue
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            numbers: Totals = {}
-            if os.fstat(handle).st_size == SIZE:
-                with mmap.mmap(handle, SIZE, access=mmap.ACCESS_READ) as memory:
-                    numbers = dict(read_slots(memory))
-            yield path, numbers, _is_held(handle)
-        finally:
-            os.close(handle)
+def _paths(folder: Path, retired: set[str]) -> list[Path]:
+    """Give the files of all workers that are not counted already."""
+    return [path for path in sorted(folder.glob("*.slots")) if path.name not in retired]
+
+
+def _read(path: Path, reader: SlotsReader) -> tuple[Totals, bool]:
+    """Read the numbers of a worker, and whether it lives."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        numbers: Totals = {}
+        if os.fstat(handle).st_size == SIZE:
+            with mmap.mmap(handle, SIZE, access=mmap.ACCESS_READ) as memory:
+                numbers = dict(reader.read(memory))
+        return numbers, _is_held(handle)
+    finally:
+        os.close(handle)
 
 
 def _is_held(handle: int) -> bool:
@@ -148,7 +155,7 @@ def _add(totals: Totals, numbers: Totals) -> None:
     for key, values in numbers.items():
         known = totals.get(key, (0.0,) * len(values))
         if len(known) == len(values):  # else of a release with other buckets
-            totals[key] = tuple(map(math.fsum, zip(known, values, strict=True)))
+            totals[key] = tuple(map(add, known, values))
 
 
 @contextmanager
