@@ -136,12 +136,12 @@ class Answering:
             return self._first(order, begin, kept=None)
         asked = self._asked_of(order.predictor, _ROUTE, order.detail)
         key, mark = request_key(order.request, asked, now=datetime.now(UTC)), cache.memory.mark
-        kept = cache.memory.get(key)
-        if kept is None:
-            kept = order.attempt()
+        found = cache.memory.get(key)
+        kept = order.attempt() if found is None else found
 
         def keep() -> None:
-            cache.memory.put(key, kept, since=mark)
+            if found is None:
+                cache.memory.put(key, kept, since=mark)
             if not is_timed(order.request):
                 cache.know(body, asked, key)
             if order.later is not None:
@@ -233,10 +233,10 @@ class Answering:
     def _is_to_keep(self, order: Order) -> bool:
         """Say whether an answer may be given again: not one that was made while a check failed.
 
-        Once all checks run again, it is looked at in full. Who finds so while it is computed lets
-        its key be forgotten then: what is invalid before it is kept is kept nowhere.
+        Asked again, it is looked at in full. Who finds so while it is computed lets its key be
+        forgotten then: what is invalid before it is kept is kept nowhere.
         """
-        return order.fresh is None or self.safety.status() != "failing"
+        return order.fresh is None or order.is_whole
 
     def _settled(self, order: Order, kept: KeptAnswer, begin: float) -> Reply:
         if order.fresh is None:

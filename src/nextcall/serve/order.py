@@ -72,6 +72,9 @@ class Order:
         """What may be done once the answer is given."""
         self.fresh: Fresh | None = None
         """What the ranker answered; None where the answer to another request serves."""
+        self.is_whole = True
+        """Whether no check of the guard failed by itself while it was made."""
+        self._failures = 0
 
     def check(self) -> None:
         """Let the guard look at it."""
@@ -93,7 +96,7 @@ class Order:
             self.untold.pop()()
 
     def _look(self) -> Checked:
-        self.is_begun = True
+        self.is_begun, self._failures = True, self._means.safety.failures
         check, later = self._means.safety.check_request, self.untold.append
         with self._means.watch("guard"):
             return check(self._route, self.request, later=later)
@@ -114,7 +117,7 @@ class Order:
         if hit is not None:
             return hit.value
         kept = self._made(checked, vector)
-        if self._means.safety.status() != "failing":
+        if self.is_whole:
             self.later = partial(semantic.put, scope, prompt, vector, kept, since=mark)
         return kept
 
@@ -138,7 +141,7 @@ class Order:
             marks = None if checked.findings is None else checked.marks
             metadata = predictor.metadata(outcome, safety_flags=marks)
             kept = short_answer(outcome.found, heads, metadata, checked.noted, asking=asking)
-        self.fresh = Fresh(kept, performance)
+        self.fresh, self.is_whole = Fresh(kept, performance), safety.failures == self._failures
         return kept
 
     def _scope(self) -> Scope:

@@ -183,12 +183,14 @@ class Predictor:
         """Encode a prompt, where its vector is not kept; the prompt itself is not."""
         digest = hashlib.blake2b(prompt.encode(), digest_size=20).hexdigest()
         key = f"embedding/{self.index.embedder.name}/{digest}"
-        kept = None if self.vectors is None else self.vectors.get(key)
+        vectors = self.vectors
+        if vectors is None:
+            return np.asarray(self.index.embedder.encode([prompt])[0], np.float32)
+        mark, kept = vectors.mark, vectors.get(key)
         if kept is not None:
             return kept
         (vector,) = self.index.embedder.encode([prompt])
-        if self.vectors is not None:
-            self.vectors.put(key, vector)
+        vectors.put(key, vector, since=mark)
         return np.asarray(vector, np.float32)
 
     def metadata(self, outcome: Outcome, *, safety_flags: list[str] | None = None) -> Metadata:

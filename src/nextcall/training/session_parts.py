@@ -20,8 +20,11 @@ another has learned."""
 
 
 def session_of(query: Query) -> str:
-    """Name what a split by sessions keeps together."""
-    return query.session_id or query.query_id
+    """Name what a split by sessions keeps together: a session, or what asks the same without one.
+
+    The name of a query without a session may be the number of its line, and so that of a session.
+    """
+    return query.session_id or f"\0{query_digest(query)}"
 
 
 def session_parts(queries: Sequence[Query], *, rng: np.random.Generator) -> dict[str, int]:
@@ -29,8 +32,7 @@ def session_parts(queries: Sequence[Query], *, rng: np.random.Generator) -> dict
 
     A tenth of the queries, about, is in `KEPT_PART`: those of sessions whose names hash low
     (`split_by_hash`), so that models that were trained at different times on sessions that came
-    meanwhile have been kept from the same ones. A query without a session goes by what it asks: its
-    name may be the number of its line. The other parts are of like sizes.
+    meanwhile have been kept from the same ones. The other parts are of like sizes.
 
     Parameters
     ----------
@@ -50,10 +52,9 @@ def session_parts(queries: Sequence[Query], *, rng: np.random.Generator) -> dict
         Where there are fewer.
     """
     sessions = [session_of(query) for query in queries]
-    names = [query.session_id or query_digest(query) for query in queries]
-    if len(set(names)) < 2:
+    if len(set(sessions)) < 2:
         raise ValueError("queries must be of at least two sessions, so that one can validate.")
-    split = split_by_hash(names, test_share=1 / N_PARTS, purpose=PURPOSE)
+    split = split_by_hash(sessions, test_share=1 / N_PARTS, purpose=PURPOSE)
     parts = dict.fromkeys((sessions[row] for row in split.test), KEPT_PART)
     left = [sessions[row] for row in split.train]
     n_left = min(N_PARTS - 1, len(set(left)))

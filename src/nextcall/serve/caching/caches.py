@@ -144,9 +144,10 @@ class ServiceCaches:
 
     def _forget(self, rules: Sequence[Rule]) -> None:
         """Forget in this process; what others are filled from comes first."""
-        if self.semantic is not None:
+        scopes = [rule for rule in rules if rule.kind != "key"]  # a key is of one answer
+        if self.semantic is not None and scopes:
             self.semantic.invalidate(
-                lambda scope: any(rule.matches(name) for name in _names(scope) for rule in rules)
+                lambda scope: any(rule.matches(name) for name in _names(scope) for rule in scopes)
             )
         for category in sorted(self.layers, key=lambda name: name == _ANSWERS):
             self.layers[category].apply(rules)

@@ -118,6 +118,8 @@ class SafetyCounts:
         for fails in self._fails.values():
             fails.set(0)
         self._failing: dict[str, type[Exception]] = {}  # in this worker
+        self.failures = 0
+        """Checks that failed in this worker so far."""
         self._blocked = metrics.count(GUARD_PREDICTIONS, "blocked")
         self._filtered = metrics.count(GUARD_PREDICTIONS, "filtered")
 
@@ -153,6 +155,7 @@ class SafetyCounts:
             return
         self._failed[check].rise()
         with self._lock:
+            self.failures += 1
             known = self._failing.get(check)
             self._failing[check] = type(error)
             self._fails[check].set(1)

@@ -202,7 +202,9 @@ class Safety:
         known, most, harmless = self._known, self._max_history, self._harmless
         prompt, *calls = texts_of_request(request, known=known, max_history=most)
         name, mark = harmless.name(request.prompt), harmless.mark
-        carried = calls if harmless.holds(name) else [prompt, *calls]
+        # While a check fails, all are looked at: one that works again is to be noticed.
+        is_known = harmless.holds(name) and not self._checks.is_failing
+        carried = calls if is_known else [prompt, *calls]
         checked = self.check(route, carried, later=later)
         if carried and checked.is_clean:
             known.remember(text for _, text in calls)
@@ -286,6 +288,11 @@ class Safety:
     def snapshot(self) -> SafetySnapshot:
         """Give the counts since the start, of all workers."""
         return self._counts.snapshot()
+
+    @property
+    def failures(self) -> int:
+        """How many checks failed by themselves here so far: what was made meanwhile is not kept."""
+        return self._checks.failures
 
     def status(self) -> Literal["ok", "off", "failing"]:
         """Say whether requests are checked here; failing: the last run of a check failed."""
