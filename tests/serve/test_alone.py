@@ -1,6 +1,7 @@
 """A request that is alone on its way is answered on the loop, and is kept as any other."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -102,6 +103,27 @@ def test_two_that_ask_the_same_at_the_same_moment_are_answered_once(
     answers = asyncio.run(ask())
     assert len(made) == 1
     assert all(shown(one) == shown(answers[0]) for one in answers)
+
+
+def test_an_answer_that_is_given_again_lives_no_longer(
+    predictor: Predictor, settings: Settings, made: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caches = ServiceCaches(settings, predictor)
+    now = [time.monotonic()]
+    monkeypatch.setattr(caches.answers.memory, "_clock", lambda: now[0])
+    called = {"api_call": "sqs:ListQueues", "timestamp": "2020-01-01T00:00:00Z"}
+    body = {"prompt": "delete a bucket that is empty", "history": [called]}
+
+    async def ask() -> list[str]:
+        async with asking(predictor, settings, made, caches) as client:
+            told = []
+            for _ in range(3):
+                told.append((await client.post("/predict", json=body)).headers["x-cache"])
+                await asyncio.sleep(0)  # what is left for others is kept
+                now[0] += 0.6 * caches.answers.memory.ttl
+        return told
+
+    assert asyncio.run(ask()) == ["MISS", "HIT", "MISS"]
 
 
 def test_what_a_failing_guard_let_pass_at_once_is_not_kept(

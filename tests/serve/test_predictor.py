@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from nextcall.cache.cache import Cache
+from nextcall.embedding import Embedder
 from nextcall.ranking.candidates import retrieve
 from nextcall.ranking.cold_start import ColdStartLevel, Conventions, best_rows
 from nextcall.ranking.feature_table import FEATURE_NAMES
@@ -266,3 +269,22 @@ def test_the_order_of_the_fallback_and_the_threshold_are_told(
         assert cold.is_confident is expected
     unsure = fallback.predict_fully(_asked("list the queues")).metadata.cold_start_analysis
     assert unsure.is_confident is None
+
+
+def test_a_vector_that_was_begun_before_all_were_cleared_is_not_kept(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Predictor(predictor.index, ranker=predictor.ranker, card=predictor.card)
+    kept = own.vectors = Cache[NDArray[np.float32]](ttl=60, entries=10)
+    encode = type(own.index.embedder).encode
+
+    def cleared(embedder: Embedder, prompts: list[str]) -> NDArray[np.float32]:
+        kept.clear()
+        return encode(embedder, prompts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(own.index.embedder), "encode", cleared)
+        own.vector("list the queues")
+    assert len(kept) == 0
+    own.vector("list the queues")
+    assert len(kept) == 1

@@ -49,13 +49,27 @@ def test_parts_are_as_many_as_can_be_and_like_in_size(numbers: set[int], seed: i
     assert kept(queries, seed) == {session_of(queries[row]) for row in split.test}
 
 
+def test_a_line_is_no_session_of_the_same_name() -> None:
+    sessions = [
+        Query(query_id=f"{name}#1", prompt="all", relevant=("a",), session_id=f"{name}")
+        for name in range(200)
+    ]
+    lines = [
+        Query(query_id=f"{line}", prompt=f"show {line}", relevant=("a",)) for line in range(200)
+    ]
+    alone = kept(sessions, 0)
+    both = kept([*sessions, *lines], 0) & {session_of(query) for query in sessions}
+    assert len(both ^ alone) <= 2  # where a share ends moves with what is shared out
+    assert len(alone) > 10
+
+
 def test_a_query_without_a_session_goes_by_what_it_asks() -> None:
     asked = [
         Query(query_id=f"{line}", prompt=f"show {line}", relevant=("a",)) for line in range(200)
     ]
     moved = [replace(query, query_id=f"{line + 7}") for line, query in enumerate(asked)]
     prompts = [
-        {query.prompt for query in some if query.query_id in kept(some, 0)}
+        {query.prompt for query in some if session_of(query) in kept(some, 0)}
         for some in (asked, moved)
     ]
     assert prompts[0] == prompts[1]
