@@ -157,7 +157,7 @@ def test_prompts_that_are_not_kept_cannot_be_told(
 ) -> None:
     model = tmp_path / "model"
     _train(folder, run, model)
-    assert "list all the users" in load_prompts(model).prompts
+    assert "list all the orders" in load_prompts(model).prompts
     _train(folder, run, model, "--no-keep-prompts")  # the same trees over the old ones
     assert not list(model.glob("prompts*"))
     own = (arguments[0], "--model", model, *arguments[3:])

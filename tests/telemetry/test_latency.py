@@ -213,9 +213,11 @@ from pathlib import Path
 from nextcall.telemetry.latency import Latencies
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 latencies = Latencies(["/a", "/b"], folder=Path(sys.argv[1]))
-resource.setrlimit(resource.RLIMIT_FSIZE, (70_000, 70_000))
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (70_000, hard))
 latencies.of("/b").observe(0.5)
 print(latencies.told()["/b"].count)
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))  # coverage is written at the end
 """
     words = [sys.executable, "-c", script, str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
