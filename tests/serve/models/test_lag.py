@@ -210,6 +210,43 @@ def test_what_was_chosen_last_stays_where_that_file_cannot_be_seen(
     assert (follows.lag, follows.predictor.fallback_reason) == (None, None)
 
 
+@pytest.mark.parametrize("fault", ["away", "loop"])
+def test_nothing_is_chosen_over_a_choice_that_cannot_be_seen(
+    leads: ModelSwap, follows: ModelSwap, make: Make, fault: str
+) -> None:
+    leads.take(make())
+    follows.follow()
+    others = leads.take(make("second", seed=2))  # which the one that follows has not seen yet
+    pointer = leads.versions.pointer
+    away = pointer.rename(pointer.with_name("away"))
+    if fault == "loop":
+        pointer.symlink_to(pointer.name)
+    before = follows.predictor.version
+    with pytest.raises(UnreadableModelError, match=r"ask again\. current\.json: "):
+        follows.take(make("third", seed=3))
+    with pytest.raises(UnreadableModelError, match=r"ask again\. current\.json: "):
+        follows.roll_back()
+    assert (follows.predictor.version, pointer.exists()) == (before, False)
+    away.replace(pointer)
+    assert leads.versions.in_use().current == others.version
+    after = follows.take(make("third", seed=3))
+    assert leads.versions.in_use().order()[:2] == (after.version, others.version)
+
+
+def test_who_would_go_back_is_told_that_the_choice_cannot_be_seen(
+    predictor: Predictor, make: Make, own: Settings, versions: ModelVersions
+) -> None:
+    with serving_jobs(predictor.pinned(), own) as (client, swap):
+        done = swap.take(make())
+        away = versions.pointer.rename(versions.pointer.with_name("away"))
+        found = client.post("/api/admin/rollback-model")
+        assert found.status_code == 503
+        assert "ask again" in found.json()["error"]
+        assert swap.predictor.version == done.version
+        away.replace(versions.pointer)
+        assert client.post("/api/admin/rollback-model").status_code == 200
+
+
 def test_health_says_that_it_lags_until_it_has_caught_up(
     predictor: Predictor, make: Make, own: Settings, versions: ModelVersions
 ) -> None:

@@ -97,6 +97,8 @@ class ModelSwap:
         ------
         JobRefusedError
             Where it does not pass a check; the model in use stays.
+        UnreadableModelError
+            Where it cannot be seen just now which is in use: another worker's choice is not lost.
         TimeoutError
             Where another process changes which is in use, and does not end.
         OSError
@@ -106,7 +108,7 @@ class ModelSwap:
             try:
                 candidate = self._published(trained)
                 with self.versions.changing():
-                    in_use, _ = self._in_use()
+                    in_use = self._chosen()
                     if in_use.current != self.predictor.version:
                         self._settle()  # another worker was first: it is held against that one
                     found = self._as_good(candidate)
@@ -136,14 +138,15 @@ class ModelSwap:
         ------
         ValueError
             Where there was none, or it cannot be used.
+        UnreadableModelError
+            As `take`.
         TimeoutError
             Where another process changes which is in use, and does not end.
         OSError
             Where it cannot be written that it is in use.
         """
         with self._lock, self.versions.changing():
-            in_use, _ = self._in_use()
-            back = in_use.back()
+            back = self._chosen().back()
             try:
                 candidate = self._loading.load(back.current)
             except UNUSABLE as error:
@@ -208,6 +211,14 @@ class ModelSwap:
                 again=self.clock() + wait_after(tries + 1),
             )
         self._put(chosen, reason, lag)
+
+    def _chosen(self) -> InUse:
+        """Read which version is in use, to put another in its place; a damaged file may go."""
+        in_use, trouble = self._in_use()
+        if may_pass(trouble):
+            told = f"It cannot be seen which model is in use; ask again. {trouble}"
+            raise UnreadableModelError(told) from trouble
+        return in_use
 
     def _in_use(self) -> tuple[InUse, Exception | None]:
         """Read which version is in use; where that cannot be known, it is what was last."""

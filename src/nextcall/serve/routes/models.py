@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from nextcall.access.audit_event import AuditEvent
 from nextcall.access.audit_log import AuditLog
+from nextcall.ranking.model_versions import UnreadableModelError
 from nextcall.serve.door.admission import admission_of
 from nextcall.serve.jobs.schemas import RollbackAnswer
 from nextcall.serve.models.swap import ModelSwap
@@ -24,7 +25,11 @@ def model_routes(swap: ModelSwap, audit: AuditLog | None = None) -> APIRouter:
         responses={
             200: {"model": RollbackAnswer},
             409: {"model": Problem, "description": "There is none before, or it is damaged."},
-            503: {"model": Problem, "description": "Another process changes the model; ask again."},
+            503: {
+                "model": Problem,
+                "description": "Another process changes the model, or which is in use cannot be"
+                " seen; ask again.",
+            },
         },
     )
     def rollback_model(request: Request) -> Response:
@@ -34,6 +39,9 @@ def model_routes(swap: ModelSwap, audit: AuditLog | None = None) -> APIRouter:
         """
         try:
             done = swap.roll_back()
+        except UnreadableModelError as error:
+            told = Problem(error=str(error))
+            raise RefusedError(told, status=HTTPStatus.SERVICE_UNAVAILABLE) from error
         except ValueError as error:
             raise RefusedError(Problem(error=str(error)), status=HTTPStatus.CONFLICT) from error
         except TimeoutError as error:
