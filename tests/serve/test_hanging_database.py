@@ -35,7 +35,7 @@ def test_a_database_that_hangs_is_left_alone_and_told_of(
     breakers = Breakers(clock=lambda: now[0], listener=notes)
     settings = load_settings(database_url=own_postgres.url, database_seconds=1.0)
     with open_stores(settings, breakers=breakers) as stores:
-        notes.count_in(observer.metrics, ["database"])
+        notes.count_in(observer.metrics, breakers)
         parts = Parts(
             trials=stores.trials,
             door=stores.door,

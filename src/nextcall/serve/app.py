@@ -137,13 +137,10 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
         health_routes(
             predictor,
             guarding,
-            trials=trials,
-            door=door,
-            challenger=challenger,
+            given,
             failing=lambda: answering.failing if isinstance(answering, Interleaved) else None,
             swap=None if given.jobs is None else given.jobs.swap,
             caches=state.caches,
-            breakers=given.breakers,
         )
     )
     app.include_router(metrics_routes(state, guarding))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from nextcall.feedback.feedback import Feedback
 from nextcall.performance.history import RunHistory
 from nextcall.resilience.breakers import Breakers
+from nextcall.serve.breaker_notes import BreakerNotes
 from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.door.door import Door
 from nextcall.serve.jobs.service_jobs import ServiceJobs
@@ -40,3 +41,5 @@ class Parts:
     are no such routes, and no way back to the model before."""
     breakers: Breakers | None = None
     """Of the sides that the others ask; told by ``/health``."""
+    notes: BreakerNotes | None = None
+    """Hear of each change of the breakers, and know which failed lately."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from nextcall.resilience.breakers import Breakers
+from nextcall.serve.breaker_notes import LATELY, BreakerNotes
 from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.door.door import open_door
 from nextcall.serve.models.challenger import Challenger
@@ -19,6 +21,7 @@ from nextcall.storage.database import Database
 from nextcall.storage.migrations import migrate
 from nextcall.telemetry.families import (
     AUDIT_LOST,
+    BREAKERS_OPEN,
     CREDENTIALS_FAILURES,
     CREDENTIALS_FRESH,
     GUARD_FAILED_CHECKS,
@@ -160,6 +163,24 @@ def test_lines_that_a_worker_lost_are_told_when_it_leaves(tmp_path: Path) -> Non
             with WorkerState(Parts(observer=observer)).telling():
                 observer.request_ended("GET", "/health", 200, 0.1, request_id="1")
         assert lost(metrics) == 1
+
+
+def test_a_side_that_failed_long_ago_is_told_as_one_that_is_not_left_alone() -> None:
+    now = [0.0]
+    notes = BreakerNotes(clock=lambda: now[0])
+    breakers = Breakers(failures=1, listener=notes, clock=lambda: now[0])
+
+    def fail() -> None:
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        breakers["provider"].call(fail)
+    observer = Observer()
+    notes.count_in(observer.metrics, breakers)
+    state = WorkerState(Parts(observer=observer, breakers=breakers, notes=notes))
+    assert state.tell()[BREAKERS_OPEN] == {("provider",): (1.0,)}
+    now[0] = LATELY
+    assert state.tell()[BREAKERS_OPEN] == {("provider",): (0.0,)}
 
 
 def test_without_an_observer_a_worker_tells_of_itself() -> None:

@@ -7,7 +7,9 @@ from starlette.testclient import TestClient
 
 from nextcall import __version__
 from nextcall.guard.guard import packaged_guard_version
+from nextcall.resilience.breakers import Breakers
 from nextcall.serve.app import create_app
+from nextcall.serve.breaker_notes import LATELY, BreakerNotes
 from nextcall.serve.loading import open_stores
 from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
@@ -65,6 +67,35 @@ def test_every_component_is_told(predictor: Predictor, settings: Settings) -> No
         "cache": None,
         "outside": [],
     }
+
+
+def test_a_side_that_failed_long_ago_and_is_not_asked_does_not_degrade(
+    predictor: Predictor, settings: Settings
+) -> None:
+    now = [0.0]
+    notes = BreakerNotes(clock=lambda: now[0])
+    breakers = Breakers(failures=1, listener=notes, clock=lambda: now[0])
+    app = create_app(predictor, settings=settings, parts=Parts(breakers=breakers, notes=notes))
+
+    def fail() -> None:
+        raise ConnectionResetError
+
+    with TestClient(app) as asking:
+
+        def told() -> tuple[str, str]:
+            found = asking.get("/health").json()
+            (side,) = found["components"]["outside"]
+            return found["status"], side["status"]
+
+        breakers["provider"].call(lambda: None)
+        assert told() == ("ok", "closed")
+        with pytest.raises(ConnectionResetError):
+            breakers["provider"].call(fail)
+        assert told() == ("degraded", "open")
+        now[0] = 60.0  # it may be tried, and failed lately
+        assert told() == ("degraded", "open")
+        now[0] = LATELY
+        assert told() == ("ok", "open")
 
 
 def test_without_a_ranker_the_service_is_degraded_and_says_why(fallback_client: TestClient) -> None:

@@ -62,7 +62,7 @@ def opened_app(
             stores = opened.enter_context(open_stores(settings, worker=worker, breakers=breakers))
             observer = opened.enter_context(open_observer(settings))
             if observer is not None:
-                notes.count_in(observer.metrics, [each.name for each in breakers.statistics()])
+                notes.count_in(observer.metrics, breakers)
             if not rehearsal:
                 jobs = opened.enter_context(
                     open_jobs(settings, stores.database, predictor, observer=observer)
@@ -83,6 +83,7 @@ def opened_app(
             challenger=challenger,
             jobs=jobs,
             breakers=breakers,
+            notes=notes,
         )
         yield create_app(predictor, settings=settings, parts=parts)
 

@@ -37,7 +37,8 @@ class WorkerState:
     """Tells what the parts of a worker count for themselves, and how they are.
 
     What each request counts is in the metrics at once, and so is what the front door fails to do.
-    The rest (memory, caches, lines of the log that were lost, whether others answer) is looked at
+    The rest (memory, caches, lines of the log that were lost, sides that are down, whether others
+    answer) is looked at
     once a second, and before this worker is asked.
 
     Parameters
@@ -56,6 +57,7 @@ class WorkerState:
         observer, self._door = parts.observer, parts.door
         self.metrics = open_metrics(endpoints=()) if observer is None else observer.metrics
         self._logs = None if observer is None else observer.logs
+        self._breakers, self._notes = parts.breakers, parts.notes
         second = None if parts.challenger is None else parts.challenger.caches
         if self._door is not None:
             _count(self._door, self.metrics)
@@ -83,6 +85,8 @@ class WorkerState:
             metrics.count(LOG_LOST).set(self._logs.lost)
         if self._door is not None:
             self._tell_door(self._door)
+        if self._breakers is not None and self._notes is not None:
+            self._notes.tell(self._breakers)
         if self.caches:
             self._tell_layers()
             self._tell_shared()

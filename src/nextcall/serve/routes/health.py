@@ -7,8 +7,9 @@ from typing import Final
 from fastapi import APIRouter
 
 from nextcall import __version__
-from nextcall.resilience.breakers import Breakers
+from nextcall.resilience.breaker import BreakerStatistics
 from nextcall.resilience.deadline import deadline
+from nextcall.serve.breaker_notes import BreakerNotes
 from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.door.door import Door
 from nextcall.serve.health_schemas import (
@@ -29,6 +30,7 @@ from nextcall.serve.health_schemas import (
 )
 from nextcall.serve.models.challenger import Challenger
 from nextcall.serve.models.swap import ModelSwap
+from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.process.memory import memory_usage_mb
 from nextcall.serve.safety.safety import Safety
@@ -41,29 +43,28 @@ _DATABASE_SECONDS: Final = 1.0  # who watches the service does not wait for long
 def health_routes(
     predictor: Predictor,
     safety: Safety,
+    parts: Parts,
     *,
-    trials: Trials | None = None,
-    door: Door | None = None,
-    challenger: Challenger | None = None,
     failing: Callable[[], str | None] = lambda: None,
     swap: ModelSwap | None = None,
     caches: Sequence[ServiceCaches] = (),
-    breakers: Breakers | None = None,
 ) -> APIRouter:
     """Make ``GET /health``.
 
     Parameters
     ----------
+    parts : Parts
+        Its tests, door, challenger and breakers are told of.
     failing : callable
         Gives the error by which a challenger failed last.
     swap : ModelSwap, optional
         Tells of a model that was refused, and of one that cannot be seen.
     caches : sequence of ServiceCaches
         Tell whether Redis keeps answers; it is asked where that is not known of this half second.
-    breakers : Breakers, optional
-        Tell of sides that are left alone.
     """
     router = APIRouter(tags=["health"])
+    trials, door, challenger = parts.trials, parts.door, parts.challenger
+    breakers, notes = parts.breakers, parts.notes or BreakerNotes()
     started = time.monotonic()
 
     @router.get("/health")
@@ -75,9 +76,9 @@ def health_routes(
         cache = _cache(caches)
         parts = (database, access, guard, second, cache)
         others = [part.status for part in parts if part is not None]
-        outside = [] if breakers is None else _outside(breakers)
+        sides = () if breakers is None else breakers.statistics()
         works = all(status in {"ok", "off"} for status in others)
-        works = works and all(side.status == "closed" for side in outside)
+        works = works and not any(map(notes.is_down, sides))
         now = predictor.pinned()
         components = Components(
             ranker=_ranker(now, swap),
@@ -88,7 +89,7 @@ def health_routes(
             access=access,
             challenger=second,
             cache=cache,
-            outside=outside,
+            outside=[_side(each) for each in sides],
         )
         return Health(
             status="ok" if components.ranker.status == "ok" and works else "degraded",
@@ -124,17 +125,14 @@ def _database(trials: Trials) -> DatabaseHealth:
     return DatabaseHealth(status="ok", backend=trials.backend, running_tests=running)
 
 
-def _outside(breakers: Breakers) -> list[SideHealth]:
-    return [
-        SideHealth(
-            side=told.name,
-            status=told.state.value,
-            failures_in_a_row=told.failures_in_a_row,
-            opened=told.opened,
-            retry_after=None if told.retry_after is None else round(told.retry_after, 3),
-        )
-        for told in breakers.statistics()
-    ]
+def _side(told: BreakerStatistics) -> SideHealth:
+    return SideHealth(
+        side=told.name,
+        status=told.state.value,
+        failures_in_a_row=told.failures_in_a_row,
+        opened=told.opened,
+        retry_after=None if told.retry_after is None else round(told.retry_after, 3),
+    )
 
 
 def _access(door: Door) -> AccessHealth:
