@@ -1,8 +1,10 @@
 """Counts of several real processes, also of those that were killed."""
 
 import json
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,7 +26,7 @@ from nextcall.telemetry.families import (
 )
 from nextcall.telemetry.metrics import Metrics, open_metrics
 from nextcall.telemetry.slots import SIZE, Slots
-from nextcall.telemetry.workers import Worker
+from nextcall.telemetry.workers import Worker, locked
 
 WORKER = """
 import sys
@@ -151,6 +153,51 @@ def test_dead_files_count_once_wherever_putting_them_together_ends(tmp_path: Pat
             assert counted(other) == counted(metrics) == 7
 
 
+def read(metrics: Metrics) -> float:
+    """Read in a thread: one that would wait for ever fails the test, and does not end it."""
+    found: list[float] = []
+    reading = threading.Thread(target=lambda: found.append(counted(metrics)), daemon=True)
+    reading.start()
+    reading.join(60)
+    assert found, "it waits"
+    return found[0]
+
+
+def test_a_worker_that_is_stopped_while_it_reads_keeps_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        open_metrics(endpoints=(), folder=tmp_path) as metrics,
+        open_metrics(endpoints=(), folder=tmp_path) as other,
+    ):
+        other.count(CACHE_HITS, "a").add(4)
+        assert read(metrics) == 4
+        other.count(CACHE_HITS, "a").add(8)
+        with locked(tmp_path):
+            for own in (1, 2):
+                metrics.count(CACHE_HITS, "a").add(1)
+                assert read(metrics) == own + 4  # the other one's as they were seen last
+            assert len(caplog.records) == 1
+        assert read(metrics) == 14
+        with locked(tmp_path):
+            assert read(other) == 12  # it never saw any other
+        (line, _) = caplog.records
+        assert line.message == "numbers of other workers not read"
+
+
+def test_where_the_folder_has_gone_a_worker_tells_of_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
+    with open_metrics(endpoints=(), folder=folder) as metrics:
+        metrics.count(CACHE_HITS, "a").add(3)
+        metrics.request_began()
+        shutil.rmtree(folder)
+        assert counted(metrics) == 3
+        assert metrics.totals(HTTP_ACTIVE) == {(): (1.0,)}
+        assert not folder.exists()
+        with open_metrics(endpoints=(), folder=folder):  # made anew by another
+            assert counted(metrics) == 3
+
+
 def test_one_that_left_is_dead(tmp_path: Path) -> None:
     left = open_metrics(endpoints=(), folder=tmp_path)
     left.request_began()
@@ -182,7 +229,7 @@ def test_a_folder_without_room_is_told_at_the_start(tmp_path: Path) -> None:
     script = f"""
 import resource, sys
 from pathlib import Path
-from nextcall.telemetry.workers import Worker
+from nextcall.telemetry.workers import Worker, locked
 resource.setrlimit(resource.RLIMIT_FSIZE, ({SIZE - 1}, {SIZE - 1}))
 Worker(Path(sys.argv[1]))
 """

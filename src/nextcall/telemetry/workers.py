@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import logging
 import mmap
 import os
 from collections.abc import Iterator
@@ -12,11 +13,17 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import Final, TypeAlias
 
+from nextcall import files
 from nextcall.files import atomic_path
 from nextcall.telemetry.slots import SIZE, Key, Slots, SlotsReader
 
 Totals: TypeAlias = dict[Key, tuple[float, ...]]
+_Seen: TypeAlias = tuple[Totals, dict[str, tuple[Totals, bool]]]
 
+WAIT_SECONDS: Final = 0.5
+"""How long another worker that reads is waited for: it may be stopped while it does."""
+
+_log: Final = logging.getLogger(__name__)
 _RETIRED: Final = "retired.json"
 _LOCK: Final = "lock"
 
@@ -44,6 +51,8 @@ class Worker:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._readers: dict[str, SlotsReader] = {}  # by the name of a file
+        self._seen: _Seen = {}, {}  # when all could be read last
+        self._is_alone = False
         with locked(folder):
             _retire(folder)
             self.number = _free_number(folder)
@@ -51,7 +60,7 @@ class Worker:
             self._handle, name = mkstemp(dir=folder, prefix=f"{self.number}-", suffix=".new")
             try:
                 self.slots = _held(self._handle)
-                Path(name).rename(Path(name).with_suffix(".slots"))
+                self._path = Path(name).rename(Path(name).with_suffix(".slots"))
             except OSError:
                 os.close(self._handle)
                 Path(name).unlink(missing_ok=True)
@@ -65,20 +74,41 @@ class Worker:
             self._handle = -1
 
     def totals(self) -> tuple[Totals, list[Totals]]:
-        """Sum the numbers of all workers, dead ones too; and give those of each that lives."""
-        of_all: Totals = {}
-        of_living: list[Totals] = []
-        with locked(self._folder):
-            retired, totals = _read_retired(self._folder)
-            _add(of_all, totals)
-            paths, known = _paths(self._folder, retired), self._readers
+        """Sum the numbers of all workers, dead ones too; and give those of each that lives.
+
+        Where the others cannot be read, or another one reads and does not end, theirs are as they
+        were seen last: no counter falls.
+        """
+        try:
+            retired, found = self._seen = self._read_all()
+            self._is_alone = False
+        except OSError as error:
+            if not self._is_alone:
+                _log.warning("numbers of other workers not read", extra={"reason": str(error)})
+            self._is_alone = True
+            retired, found = self._seen
+            if self._handle >= 0:
+                found = {**found, self._path.name: (dict(self.slots.numbers()), True)}
+        of_all = dict(retired)
+        for numbers, _ in found.values():
+            _add(of_all, numbers)
+        return of_all, [numbers for numbers, lives in found.values() if lives]
+
+    def _read_all(self) -> "_Seen":
+        """Give what dead workers left, and of each file its numbers and whether its worker lives.
+
+        Raises
+        ------
+        OSError
+            Where the folder has gone, or another worker holds it for `WAIT_SECONDS`.
+        """
+        if self._handle >= 0 and not self._path.exists():
+            raise FileNotFoundError(f"{self._path.name} has gone.")
+        with files.locked(self._folder / _LOCK, seconds=WAIT_SECONDS):
+            names, retired = _read_retired(self._folder)
+            paths, known = _paths(self._folder, names), self._readers
             self._readers = {path.name: known.get(path.name) or SlotsReader() for path in paths}
-            for path in paths:
-                numbers, lives = _read(path, self._readers[path.name])
-                _add(of_all, numbers)
-                if lives:
-                    of_living.append(numbers)
-        return of_all, of_living
+            return retired, {path.name: _read(path, self._readers[path.name]) for path in paths}
 
 
 def _free_number(folder: Path) -> int:
