@@ -120,7 +120,8 @@ class Database:
             Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True)
             options["connect_args"] = {"timeout": patience}
         else:
-            from nextcall.storage.postgres import connect_options  # noqa: PLC0415  # its driver
+            # Its driver takes long to load.
+            from nextcall.storage.postgres import connect_options, keep_others  # noqa: PLC0415
 
             secret = {name: whole.query[name] for name in _SECRET if name in whole.query}
             options["connect_args"] = connect_options(self._url, patience=patience) | secret
@@ -139,6 +140,7 @@ class Database:
             event.listen(self.engine, "begin", _begin_sqlite)
         else:
             event.listen(self.engine, "do_connect", _connect_postgres)
+            event.listen(self.engine, "handle_error", keep_others)
         # The same pool, with other transactions.
         self._writer = self.engine.execution_options(**{_WRITES: True})
         self._reader = self.engine.execution_options(**read_options)

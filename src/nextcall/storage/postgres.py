@@ -10,7 +10,9 @@ from collections.abc import Generator
 from typing import Any, Final, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import URL
+from sqlalchemy.engine import ExceptionContext
 
 from nextcall.resilience.category import Category
 from nextcall.resilience.deadline import DeadlineExceededError, check, remaining
@@ -23,6 +25,7 @@ CONNECT_SECONDS: Final = 3.0
 _LEAST_CONNECT: Final = 2  # seconds: the driver takes less for as much
 _LOCK_SHARE: Final = 0.6  # of a time limit: the server gives up first,
 _STATEMENT_SHARE: Final = 0.8  # for then the connection is still good
+_NOTHING_BEGUN: Final = frozenset({TransactionStatus.IDLE, TransactionStatus.UNKNOWN})
 
 
 class TimeIsUpError(psycopg.OperationalError):
@@ -39,6 +42,9 @@ class BoundedConnection(psycopg.Connection[Any]):
     def wait(self, gen: Generator[Any, Any, T], *arguments: Any, **options: Any) -> T:
         """Wait for a step of the protocol.
 
+        Within a transaction nothing is sent once the time is over, its commit neither; what has
+        arrived counts.
+
         Raises
         ------
         TimeIsUpError
@@ -46,6 +52,8 @@ class BoundedConnection(psycopg.Connection[Any]):
             the connection is closed, and the server undoes what was not committed.
         """
         try:
+            if self.pgconn.transaction_status not in _NOTHING_BEGUN:
+                _check()
             return super().wait(_until_deadline(gen), *arguments, **options)
         except TimeIsUpError:
             self.close()
@@ -57,8 +65,8 @@ def _until_deadline(steps: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
     try:
         waits_for = next(steps)
         while True:
+            _check()  # before the next wait: an answer that is there already is taken
             came = yield waits_for
-            _check()
             waits_for = steps.send(came)
     except StopIteration as ended:
         result: T = ended.value
@@ -88,6 +96,14 @@ def _check() -> None:
         check()
     except DeadlineExceededError as over:
         raise TimeIsUpError(over) from over
+
+
+def keep_others(context: ExceptionContext) -> None:
+    """Close the one connection that was too late, and no other of its pool."""
+    if isinstance(context.original_exception, TimeIsUpError):
+        context.invalidate_pool_on_disconnect = False
+        if context.is_pre_ping:  # which would close all of them
+            context.is_disconnect = False
 
 
 def connect_options(url: URL, *, patience: float) -> dict[str, Any]:
