@@ -1,6 +1,7 @@
 """Versions of a model lie side by side, are known by their content, and one is in use."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,7 +11,12 @@ import pytest
 
 from nextcall.files import own_folder
 from nextcall.ranking.model_files import ModelError
-from nextcall.ranking.model_versions import KEPT, InUse, ModelVersions
+from nextcall.ranking.model_versions import (
+    KEPT,
+    InUse,
+    ModelVersions,
+    UnreadableModelError,
+)
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ def test_a_version_is_named_after_its_files(versions: ModelVersions, tmp_path: P
     assert set(versions.names()) == {one, other}
     folder = versions.verify(one)
     assert (folder / "static-a" / "table.npy").read_bytes() == b"\x00\x01"
-    assert sorted(each.name for each in versions.folder.iterdir()) == sorted([one, other])
+    assert {each.name for each in versions.folder.iterdir()} == {one, other, "lock"}
 
 
 @pytest.mark.parametrize("fault", ["changed", "missing", "added", "manifest", "renamed", "listed"])
@@ -65,6 +71,70 @@ def test_a_damaged_version_is_mended_by_the_same_model(
     (versions.path(version) / "ranker.json").write_text("")
     assert versions.publish(tmp_path / "a") == version
     versions.verify(version)
+
+
+def test_a_version_that_cannot_be_mended_stays_as_it_is(
+    versions: ModelVersions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = versions.publish(trained(tmp_path / "a"))
+    (versions.path(version) / "ranker.json").write_text("damaged")
+    right = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if path.name == version:
+            raise OSError(28, "No space left on device")
+        return right(path, target)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(Path, "replace", full)
+        with pytest.raises(OSError, match="No space left"):
+            versions.publish(tmp_path / "a")
+    assert (versions.path(version) / "ranker.json").read_text() == "damaged"
+
+
+class Late(ModelVersions):
+    """Versions that cannot be read when they are looked at for the first times."""
+
+    looks = 2
+
+    def verify(self, version: str) -> Path:
+        self.looks -= 1
+        if self.looks >= 0:
+            raise UnreadableModelError(f"{version}: cannot be read.")
+        return super().verify(version)
+
+
+def test_the_only_copy_stays_where_it_cannot_be_read_yet(tmp_path: Path) -> None:
+    version = Late(tmp_path / "versions").publish(trained(tmp_path / "a"))
+    ModelVersions(tmp_path / "versions").verify(version)
+
+
+def test_a_version_that_is_there_is_not_removed_while_it_is_published_again(
+    versions: ModelVersions, tmp_path: Path
+) -> None:
+    version = versions.publish(trained(tmp_path / "a"))
+    again = threading.Thread(target=versions.publish, args=(tmp_path / "a",))
+    with versions.changing():
+        again.start()
+        again.join(0.5)
+        assert again.is_alive()
+        shutil.rmtree(versions.path(version))  # as who puts another into use does
+    again.join()
+    versions.verify(version)
+
+
+class Stale(ModelVersions):
+    """Versions that cannot be listed."""
+
+    def names(self) -> list[str]:
+        raise OSError(116, "Stale file handle")
+
+
+def test_a_version_is_in_use_although_old_ones_cannot_be_removed(tmp_path: Path) -> None:
+    versions = Stale(tmp_path / "versions")
+    chosen = InUse(current=versions.publish(trained(tmp_path / "a")), before=(None,))
+    versions.use(chosen)
+    assert versions.in_use() == chosen
 
 
 def test_one_is_in_use_and_the_way_back_is_known(versions: ModelVersions, tmp_path: Path) -> None:

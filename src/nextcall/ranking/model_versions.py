@@ -117,6 +117,13 @@ class ModelVersions:
         -------
         str
             Its name, after the hash of its files.
+
+        Raises
+        ------
+        TimeoutError
+            Where it was there already, and another process holds the folder as for `changing`.
+        OSError
+            Where it cannot be copied.
         """
         files = _hashes(trained)
         version = _name(files)
@@ -126,12 +133,14 @@ class ModelVersions:
             shutil.copytree(trained, copied)
             text = json.dumps({"files": files}, indent=1, sort_keys=True)
             (copied / _MANIFEST).write_text(f"{text}\n", encoding="utf-8")
-            with suppress(OSError):  # it is there; if by no fault else, that is told below
+            os.utime(copied)  # nobody removes it for a while
+            try:
                 copied.replace(self.path(version))
-            if self._is_damaged(version):
-                with self.changing():  # another process may mend it just now
-                    self._mend(version, copied)
-            os.utime(self.path(version))  # nobody removes it for a while
+            except OSError:  # it is there; if by another fault, that is told below
+                with self.changing():  # nobody removes or mends it meanwhile
+                    if copied.exists() and self._is_damaged(version):
+                        self._mend(version, copied)
+                    os.utime(self.path(version))
         return version
 
     def clear(self) -> None:
@@ -213,10 +222,8 @@ class ModelVersions:
             temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         with suppress(OSError):  # there is none; or it stays, and tells of an earlier day
             (self.folder / _REFUSED).unlink()
-        needed = {chosen.current, *chosen.before[-KEPT:]}
-        for version in self.names()[KEPT:]:
-            if version not in needed and not self._is_young(version):
-                shutil.rmtree(self.path(version), ignore_errors=True)
+        with suppress(OSError):  # it is in use; what is left goes another time
+            self._remove_old({chosen.current, *chosen.before[-KEPT:]})
 
     def refuse(self, reason: str) -> None:
         """Keep why a model was not taken, until another is in use; for all who share the folder."""
@@ -237,10 +244,25 @@ class ModelVersions:
         found = [each for each in self.folder.iterdir() if _is_name(each.name) and each.is_dir()]
         return [each.name for each in sorted(found, key=_age, reverse=True)]
 
+    def _remove_old(self, needed: set[Version]) -> None:
+        for version in self.names()[KEPT:]:
+            if version not in needed and not self._is_young(version):
+                shutil.rmtree(self.path(version), ignore_errors=True)
+
     def _mend(self, version: str, copied: Path) -> None:
-        if self._is_damaged(version):
-            shutil.rmtree(self.path(version), ignore_errors=True)
-            copied.replace(self.path(version))
+        """Put a copy in the place of a damaged version, which stays where that does not succeed."""
+        path, aside = (
+            self.path(version),
+            copied.with_name("aside"),
+        )  # it goes with the copy's folder
+        with suppress(FileNotFoundError):
+            path.replace(aside)
+        try:
+            copied.replace(path)
+        except OSError:
+            with suppress(OSError):
+                aside.replace(path)
+            raise
 
     def _is_young(self, version: str) -> bool:
         return time.time() - _age(self.path(version))[0] / 1e9 < _YOUNG

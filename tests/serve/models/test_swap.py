@@ -3,18 +3,19 @@
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.testclient import TestClient
 
-from nextcall.jobs.job import JobRefusedError
+from nextcall.jobs.job import Job, JobRefusedError
 from nextcall.ranking import model_versions
 from nextcall.ranking.model_files import ModelError, load_ranker
 from nextcall.ranking.model_versions import InUse, ModelVersions
 from nextcall.ranking.ranker import CallRanker
 from nextcall.serve.app import create_app
 from nextcall.serve.caching.caches import ServiceCaches
+from nextcall.serve.jobs.kinds import Train
 from nextcall.serve.models.checks import check_answers, known_prompts
 from nextcall.serve.models.swap import ModelSwap
 from nextcall.serve.parts import Parts
@@ -308,6 +309,23 @@ def test_who_would_go_back_is_told_that_another_process_changes_the_model(
         assert busy.status_code == 503
         assert busy.json()["error"].startswith("Another process changes which model is in use")
         assert client.post("/api/admin/rollback-model").status_code == 200
+
+
+def test_a_model_is_not_refused_where_another_process_holds_the_versions(
+    swap: ModelSwap,
+    make: Make,
+    settings: Settings,
+    versions: ModelVersions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(model_versions, "WAIT_SECONDS", 0.05)
+    folder = make()
+    version = versions.publish(folder)
+    job = cast("Job", None)  # of no use there
+    with versions.changing(), pytest.raises(TimeoutError, match=r"Ask again\.$"):
+        Train(settings, swap).finish(job, folder)
+    assert versions.refused() is None
+    assert Train(settings, swap).finish(job, folder)["version"] == version
 
 
 def test_a_damaged_pointer_leaves_what_answers(

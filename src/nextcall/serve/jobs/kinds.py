@@ -64,7 +64,10 @@ class Train:
 
     def finish(self, job: Job, output: Path) -> Mapping[str, Any]:  # noqa: ARG002  # as of every kind
         """Put what was trained into use."""
-        return asdict(self._swap.take(output))
+        try:
+            return asdict(self._swap.take(output))
+        except TimeoutError as error:
+            raise TimeoutError(f"{error} Ask again.") from error
 
 
 class Generate:

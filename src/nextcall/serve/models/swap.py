@@ -158,6 +158,8 @@ class ModelSwap:
         """Publish a model, and load it."""
         try:
             return self._loading.load(self.versions.publish(trained))
+        except TimeoutError:
+            raise  # it says nothing against the model
         except UNUSABLE as error:
             raise self._unusable(error) from error
 
