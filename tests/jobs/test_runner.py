@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from nextcall.jobs.child import FOLDER_VARIABLE, LEFT_ALONE, job_progress
 from nextcall.jobs.job import Job, JobRefusedError, Status
@@ -266,6 +267,26 @@ def test_a_runner_that_ends_in_order_gives_its_job_back(kept: JobStore, kind: Sc
     assert (found.status, found.attempt, found.reason) == ("queued", 0, None)
     assert gone(pid)
     assert heard == ["running", "queued"]
+
+
+class CutOff(JobStore):
+    """A queue whose first answers are lost after they were kept."""
+
+    lost = 3
+
+    def claim(self, worker: str, **given: Any) -> Job | None:
+        job = super().claim(worker, **given)
+        if job is not None and self.lost:
+            self.lost -= 1
+            raise OperationalError(None, None, ConnectionResetError())
+        return job
+
+
+def test_a_claim_that_was_cut_off_takes_no_attempt(kept: JobStore, kind: Scripted) -> None:
+    job = ask(kept, "import sys; open(sys.argv[1], 'w').write('made')")
+    with runner(CutOff(kept.database), kind, settings={"lapse": 3600.0}):
+        found = ended(kept, job)
+    assert (found.status, found.attempt, found.reason) == ("done", 1, None)
 
 
 def test_who_lost_a_job_stops_its_process(kept: JobStore, kind: Scripted) -> None:

@@ -151,6 +151,19 @@ def test_a_worker_that_ends_in_order_gives_its_job_back(
     assert store.get(held.job_id).stage is None
 
 
+def test_what_a_worker_took_unheard_waits_again(store: JobStore, ask: Any, claim: Any) -> None:
+    first, second = ask(), ask()
+    for _ in range(3):
+        assert taken(claim()).attempt == 1
+        assert (store.release("two"), store.get(first.job_id).status) == (0, "running")
+        assert store.release("one") == 1
+        assert store.get(first.job_id) == first
+    held = taken(claim())
+    store.end(held, "done", now=held.created_at)
+    assert store.release("one") == 0
+    assert (store.get(first.job_id).status, store.get(second.job_id)) == ("done", second)
+
+
 def test_the_stage_is_told(store: JobStore, ask: Any, claim: Any, now: datetime) -> None:
     ask()
     held = taken(claim())

@@ -118,16 +118,20 @@ class JobRunner:
 
     def _run(self) -> None:
         clears_at = time.monotonic()
+        cut_off = False  # a claim may have been kept that was not heard of
         while not self._ended.is_set():
             job = None
             try:
                 if time.monotonic() >= clears_at:
                     self._clear()
                     clears_at = time.monotonic() + self._settings.lapse
-                lapse = timedelta(seconds=self._settings.lapse)
+                if cut_off:
+                    self._store.release(self._worker)
+                lapse, cut_off = timedelta(seconds=self._settings.lapse), True
                 job = self._store.claim(
                     self._worker, scope=self._scope, now=self._now(), lapse=lapse
                 )
+                cut_off = False
                 if job is not None:
                     self._do(job)
             except OUT_OF_REACH:
