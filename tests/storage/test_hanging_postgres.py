@@ -238,3 +238,11 @@ def test_all_that_wait_for_a_commit_are_told(own_postgres: Server, hasty: Databa
             assert [isinstance(each, OperationalError) for each in found] == 5 * [True]
         assert writer.write(6) == 6
     assert scalar(hasty, "SELECT array_agg(number ORDER BY number) FROM given") == [0, 6]
+
+
+def test_what_may_take_longer_has_no_more_than_the_caller(hasty: Database) -> None:
+    shown = "SHOW statement_timeout"
+    with deadline(20.0, clock=lambda: 0.0):
+        assert scalar(hasty, shown, seconds=600.0) == "16s"
+    with deadline(0.5, clock=lambda: 0.0):
+        assert scalar(hasty, shown, seconds=600.0) == "800ms"

@@ -1,17 +1,18 @@
 """A database by URL: SQLite in a file, or PostgreSQL."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from math import ceil
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from sqlalchemy import URL, Connection, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
-from nextcall.resilience.breaker import Breaker, BreakerOpenError
+from nextcall.resilience.breaker import Breaker, BreakerOpenError, BreakerState
 from nextcall.resilience.deadline import deadline, remaining
+from nextcall.storage import sqlite
+from nextcall.storage.waiting_pool import WaitingPool
 
 Backend = Literal["sqlite", "postgresql"]
 """Which database it is."""
@@ -36,8 +37,6 @@ LONG: Final = 3600.0
 """Seconds for what reads or changes all that there is, while nobody else waits for it."""
 
 _SECRET: Final = ("password", "sslpassword")  # of a query; a URL hides its own password only
-_WRITES: Final = "nextcall_writes"  # the option that tells a connection that it may write
-_WAITS: Final = "nextcall_waits"  # milliseconds that a connection waits for SQLite's lock
 
 
 class LeftAloneError(OperationalError):
@@ -131,18 +130,19 @@ class Database:
             self._url,
             pool_size=connections,
             max_overflow=connections,
+            poolclass=WaitingPool,
             pool_timeout=patience,
             hide_parameters=True,
             **options,
         )
         if self.backend == "sqlite":
-            event.listen(self.engine, "connect", _prepare_sqlite)
-            event.listen(self.engine, "begin", _begin_sqlite)
+            event.listen(self.engine, "connect", sqlite.prepare)
+            event.listen(self.engine, "begin", sqlite.begin)
         else:
             event.listen(self.engine, "do_connect", _connect_postgres)
             event.listen(self.engine, "handle_error", keep_others)
         # The same pool, with other transactions.
-        self._writer = self.engine.execution_options(**{_WRITES: True})
+        self._writer = self.engine.execution_options(**{sqlite.WRITES: True})
         self._reader = self.engine.execution_options(**read_options)
 
     @property
@@ -169,9 +169,12 @@ class Database:
             Where the database is out of reach, full, or locked, or does not answer in time;
             `LeftAloneError` where it is not asked.
         """
-        with self._within(seconds), self._writer.begin() as connection:
-            self._lengthen(connection, seconds)
+        with self._within(seconds, self._writer) as given, _opened(self._writer) as connection:
+            transaction = connection.begin()
+            self._lengthen(connection, given)
             yield connection
+            if transaction.is_active:
+                transaction.commit()
 
     @contextmanager
     def reading(self, *, seconds: float | None = None) -> Iterator[Connection]:
@@ -187,29 +190,40 @@ class Database:
         sqlalchemy.exc.DBAPIError
             As `writing`; and where a statement would write.
         """
-        with self._within(seconds), self._reader.connect() as connection:
-            self._lengthen(connection, seconds)
+        with self._within(seconds, self._reader) as given, _opened(self._reader) as connection:
+            self._lengthen(connection, given)
             yield connection
 
     @contextmanager
-    def _within(self, seconds: float | None) -> Iterator[None]:
+    def _within(self, seconds: float | None, engine: Engine) -> Iterator[float]:
         """Let a block ask the database where it may be asked, and no longer than it has time."""
-        with deadline(self.patience if seconds is None else seconds):
+        own, left = self.patience if seconds is None else seconds, remaining()
+        given = own if left is None else min(own, left)
+        with deadline(own) as limit:
             if self._breaker is None:
-                yield
+                with sqlite.judged(limit):
+                    yield given
                 return
             try:
-                with self._breaker.guarding():
-                    yield
+                if given > self.patience and self._breaker.state is not BreakerState.CLOSED:
+                    self._try(engine, self._breaker)
+                with self._breaker.guarding(), sqlite.judged(limit):
+                    yield given
             except BreakerOpenError as refused:
                 raise LeftAloneError(refused) from refused
 
-    def _lengthen(self, connection: Connection, seconds: float | None) -> None:
+    def _try(self, engine: Engine, breaker: Breaker) -> None:
+        """Find out soon whether the database answers, for nobody else may ask meanwhile."""
+        with deadline(self.patience) as limit, breaker.guarding(), sqlite.judged(limit):  # noqa: SIM117
+            with _opened(engine) as connection:
+                connection.exec_driver_sql("SELECT 1")
+
+    def _lengthen(self, connection: Connection, given: float) -> None:
         """Let the server take as long, where that is longer than it would."""
-        if self.backend == "postgresql" and seconds is not None and seconds > self.patience:
+        if self.backend == "postgresql" and given > self.patience:
             from nextcall.storage.postgres import longer  # noqa: PLC0415  # loaded before
 
-            connection.exec_driver_sql(longer(seconds))
+            connection.exec_driver_sql(longer(given))
 
     def close(self) -> None:
         """Close the connections that no one uses."""
@@ -220,6 +234,20 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def _opened(engine: Engine) -> Iterator[Connection]:
+    """Open a connection, and undo what was not committed.
+
+    Where that fails the connection is discarded; what the block read, or raised, counts.
+    """
+    connection = engine.connect()
+    try:
+        yield connection
+    finally:
+        with suppress(DBAPIError):
+            connection.close()
 
 
 def _read_url(text: str) -> URL:
@@ -242,25 +270,7 @@ def _read_url(text: str) -> URL:
     return url.set(drivername=_DRIVERS[url.drivername])
 
 
-def _prepare_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
 def _connect_postgres(_: object, __: object, arguments: list[Any], options: dict[str, Any]) -> Any:
     from nextcall.storage.postgres import connect  # noqa: PLC0415  # loaded before
 
     return connect(arguments, options)
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    left = remaining()
-    if left is not None and connection.info.get(_WAITS) != (most := 100 * ceil(10 * left)):
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {most}")
-        connection.info[_WAITS] = most
-    writes = bool(connection.get_execution_options().get(_WRITES))
-    if connection.info.get(_WRITES, True) is not writes:  # of this connection's last transaction
-        connection.exec_driver_sql(f"PRAGMA query_only = {int(not writes)}")
-        connection.info[_WRITES] = writes
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

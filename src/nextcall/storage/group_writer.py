@@ -6,17 +6,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Self, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
 
+from nextcall.resilience.deadline import deadline
 from nextcall.storage.database import OUT_OF_REACH, Database
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _LEAST_SECONDS: Final = 0.1  # that a group has, however long its first item waited
+_JUDGED_SHARE: Final = 0.5  # of a transaction's time: in less a sound database may fail
 
 
 class WriterClosedError(RuntimeError):
@@ -248,8 +251,15 @@ class GroupWriter(Generic[T, R]):
 
     def _answers(self, items: Sequence[T], *, since: float) -> Sequence[R | Exception]:
         # The wait of the first is a part of its time, but each group is tried.
-        left = self._database.patience - (time.monotonic() - since)
-        with self._database.writing(seconds=max(_LEAST_SECONDS, left)) as connection:
+        whole = self._database.patience
+        left = max(_LEAST_SECONDS, whole - (time.monotonic() - since))
+        with ExitStack() as within:
+            late = left < _JUDGED_SHARE * whole
+            if late:  # the time of those who wait: it tells nothing of the database
+                within.enter_context(deadline(left))
+            connection = within.enter_context(
+                self._database.writing(seconds=None if late else left)
+            )
             answers = list(self._write(connection, items))
             if len(answers) != len(items):
                 raise ValueError(
