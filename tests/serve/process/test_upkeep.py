@@ -25,6 +25,20 @@ def test_jobs_are_done_again_and_again_and_a_failure_is_logged(
     assert not any(each.name == "upkeep" for each in threading.enumerate())
 
 
+def test_what_is_done_once_a_day_is_tried_again_soon_where_it_failed() -> None:
+    tried, done = list[int](), threading.Event()
+
+    def fail_at_first() -> None:
+        tried.append(1)
+        if len(tried) < 3:
+            raise OSError("away")
+        done.set()
+
+    with Upkeep([(86_400.0, fail_at_first)], again=0.001):
+        assert done.wait(60)
+    assert len(tried) == 3
+
+
 def test_without_jobs_there_is_nothing_to_do() -> None:
     with Upkeep([]):
         pass

@@ -11,13 +11,18 @@ _log: Final = logging.getLogger(__name__)
 Job = tuple[float, Callable[[], object]]
 """Seconds between two times, and what is done; the first time at once."""
 
+AGAIN: Final = 300.0
+"""Seconds after which a job that failed is tried again: a database may be away for a minute."""
+
 
 class Upkeep:
-    """A thread that does jobs at their times; one that fails is logged, and tried again later.
+    """A thread that does jobs at their times; one that fails is logged, and tried again soon.
 
     Parameters
     ----------
     jobs : sequence of (seconds, callable)
+    again : float
+        Seconds until one that failed is tried again, where its own time is not nearer.
 
     Raises
     ------
@@ -25,11 +30,11 @@ class Upkeep:
         Where a period is not above 0.
     """
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job], *, again: float = AGAIN) -> None:
         for seconds, _ in jobs:
             if not seconds > 0:
                 raise ValueError(f"jobs must have periods above 0, got {seconds}.")
-        self._jobs = list(jobs)
+        self._jobs, self._again = list(jobs), again
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
 
@@ -46,16 +51,18 @@ class Upkeep:
         while not self._ended.is_set() and due:
             for place, (seconds, job) in enumerate(self._jobs):
                 if time.monotonic() >= due[place]:
-                    _do(job)
-                    due[place] = time.monotonic() + seconds
+                    wait = seconds if _is_done(job) else min(seconds, self._again)
+                    due[place] = time.monotonic() + wait
             self._ended.wait(max(0.0, min(due) - time.monotonic()))
 
 
-def _do(job: Callable[[], object]) -> None:
+def _is_done(job: Callable[[], object]) -> bool:
     try:
         job()
     except Exception:  # noqa: BLE001  # the next time may be better
         _log.exception("upkeep failed")
+        return False
+    return True
 
 
 class ProcessLoad:
