@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from nextcall.access.credentials import Credentials
 from nextcall.access.keys import create_key, list_keys, revoke_key, rotate_key
@@ -277,6 +278,28 @@ def test_a_restored_backup_is_read_anew(migrated: Database, credentials: Credent
     assert not credentials.is_revoked("j")
 
 
+def test_what_was_known_stays_where_reading_all_anew_fails(
+    migrated: Database, credentials: Credentials
+) -> None:
+    key, _ = create_key(migrated, "portal", role="user", now=NOW)
+    with migrated.writing() as connection:
+        token = {"jti": "j", "revoked_at": NOW, "expires_at": NOW + DAY, "version": 1}
+        connection.execute(insert(REVOKED_TOKEN).values(**token))
+    credentials.refresh()
+    with migrated.writing() as connection:
+        connection.execute(update(ACCESS_STATE).values(version=0))
+        connection.execute(text(f"ALTER TABLE {REVOKED_TOKEN.name} RENAME TO away"))
+    with pytest.raises(DBAPIError):
+        credentials.refresh()
+    assert reason(credentials, key) is None
+    assert credentials.is_revoked("j")
+    with migrated.writing() as connection:
+        connection.execute(text(f"ALTER TABLE away RENAME TO {REVOKED_TOKEN.name}"))
+        connection.execute(delete(REVOKED_TOKEN))
+    credentials.refresh()
+    assert not credentials.is_revoked("j")
+
+
 def wait_until(holds: Callable[[], bool]) -> None:
     end = time.monotonic() + 60
     while not holds():
@@ -378,7 +401,7 @@ def test_what_is_done_besides_is_undone_with_it(migrated: Database) -> None:
     assert (fresh.version, fresh.is_revoked("j")) == (2, False)
 
 
-def test_the_first_reading_of_all_keys_may_take_longer(
+def test_readings_of_all_keys_may_take_longer_and_others_leave_time_for_another_try(
     migrated: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given, reading = list[float | None](), migrated.reading
@@ -388,7 +411,12 @@ def test_the_first_reading_of_all_keys_may_take_longer(
         return reading(seconds=seconds)
 
     monkeypatch.setattr(migrated, "reading", noted)
-    fresh = Credentials(migrated)
+    fresh = Credentials(migrated, patience=4.0)
     for _ in range(2):
         fresh.refresh()
-    assert given == [UPKEEP, None]
+    assert given == [UPKEEP, 2.0]
+    for version in (7, 3):  # the second of a backup
+        with migrated.writing() as connection:
+            connection.execute(update(ACCESS_STATE).values(version=version))
+        fresh.refresh()
+    assert given == [UPKEEP, 2.0, 2.0, 2.0, UPKEEP]

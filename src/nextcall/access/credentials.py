@@ -74,12 +74,7 @@ class Credentials:
             )
         self._database, self._period, self._patience = database, period, patience
         self._clock, self._monotonic = clock, monotonic
-        self._keys = dict[bytes, ApiKey]()  # by digest
-        self._roles = dict[str, str]()  # by user
-        self._entries = dict[bytes, _Entry]()
-        self._refused = dict[bytes, str]()
-        self._revoked = set[str]()
-        self._version = -1
+        self._known = _Known()
         self._known_until = float("-inf")
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -98,7 +93,7 @@ class Credentials:
     @property
     def version(self) -> int:
         """The last change that is known."""
-        return self._version
+        return self._known.version
 
     def check_key(self, key: str) -> Principal:
         """Say whose key it is.
@@ -112,21 +107,23 @@ class Credentials:
         """
         self.require_fresh()
         digest = key_digest(key)
-        entry = self._entries.get(digest)
+        known = self._known
+        entry = known.entries.get(digest)
         if entry is None or not compare_digest(entry.digest, digest):
-            raise CredentialError(self._why_not(key, digest))
+            why = known.refused.get(digest)
+            raise CredentialError(why or ("unknown" if is_well_formed(key) else "malformed"))
         if self._clock() >= entry.expires_at:
-            self._refuse(digest, "expired")
+            known.refuse(digest, "expired")
             raise CredentialError("expired")
         return entry.principal
 
     def is_revoked(self, jti: str) -> bool:
         """Tell whether a token was revoked by its id."""
-        return jti in self._revoked
+        return jti in self._known.revoked
 
     def role_of(self, user: str) -> str | None:
         """Give the role of a user now; none where there is no such user."""
-        return self._roles.get(user)
+        return self._known.roles.get(user)
 
     @property
     def is_fresh(self) -> bool:
@@ -153,12 +150,8 @@ class Credentials:
         """
         asked_at = self._monotonic()
         with self._lock:
-            # All of them are read at the first time.
-            seconds = UPKEEP if self._version < 0 else None
-            with self._database.reading(seconds=seconds) as connection:
-                version = int(connection.scalars(select(ACCESS_STATE.c.version)).one())
-                if version != self._version:
-                    self._read(connection, version)
+            if self._known.version < 0 or not self._read_changes():
+                self._read_all()
             self._known_until = asked_at + self._patience
 
     def start(self) -> None:
@@ -187,12 +180,42 @@ class Credentials:
             except SQLAlchemyError:
                 self._failures.rise()
 
-    def _read(self, connection: Connection, version: int) -> None:
-        since = self._version
-        if version < since:  # a backup was restored
-            since = -1
-            self._keys, self._roles = {}, {}
-            self._entries, self._refused, self._revoked = {}, {}, set()
+    def _read_changes(self) -> bool:
+        """Read what is new; false where nothing can be, for a backup was restored."""
+        # So that there is time for another try while keys are believed.
+        seconds = min(self._database.patience, self._patience / 2)
+        with self._database.reading(seconds=seconds) as connection:
+            version = _version_of(connection)
+            if version > self._known.version:
+                self._known.read(connection, version, self._clock)
+            return version >= self._known.version
+
+    def _read_all(self) -> None:
+        """Read all anew; until that is done, what was known stays."""
+        known = _Known()
+        with self._database.reading(seconds=UPKEEP) as connection:
+            known.read(connection, _version_of(connection), self._clock)
+        self._known = known
+
+
+def _version_of(connection: Connection) -> int:
+    return int(connection.scalars(select(ACCESS_STATE.c.version)).one())
+
+
+class _Known:
+    """What is known as of a change."""
+
+    def __init__(self) -> None:
+        self.version = -1
+        self.keys = dict[bytes, ApiKey]()  # by digest
+        self.roles = dict[str, str]()  # by user
+        self.entries = dict[bytes, _Entry]()
+        self.refused = dict[bytes, str]()
+        self.revoked = set[str]()
+
+    def read(self, connection: Connection, version: int, clock: Callable[[], float]) -> None:
+        """Read what came since, and then know all of it."""
+        since = self.version
         roles = {
             row.name: row.role
             for row in connection.execute(select(USER).where(USER.c.version > since))
@@ -203,23 +226,23 @@ class Credentials:
         }
         revoked = connection.scalars(
             select(REVOKED_TOKEN.c.jti).where(REVOKED_TOKEN.c.version > since)
-        )
-        self._revoked.update(revoked)
-        self._roles.update(roles)
-        self._keys.update(changed)
-        of_users = (digest for digest, key in self._keys.items() if key.user in roles)
+        ).all()
+        self.revoked.update(revoked)
+        self.roles.update(roles)
+        self.keys.update(changed)
+        of_users = (digest for digest, key in self.keys.items() if key.user in roles)
         for digest in {*changed, *of_users}:
-            self._settle(digest, self._keys[digest])
-        self._version = version
+            self._settle(digest, self.keys[digest], clock)
+        self.version = version
 
-    def _settle(self, digest: bytes, key: ApiKey) -> None:
+    def _settle(self, digest: bytes, key: ApiKey, clock: Callable[[], float]) -> None:
         """Say what a key is worth, from now on."""
-        status = key.status(datetime.fromtimestamp(self._clock(), UTC))
-        if self._refused.get(digest) == "expired" and status == "active":
+        status = key.status(datetime.fromtimestamp(clock(), UTC))
+        if self.refused.get(digest) == "expired" and status == "active":
             status = "expired"
-        role = key.role if key.role is not None else self._roles.get(key.user or "")
+        role = key.role if key.role is not None else self.roles.get(key.user or "")
         if status != "active" or role is None:
-            self._refuse(digest, "unknown" if status == "active" else status)
+            self.refuse(digest, "unknown" if status == "active" else status)
             return
         principal = Principal(
             name=key.user if key.user is not None else f"key:{key.id}",
@@ -228,12 +251,9 @@ class Credentials:
             tier=key.tier,
             rate_limit_multiplier=key.rate_limit_multiplier,
         )
-        self._entries[digest] = _Entry(digest, principal, key.expires_at.timestamp())
+        self.entries[digest] = _Entry(digest, principal, key.expires_at.timestamp())
 
-    def _refuse(self, digest: bytes, reason: str) -> None:
-        self._entries.pop(digest, None)
-        self._refused[digest] = reason
-
-    def _why_not(self, key: str, digest: bytes) -> str:
-        known = self._refused.get(digest)
-        return known or ("unknown" if is_well_formed(key) else "malformed")
+    def refuse(self, digest: bytes, reason: str) -> None:
+        """Believe a key no more."""
+        self.entries.pop(digest, None)
+        self.refused[digest] = reason
