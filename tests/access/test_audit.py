@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Table, delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from nextcall.access import audit_log
 from nextcall.access.audit_chain import verify
 from nextcall.access.audit_event import GENESIS, AuditEvent, event_hash
 from nextcall.access.audit_log import AuditLog, append, forget_old
@@ -467,3 +468,29 @@ def test_any_text_is_kept_short_and_reads_back(text: str, number: float) -> None
 def test_what_is_not_known_is_refused(given_: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         AuditEvent(**{"at": NOW, "kind": "data", "action": "done", **given_})
+
+
+def test_much_goes_in_several_transactions_and_each_leaves_a_log_that_holds(
+    migrated: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "_AT_ONCE", 3)
+    monkeypatch.setattr(audit_log, "_PAUSE", 0.001)
+    fill(migrated, 8, at=NOW - 100 * DAY, key=KEY)
+    fill(migrated, 2, key=KEY)
+    writing, held = migrated.writing, list[bool]()
+
+    @contextmanager
+    def noted(**given: Any) -> Iterator[Connection]:
+        with writing(**given) as connection:
+            yield connection
+        held.append(verify(migrated, key=KEY).intact)
+
+    monkeypatch.setattr(migrated, "writing", noted)
+    assert forget_old(migrated, now=NOW, key=KEY) == 8
+    assert held == [True] * 4  # the last finds nothing
+    with migrated.reading() as connection:
+        anchors = select(AUDIT_ANCHOR.c.number).order_by(AUDIT_ANCHOR.c.number)
+        assert connection.scalars(anchors).all() == [3, 6, 8]
+        kept = select(AUDIT_EVENT.c.number).order_by(AUDIT_EVENT.c.number)
+        assert connection.scalars(kept).all() == [9, 10, 11, 12, 13]
+    assert verify(migrated, key=KEY).intact

@@ -1,5 +1,6 @@
 """The audit log: events are added, each chained to the one before; the old go, the chain holds."""
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
@@ -20,6 +21,8 @@ from nextcall.storage.group_writer import GroupWriter, WriterBusyError, WriterCl
 from nextcall.telemetry.instruments import Count
 
 RETENTION: Final = timedelta(days=90)
+_AT_ONCE: Final = 5_000  # events that go in one transaction
+_PAUSE: Final = 0.1  # seconds between two, in which who waits for SQLite's lock looks for it
 _AWAY: Final = (SQLAlchemyError, WriterBusyError, WriterClosedError)
 
 
@@ -143,8 +146,9 @@ def forget_old(
 ) -> int:
     """Delete the events before a moment, and say so in the log; what is left can be verified.
 
-    From the begin of the log up to the first event that is to be kept: an anchor keeps the number
-    and hash of the last that goes, and an event tells of it.
+    From the begin of the log up to the first event that is to be kept, some thousands in each
+    transaction, for others that add events wait meanwhile: an anchor keeps the number and hash of
+    the last that goes in it, and an event tells of it.
 
     Parameters
     ----------
@@ -163,25 +167,41 @@ def forget_old(
     if keep < timedelta(days=1):
         raise ValueError(f"keep must be at least a day, got {keep}.")
     cutoff = moment_text(now - keep)
-    with database.writing(seconds=UPKEEP) as connection:
-        head = locked_head(connection)
+    with database.reading(seconds=UPKEEP) as connection:
         first_kept = connection.scalar(
             select(func.min(AUDIT_EVENT.c.number)).where(AUDIT_EVENT.c.at >= cutoff)
         )
-        last = head.number if first_kept is None else int(first_kept) - 1
-        gone = AUDIT_EVENT.c.number <= last
-        count = int(connection.scalar(select(func.count()).where(gone)) or 0)
-        if count == 0:
+        head = connection.execute(select(AUDIT_HEAD)).one()
+    # What is added from here on has a higher number.
+    until = head.number if first_kept is None else int(first_kept) - 1
+    total = 0
+    while count := _forget(database, until, at=now, cutoff=cutoff, key=key):
+        total += count
+        time.sleep(_PAUSE)
+    return total
+
+
+def _forget(database: Database, until: int, *, at: datetime, cutoff: str, key: bytes) -> int:
+    """Delete the oldest events up to a number, but no more than others can wait for."""
+    with database.writing() as connection:
+        locked_head(connection)
+        oldest = connection.scalar(select(func.min(AUDIT_EVENT.c.number)))
+        if oldest is None or oldest > until:
             return 0
-        tip = connection.scalars(
-            select(AUDIT_EVENT.c.hash).where(AUDIT_EVENT.c.number == last)
+        gone = AUDIT_EVENT.c.number <= min(until, oldest + _AT_ONCE - 1)
+        count = int(connection.scalar(select(func.count()).where(gone)) or 0)
+        last, tip = connection.execute(
+            select(AUDIT_EVENT.c.number, AUDIT_EVENT.c.hash)
+            .where(gone)
+            .order_by(AUDIT_EVENT.c.number.desc())
+            .limit(1)
         ).one()
-        at = moment_text(now)
-        seal = chained(tip, ["anchor", last, at], key=key)
-        connection.execute(insert(AUDIT_ANCHOR).values(number=last, at=at, hash=tip, seal=seal))
+        told = moment_text(at)
+        seal = chained(tip, ["anchor", last, told], key=key)
+        connection.execute(insert(AUDIT_ANCHOR).values(number=last, at=told, hash=tip, seal=seal))
         connection.execute(delete(AUDIT_EVENT).where(gone))
         details = {"last": last, "count": count, "cutoff": cutoff, "tip": tip}
-        event = AuditEvent(at=now, kind="system", action="retention", details=details)
+        event = AuditEvent(at=at, kind="system", action="retention", details=details)
         append(connection, [event], key=key)
     return count
 
