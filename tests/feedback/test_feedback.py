@@ -2,16 +2,18 @@
 
 import asyncio
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Connection, Table, delete, select
 
+from nextcall.feedback import retention
 from nextcall.feedback.answers import read_answers
 from nextcall.feedback.draft import Draft
 from nextcall.feedback.feedback import Feedback
@@ -238,6 +240,31 @@ def test_what_is_old_is_forgotten_with_what_was_said_before(
     for table in (ANSWER, REPLACED):
         assert [each["prediction_id"] for each in rows(database, table)] == ["0", "89"]
     assert forget_old(database, now=now, keep=timedelta(days=90)) == 0
+
+
+def test_much_that_is_old_goes_in_several_transactions(
+    feedback: Feedback,
+    database: Database,
+    make_shown: MakeShown,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retention, "_AT_ONCE", 2)
+    for place, days in enumerate((0, 91, 92, 93, 94, 95)):
+        at = now - timedelta(days=days)
+        feedback.shown.remember(str(place), make_shown(at=at))
+        feedback.give(str(place), "get", at=at, user="u")
+    left, writing = list[int](), database.writing
+
+    @contextmanager
+    def noted() -> Iterator[Connection]:
+        with writing() as connection:
+            yield connection
+        left.append(len(rows(database, ANSWER)))
+
+    monkeypatch.setattr(database, "writing", noted)
+    assert forget_old(database, now=now, keep=timedelta(days=90)) == 5
+    assert left == [4, 2, 1, 1]
 
 
 def test_a_closed_one_takes_nothing(
