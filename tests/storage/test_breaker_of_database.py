@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
+from tests.storage.conftest import WITHIN, error_of
 
 from nextcall.resilience.breaker import Breaker, BreakerState
 from nextcall.resilience.categories import categorise
@@ -20,8 +21,6 @@ from nextcall.resilience.deadline import deadline, remaining
 from nextcall.storage.database import Database
 from nextcall.storage.group_writer import GroupWriter
 
-WITHIN = 60  # seconds: far more than any of the limits here, far less than for ever
-
 
 @pytest.fixture
 def locked(tmp_path: Path) -> Iterator[str]:
@@ -29,25 +28,6 @@ def locked(tmp_path: Path) -> Iterator[str]:
     url = f"sqlite:///{tmp_path}/a.db"
     with Database(url) as other, other.writing():
         yield url
-
-
-def error_of(work: Callable[[], object]) -> Exception | None:
-    """Give what some work fails with, in a thread that is waited for as long as can be needed."""
-    found = list[Exception | None]()
-
-    def run() -> None:
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001  # whatever it is, the test looks at it
-            found.append(error)
-        else:
-            found.append(None)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(WITHIN)
-    assert found, "it still waits"
-    return found[0]
 
 
 @contextmanager

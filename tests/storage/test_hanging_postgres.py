@@ -1,14 +1,15 @@
 """Nobody waits without end for a PostgreSQL whose processes are stopped, or for its locks."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
-from typing import Any, Protocol
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
+from tests.storage.conftest import WITHIN, Server, error_of
 
 from nextcall.resilience.breaker import Breaker, BreakerState
 from nextcall.resilience.categories import categorise
@@ -17,17 +18,6 @@ from nextcall.resilience.deadline import deadline
 from nextcall.storage.database import Database, LeftAloneError
 from nextcall.storage.group_writer import GroupWriter
 from nextcall.storage.postgres import TimeIsUpError
-
-WITHIN = 60  # seconds: far more than any of the limits here, far less than for ever
-
-
-class Server(Protocol):
-    """A server of the test's own."""
-
-    url: str
-
-    def hanging(self) -> AbstractContextManager[None]:
-        """Stop it for as long as a block lasts."""
 
 
 @pytest.fixture
@@ -39,25 +29,6 @@ def hasty(own_postgres: Server) -> Iterator[Database]:
 def scalar(database: Database, statement: str, **options: Any) -> Any:
     with database.reading(**options) as connection:
         return connection.scalar(text(statement))
-
-
-def error_of(work: Callable[[], object]) -> Exception | None:
-    """Give what some work fails with, in a thread that is waited for as long as can be needed."""
-    found = list[Exception | None]()
-
-    def run() -> None:
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001  # whatever it is, the test looks at it
-            found.append(error)
-        else:
-            found.append(None)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(WITHIN)
-    assert found, "it still waits"
-    return found[0]
 
 
 def test_a_statement_is_given_up_and_the_next_one_finds_the_server_again(

@@ -2,27 +2,19 @@
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, ExitStack
-from typing import Any, Protocol
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
+from tests.storage.conftest import Server
 
 from nextcall.resilience.categories import categorise
 from nextcall.resilience.category import Category
 from nextcall.resilience.deadline import deadline, remaining
 from nextcall.storage.database import Database
 from nextcall.storage.postgres import TimeIsUpError, _until_deadline
-
-
-class Server(Protocol):
-    """A server of the test's own."""
-
-    url: str
-
-    def hanging(self) -> AbstractContextManager[None]:
-        """Stop it for as long as a block lasts."""
 
 
 @pytest.fixture
