@@ -30,7 +30,7 @@ from nextcall.catalog.load import load_catalog
 from nextcall.embedding import Embedder
 from nextcall.embedding.search import VectorSearch, top_rows
 from nextcall.embedding.static_files import load_static
-from nextcall.ranking.index import label_text, operation_text
+from nextcall.ranking.operation_texts import label_text, operation_text
 from nextcall.sessions.awscli_examples import read_awscli_examples
 
 Floats = NDArray[np.float32]

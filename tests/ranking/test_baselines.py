@@ -12,8 +12,9 @@ from nextcall.ranking.baselines import (
     popularity,
     within_services,
 )
-from nextcall.ranking.index import CatalogIndex, operation_text
+from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.lexicon import prompt_words, stems
+from nextcall.ranking.operation_texts import operation_text
 from nextcall.sessions import Query
 
 PLACES = st.lists(st.sampled_from([0.0, 0.25, 1.0, 3.0]), min_size=1, max_size=25)

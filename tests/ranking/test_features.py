@@ -17,8 +17,9 @@ from nextcall.catalog.text import identifier_words, singular
 from nextcall.ranking.candidates import Retrieved, likely_right, retrieve
 from nextcall.ranking.feature_table import FEATURE_NAMES, FEATURES
 from nextcall.ranking.features import compute_features, has_history
-from nextcall.ranking.index import CatalogIndex, label_text, operation_text
+from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.lexicon import prompt_words, stem, stems
+from nextcall.ranking.operation_texts import label_text, operation_text
 from nextcall.ranking.workflow import _EDGES, WorkflowPrior
 from nextcall.sessions import Call, Query, calls_of
 

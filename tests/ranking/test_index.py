@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from nextcall.catalog import Catalog, describe_operation
 from nextcall.embedding.embedder import Embedder
 from nextcall.ranking.candidates import retrieve
-from nextcall.ranking.index import CatalogIndex, label_text, operation_text
+from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.operation_texts import label_text, operation_text
 
 
 def test_vectors_are_those_of_both_texts_put_together(
@@ -74,62 +74,8 @@ def test_unknown_operations_have_no_row(shop_index: CatalogIndex) -> None:
     assert shop_index.positions([]).shape == (0,)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "plural"),
-    [
-        ("list an order", 0.0),
-        ("list one of the orders", 0.0),
-        ("list all data", 1.0),
-        ("items of user", 1.0),
-        ("delete order", 0.5),
-        ("", 0.5),
-        ("several users, then a user", 1.0),
-    ],
-)
-def test_a_prompt_speaks_of_one_or_of_many(
-    shop_index: CatalogIndex, prompt: str, plural: float
-) -> None:
-    assert shop_index.prompt_terms(prompt).plural == plural
-
-
-def test_an_unknown_word_weighs_as_much_as_the_rarest(shop_index: CatalogIndex) -> None:
-    known = shop_index.prompt_terms("order")
-    both = shop_index.prompt_terms("order zzz zzz")
-    rarest = float(shop_index.lexical.weights.max())
-    assert both.weight == pytest.approx(known.weight + rarest)
-    assert (both.n_words, known.n_words) == (3, 1)
-
-
-def test_a_verb_that_the_catalogue_does_not_know_still_has_its_action(
-    shop_index: CatalogIndex,
-) -> None:
-    terms = shop_index.prompt_terms("terminate it")
-    assert terms.verb == -1
-    assert terms.action == shop_index.prompt_terms("delete it").action >= 0
-    nothing = shop_index.prompt_terms("an invoice")
-    assert (nothing.verb, nothing.action) == (-1, -1)
-
-
 def test_a_catalogue_without_a_single_latin_word_can_be_asked(embedder: Embedder) -> None:
     operations = (describe_operation(operation_id="取得"), describe_operation(operation_id="削除"))
     index = CatalogIndex(Catalog("wordless", operations), embedder)
     assert sorted(retrieve(index, "list users").rows.tolist()) == [0, 1]
     assert index.name_twins.tolist() == [1, 1]
-
-
-def test_a_service_that_is_only_a_source_is_not_said() -> None:
-    """Where descriptions came from says nothing to a prompt; summary and text are both said."""
-    plain = describe_operation(operation_id="get_user", source="some-set", description="Gets one.")
-    assert operation_text(plain) == "get user. Gets one."
-    assert label_text(plain) == "get user"
-    tagged = describe_operation(
-        operation_id="get_user",
-        source="some-set",
-        tags=("People",),
-        summary="Look up a person",
-        description="Gets one.",
-    )
-    assert operation_text(tagged) == "People: get user. Look up a person. Gets one."
-    assert label_text(tagged) == "get user People"
-    long = describe_operation(operation_id="aws:Run", service="aws", description="word " * 80)
-    assert operation_text(long) == f"aws: run. {'word ' * 40}".rstrip(" ") + " "

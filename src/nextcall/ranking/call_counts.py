@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nextcall.catalog.actions import ACTIONS
 from nextcall.ranking.array_file import ArrayGroup
-from nextcall.ranking.index import Statics
+from nextcall.ranking.statics import Statics
 from nextcall.ranking.workflow import Kinds, WorkflowPrior
 
 _STRENGTH: Final = 2.0  # calls that a shorter history's distribution is worth

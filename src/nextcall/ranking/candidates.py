@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from nextcall.compiling import compiled
 from nextcall.embedding.selection import best_nonzero_rows, best_places
-from nextcall.ranking.index import CatalogIndex, PromptTerms
+from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.list_kernels import fuse_within, look_up, rows_of_same
+from nextcall.ranking.prompt_terms import PromptTerms
 from nextcall.sessions import Call
 
 N_CANDIDATES: Final = 100

@@ -1,33 +1,26 @@
 """What is known of one catalogue: vectors, BM25, terms of fields; built once, then only read."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from itertools import pairwise
+from functools import cached_property
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.catalog import Catalog, Operation
-from nextcall.catalog.actions import ACTIONS, verb_action
+from nextcall.catalog import Catalog
 from nextcall.catalog.graph import OperationGraph
-from nextcall.catalog.text import identifier_words, singular
 from nextcall.embedding.embedder import Embedder
 from nextcall.embedding.search import VectorSearch
 from nextcall.embedding.static_embedder import StaticEmbedder
 from nextcall.embedding.store import encode_cached
 from nextcall.progress import Progress, silent
 from nextcall.ranking.feature_kernels import Facts, Words
-from nextcall.ranking.lexical_index import (
-    DOCUMENT_CHARACTERS,
-    FIELDS,
-    LexicalIndex,
-    service_label,
-)
-from nextcall.ranking.lexicon import prompt_tokens, stem, stems
+from nextcall.ranking.lexical_index import FIELDS, LexicalIndex
+from nextcall.ranking.operation_texts import label_text, operation_text
+from nextcall.ranking.prompt_terms import PromptTerms, PromptWords
+from nextcall.ranking.statics import Statics
 
 STATIC_FEATURES: Final = (
     "endpoint_type", "n_parameters", "n_required", "n_name_words", "description_length",
@@ -35,73 +28,7 @@ STATIC_FEATURES: Final = (
 )  # fmt: skip
 """Features that no query changes, as they stand side by side in the feature table."""
 
-_MEMORY: Final = 20_000  # tokens of prompts that are remembered
 _BLOCK: Final = 2_048  # operations whose vectors are copied at a time
-
-
-def operation_text(operation: Operation) -> str:
-    """Text of an operation that is embedded and that the plain BM25 baseline searches.
-
-    Examples
-    --------
-    >>> from nextcall.catalog import describe_operation
-    >>> operation_text(describe_operation(
-    ...     operation_id="s3:CreateBucket", service="s3", description="Creates a new bucket."))
-    's3: create bucket. Creates a new bucket.'
-    """
-    label = service_label(operation)
-    belongs = f"{label}: " if label else ""
-    text = operation.description[:DOCUMENT_CHARACTERS]
-    summary = operation.summary.rstrip(".")
-    if not (text.startswith(summary) or summary.startswith(text)):
-        text = f"{summary}. {text}"
-    return f"{belongs}{' '.join(operation.words)}. {text}"
-
-
-def label_text(operation: Operation) -> str:
-    """Name of an operation with its service: what is embedded beside the fuller text.
-
-    Examples
-    --------
-    >>> from nextcall.catalog import describe_operation
-    >>> label_text(describe_operation(operation_id="s3:CreateBucket", service="s3"))
-    'create bucket s3'
-    """
-    service = () if operation.service == operation.source else (operation.service,)
-    return " ".join((*operation.words, *service))
-
-
-@dataclass(frozen=True, slots=True)
-class PromptTerms:
-    """A prompt as a catalogue sees it."""
-
-    ids: NDArray[np.int32]
-    """Distinct known terms, shape (n_known,)."""
-    bigrams: NDArray[np.int32]
-    """Distinct known pairs of neighbouring terms, shape (n_known_pairs,)."""
-    weight: float
-    """Sum of the weights of all distinct terms, unknown ones at the highest weight."""
-    verb: int
-    """Id of the prompt's verb, -1 where it has none."""
-    action: int
-    """Code of the action that the verb stands for, -1 where there is none."""
-    plural: float
-    """1 where the words after the verb speak of many things, 0 of one, 0.5 where neither shows."""
-    n_words: int
-
-
-class _Word(NamedTuple):
-    """One word of a prompt as a catalogue sees it."""
-
-    text: str
-    stem: str
-    """Empty for a stop word."""
-    term: int
-    """-1 where the catalogue does not know the stem."""
-    action: int
-    """Code of the action that it stands for as a verb, -1 for none."""
-    verb: int
-    """Its term as a verb, a stop word's too; -1 where there is none."""
 
 
 class CatalogIndex:
@@ -165,7 +92,7 @@ class CatalogIndex:
         self.lexical = (
             LexicalIndex.build(catalog) if cache is None else LexicalIndex.cached(catalog, cache)
         )
-        self.statics = _statics(catalog, self.lexical.vocabulary)
+        self.statics = Statics.of(catalog, self.lexical.vocabulary)
 
     def __len__(self) -> int:
         return len(self.catalog)
@@ -272,24 +199,6 @@ class CatalogIndex:
         )
 
     @cached_property
-    def _words_of(self) -> Callable[[str], tuple["_Word", ...]]:
-        """Look up the words of a token of a prompt; remembers, as long as the index lives."""
-        vocabulary = self.lexical.vocabulary
-
-        def word(text: str) -> _Word:
-            [kept] = stems([text]) or [""]
-            action = verb_action(text)
-            code = -1 if action is None else ACTIONS.index(action)
-            verb = vocabulary.get(stem(text), -1)
-            return _Word(text, kept, vocabulary.get(kept, -1), code, verb)
-
-        return lru_cache(_MEMORY)(lambda token: tuple(map(word, identifier_words(token))))
-
-    @cached_property
-    def _rarest(self) -> float:
-        return float(self.lexical.weights.max())
-
-    @cached_property
     def static_features(self) -> NDArray[np.float32]:
         """Features that no query changes, shape (n_operations, n); columns as `STATIC_FEATURES`."""
         statics = self.statics
@@ -367,85 +276,8 @@ class CatalogIndex:
 
     def prompt_terms(self, prompt: str) -> PromptTerms:
         """Look a prompt's words up in the vocabulary."""
-        words = [word for token in prompt_tokens(prompt) for word in self._words_of(token)]
-        kept = [word for word in words if word.stem]
-        row = [word.term for word in kept]
-        ids = np.array([term for term in dict.fromkeys(row) if term >= 0], dtype=np.int32)
-        pairs = [self.lexical.bigrams[p] for p in pairwise(row) if p in self.lexical.bigrams]
-        n_unknown = len({word.stem for word in kept if word.term < 0})
-        weight = float(self.lexical.weights[ids].sum()) + self._rarest * n_unknown
-        verb_at = next((i for i, word in enumerate(words) if word.action >= 0), None)
-        verb = action = -1
-        if verb_at is not None:
-            action = words[verb_at].action
-            verb = words[verb_at].verb
-        after = words if verb_at is None else words[verb_at + 1 :]
-        return PromptTerms(
-            ids=ids,
-            bigrams=np.array(list(dict.fromkeys(pairs)), dtype=np.int32),
-            weight=max(weight, 1e-6),
-            verb=verb,
-            action=action,
-            plural=_plural([word.text for word in after]),
-            n_words=len(kept),
-        )
+        return self._prompt_words.terms(prompt)
 
-
-@dataclass(frozen=True, slots=True)
-class Statics:
-    """Facts of every operation, each an array of shape (n_operations,)."""
-
-    action: NDArray[np.int8]
-    service: NDArray[np.int32]
-    resource: NDArray[np.int32]
-    verb: NDArray[np.int32]
-    plural: NDArray[np.float32]
-    n_parameters: NDArray[np.float32]
-    n_required: NDArray[np.float32]
-    n_words: NDArray[np.float32]
-    description_length: NDArray[np.float32]
-    deprecated: NDArray[np.float32]
-
-
-def _plural(words: Sequence[str]) -> float:
-    for word in words:
-        if word in {"a", "an", "one", "single", "specific"}:
-            return 0.0
-        if (
-            word in {"all", "multiple", "several", "many", "every", "various"}
-            or singular(word) != word
-        ):
-            return 1.0
-    return 0.5
-
-
-def _statics(catalog: Catalog, vocabulary: Mapping[str, int]) -> Statics:
-    services = {name: code for code, name in enumerate(catalog.services)}
-    resources = {name: code for code, name in enumerate(sorted({o.resource for o in catalog}))}
-    verbs = [next((w for w in o.words[:3] if verb_action(w)), "") for o in catalog]
-
-    def floats(values: Sequence[float]) -> NDArray[np.float32]:
-        return np.array(values, dtype=np.float32)
-
-    return Statics(
-        action=np.array([ACTIONS.index(o.action) for o in catalog], dtype=np.int8),
-        service=np.array([services[o.service] for o in catalog], dtype=np.int32),
-        resource=np.array([resources[o.resource] for o in catalog], dtype=np.int32),
-        verb=np.array([vocabulary.get(stem(verb), -2) for verb in verbs], dtype=np.int32),
-        plural=floats(
-            [1.0 if o.words and singular(o.words[-1]) != o.words[-1] else 0.0 for o in catalog]
-        ),
-        n_parameters=floats([len(o.parameters) for o in catalog]),
-        n_required=floats([sum(p.required for p in o.parameters) for o in catalog]),
-        n_words=floats([len(o.words) for o in catalog]),
-        description_length=floats([len(o.description) for o in catalog]),
-        deprecated=floats(
-            [
-                float(
-                    "deprecated" in o.description[:300].lower()
-                    or "no longer" in o.description[:300].lower()
-                )
-                for o in catalog
-            ]
-        ),
-    )
+    @cached_property
+    def _prompt_words(self) -> PromptWords:
+        return PromptWords(self.lexical)

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.ranking.candidates import Search, search_terms
-from nextcall.ranking.index import CatalogIndex, PromptTerms
+from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.prompt_terms import PromptTerms
 
 _OF_ITSELF: Final = 1_000  # bytes of CPython 3.11 on 64 bits: the objects around the numbers
 

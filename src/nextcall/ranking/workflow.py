@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.catalog.actions import ACTIONS
-from nextcall.ranking.index import CatalogIndex, Statics
+from nextcall.ranking.index import CatalogIndex
+from nextcall.ranking.statics import Statics
 from nextcall.sessions import Session
 from nextcall.sessions.transitions import Transitions
 

@@ -16,8 +16,9 @@ from nextcall.embedding.static_embedder import StaticEmbedder
 from nextcall.embedding.static_files import EncoderCard
 from nextcall.progress import Progress, silent
 from nextcall.ranking.comparison import paired_difference
-from nextcall.ranking.index import CatalogIndex, operation_text
+from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.metrics import metrics_table
+from nextcall.ranking.operation_texts import operation_text
 from nextcall.ranking.rows import check_answers
 from nextcall.sessions import Query
 
