@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nextcall.ranking.calibration import Calibration
-from nextcall.ranking.metrics import expected_calibration_error
+from nextcall.ranking.reliability import expected_calibration_error
 
 DEPTH = 20
 

@@ -19,8 +19,9 @@ from nextcall.ranking.evaluation import (
     summarise,
 )
 from nextcall.ranking.index import CatalogIndex
-from nextcall.ranking.metrics import expected_calibration_error, rank_metrics
+from nextcall.ranking.metrics import rank_metrics
 from nextcall.ranking.ranker import CallRanker
+from nextcall.ranking.reliability import expected_calibration_error
 from nextcall.ranking.rows import QueryRows
 from nextcall.sessions import Query, calls_of
 

@@ -13,8 +13,9 @@ from nextcall.ranking.baselines import BASELINES, baseline_scores
 from nextcall.ranking.comparison import compare_all, mean_interval
 from nextcall.ranking.features import has_history
 from nextcall.ranking.index import CatalogIndex
-from nextcall.ranking.metrics import expected_calibration_error, metrics_table
+from nextcall.ranking.metrics import metrics_table
 from nextcall.ranking.ranker import CallRanker
+from nextcall.ranking.reliability import expected_calibration_error
 from nextcall.ranking.rows import QueryRows
 from nextcall.sessions import Query
 

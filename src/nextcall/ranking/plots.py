@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nextcall.ranking.evaluation import RANKER
 from nextcall.ranking.explanation import BASE, readable_feature, readable_value
-from nextcall.ranking.metrics import reliability_table
+from nextcall.ranking.reliability import reliability_table
 
 # Okabe & Ito (2008): told apart by every kind of colour vision.
 _OURS: Final = "#0072B2"
