@@ -7,41 +7,17 @@ missed.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from nextcall.ranking.tied_ranks import TiedRanks
+
 _CHUNK: Final = 1 << 21  # candidates that one step of `metrics_table` holds; about 200 MB
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ranked:
-    """Queries in rows, ranks in columns; a value of a tied rank is that of its whole group."""
-
-    gain: Floats
-    """Mean gain of the group at this rank; 0 where nothing was retrieved."""
-    start: NDArray[np.intp]
-    """Rank, from 0, at which the group begins."""
-    size: NDArray[np.intp]
-    """Candidates of the group."""
-    hits: Floats
-    """Relevant candidates of the group; 0 where nothing was retrieved."""
-    before: Floats
-    """Relevant candidates of all groups before this one."""
-    ideal: Floats
-    """Gains of all candidates, highest first."""
-    n_relevant: Floats
-    """Relevant candidates of each query, retrieved or not."""
-
-    @property
-    def ranks(self) -> Floats:
-        """Rank of each column, from 1."""
-        return np.arange(1.0, self.gain.shape[1] + 1)
 
 
 def ndcg(relevance: ArrayLike, scores: ArrayLike, *, k: int | None = None) -> float:
@@ -180,7 +156,7 @@ def metrics_table(
     # One empty chunk, at least, so that no queries have the columns too.
     starts = range(0, max(1, len(gains)), step)
     return pd.concat(
-        [_table(_rank(gains[i : i + step], values[i : i + step]), ks) for i in starts],
+        [_table(TiedRanks.of(gains[i : i + step], values[i : i + step]), ks) for i in starts],
         ignore_index=True,
     )
 
@@ -206,23 +182,23 @@ def rank_metrics(
     return {str(name): float(value) for name, value in row.items()}
 
 
-def _ndcg(ranked: _Ranked, k: int | None) -> Floats:
+def _ndcg(ranked: TiedRanks, k: int | None) -> Floats:
     width = _cut(k)
     discounts = 1 / np.log2(ranked.ranks[:width] + 1)
     return _over(ranked.gain[:, :width] @ discounts, ranked.ideal[:, :width] @ discounts)
 
 
-def _recall(ranked: _Ranked, k: int | None) -> Floats:
+def _recall(ranked: TiedRanks, k: int | None) -> Floats:
     found = (ranked.hits / ranked.size)[:, : _cut(k)].sum(axis=1)
     return _over(found, ranked.n_relevant)
 
 
-def _precision(ranked: _Ranked, k: int) -> Floats:
+def _precision(ranked: TiedRanks, k: int) -> Floats:
     share: Floats = (ranked.hits / ranked.size)[:, : _cut(k)].sum(axis=1) / k
     return share
 
 
-def _reciprocal_rank(ranked: _Ranked) -> Floats:
+def _reciprocal_rank(ranked: TiedRanks) -> Floats:
     # The first relevant one of m among t tied stands at place j with a chance p(j) of
     # p(1) = m / t, p(j + 1) = p(j) (t - j - m + 1) / (t - j).
     place = np.arange(ranked.gain.shape[1]) - ranked.start + 1.0
@@ -233,7 +209,7 @@ def _reciprocal_rank(ranked: _Ranked) -> Floats:
     return np.where(ranked.n_relevant > 0, chance @ (1 / ranked.ranks), np.nan)
 
 
-def _average_precision(ranked: _Ranked) -> Floats:
+def _average_precision(ranked: TiedRanks) -> Floats:
     # A relevant candidate at place j of its group of t with m relevant has, on average,
     # (j - 1) (m - 1) / (t - 1) relevant ones of its own group before it.
     place = np.arange(ranked.gain.shape[1]) - ranked.start + 1.0
@@ -248,7 +224,7 @@ def _over(values: Floats, total: Floats) -> Floats:
     return result
 
 
-def _table(ranked: _Ranked, ks: Sequence[int]) -> pd.DataFrame:
+def _table(ranked: TiedRanks, ks: Sequence[int]) -> pd.DataFrame:
     columns = {f"ndcg@{k}": _ndcg(ranked, k) for k in ks}
     columns |= {f"recall@{k}": _recall(ranked, k) for k in ks}
     columns["hit@1"] = _precision(ranked, 1)
@@ -257,43 +233,11 @@ def _table(ranked: _Ranked, ks: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _of_one(relevance: ArrayLike, scores: ArrayLike, metric: Callable[[_Ranked], Floats]) -> float:
+def _of_one(
+    relevance: ArrayLike, scores: ArrayLike, metric: Callable[[TiedRanks], Floats]
+) -> float:
     gains, values = _checked(relevance, scores, dimensions=1)
-    return float(metric(_rank(gains[None, :], values[None, :]))[0])
-
-
-def _rank(gains: Floats, scores: Floats) -> _Ranked:
-    n_queries, n_candidates = gains.shape
-    order = np.argsort(-scores, axis=1, kind="stable")
-    sorted_scores = np.take_along_axis(scores, order, axis=1)
-    sorted_gains = np.take_along_axis(gains, order, axis=1)
-    columns = np.broadcast_to(np.arange(n_candidates), gains.shape)
-    begins = np.ones(gains.shape, dtype=bool)
-    begins[:, 1:] = sorted_scores[:, 1:] != sorted_scores[:, :-1]
-    start = np.maximum.accumulate(np.where(begins, columns, 0), axis=1)
-    ends = np.ones(gains.shape, dtype=bool)
-    ends[:, :-1] = begins[:, 1:]
-    last = np.where(ends, columns, n_candidates)[:, ::-1]
-    stop = np.minimum.accumulate(last, axis=1)[:, ::-1] + 1
-
-    def cumulated(values: Floats) -> Floats:
-        return np.concatenate([np.zeros((n_queries, 1)), values.cumsum(axis=1)], axis=1)
-
-    retrieved = sorted_scores > -np.inf
-    sums = cumulated(sorted_gains)
-    counts = cumulated((sorted_gains > 0).astype(np.float64))
-    before = np.take_along_axis(counts, start, axis=1)
-    within = np.take_along_axis(sums, stop, axis=1) - np.take_along_axis(sums, start, axis=1)
-    size = stop - start
-    return _Ranked(
-        gain=np.where(retrieved, within / size, 0.0),
-        start=start,
-        size=size,
-        hits=np.where(retrieved, np.take_along_axis(counts, stop, axis=1) - before, 0.0),
-        before=before,
-        ideal=-np.sort(-gains, axis=1),
-        n_relevant=counts[:, -1],
-    )
+    return float(metric(TiedRanks.of(gains[None, :], values[None, :]))[0])
 
 
 def _with_missing(
