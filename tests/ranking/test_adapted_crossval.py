@@ -7,8 +7,9 @@ import pytest
 
 from nextcall.ranking.adaptation import ADAPTED_SETTINGS
 from nextcall.ranking.adapted_crossval import cross_validate
+from nextcall.ranking.answers import Ranked
 from nextcall.ranking.index import CatalogIndex
-from nextcall.ranking.ranker import CallRanker, Ranked
+from nextcall.ranking.ranker import CallRanker
 from nextcall.sessions import Query
 
 SETTINGS = replace(ADAPTED_SETTINGS, trees=20, min_rows_in_leaf=3)

@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextcall.ranking.adaptation import AdaptedRanker, adapt_ranker
+from nextcall.ranking.answers import Answer
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import packaged_abstention
 from nextcall.ranking.prompt_view import PromptView
-from nextcall.ranking.ranker import Answer, CallRanker
+from nextcall.ranking.ranker import CallRanker
 from nextcall.sessions import Query, calls_of
 
 WORDS = ("list", "delete", "users", "orders", "an", "invoice", "label", "zxqv", "again", "all")

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from nextcall.catalog import Catalog
 from nextcall.embedding.embedder import Embedder
+from nextcall.ranking.answers import Ranked
 from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.metrics import rank_metrics
-from nextcall.ranking.ranker import CallRanker, Ranked
+from nextcall.ranking.ranker import CallRanker
 from nextcall.ranking.rows import QueryRows
 from nextcall.ranking.workflow import WorkflowPrior
 from nextcall.sessions import Call, Query, calls_of

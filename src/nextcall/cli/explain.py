@@ -11,7 +11,7 @@ from nextcall.cli.model import CatalogFile, Encoder, Model, known_calls, open_mo
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nextcall.ranking.ranker import Ranked
+    from nextcall.ranking.answers import Ranked
 
 _SHOWN: Final = 10  # features of a table
 _IMAGES: Final = (".png", ".svg")

@@ -14,14 +14,13 @@ from nextcall.ranking.abstention import Abstention
 from nextcall.ranking.adapted_features import TargetEvidence
 from nextcall.ranking.adapted_rows import Examined, Examiner, examine_once
 from nextcall.ranking.adapted_score import ADAPTED_COLUMNS, AdaptedScore
+from nextcall.ranking.answers import Answer, Ranked, list_answers
 from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.calibration import Calibration
 from nextcall.ranking.candidates import Search, propose, search
-from nextcall.ranking.feature_table import FEATURE_NAMES
-from nextcall.ranking.features import has_history
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.prompt_view import PromptView
-from nextcall.ranking.ranker import Answer, CallRanker, Ranked
+from nextcall.ranking.ranker import CallRanker
 from nextcall.sessions import Call, Query
 from nextcall.sessions.splits import group_folds
 
@@ -41,7 +40,6 @@ ADAPTED_SETTINGS: Final = BoostingSettings(
 )
 
 _HISTORY: Final = 100
-_SIMILARITY: Final = FEATURE_NAMES.index("prompt_similarity")
 
 
 class AdaptedRanker:
@@ -242,22 +240,15 @@ class AdaptedRanker:
 
     def rank_examined(self, index: CatalogIndex, examined: Examined, *, k: int) -> list[Ranked]:
         """Order candidates that were examined; best first."""
-        features, rows = examined.features, examined.found.rows
-        scores = self.score.predict(features)
-        order = np.argsort(-scores, kind="stable")
-        known = has_history(features)
-        confidence = self.calibration.confidence(scores[order], has_history=known)
-        return [
-            Ranked(
-                operation=index.catalog.operations[rows[row]],
-                rank=place + 1,
-                score=float(scores[row]),
-                confidence=float(confidence[place]),
-                similarity=float(features[row, _SIMILARITY]),
-                features=features[row],
-            )
-            for place, row in enumerate(order[:k])
-        ]
+        scores = self.score.predict(examined.features)
+        return list_answers(
+            index,
+            examined.found.rows,
+            scores,
+            features=examined.features,
+            calibration=self.calibration,
+            k=k,
+        )
 
 
 def adapt_ranker(

@@ -11,9 +11,10 @@ from nextcall.ranking.adaptation import (
     session_groups,
 )
 from nextcall.ranking.adapted_rows import Examiner
+from nextcall.ranking.answers import Ranked
 from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.index import CatalogIndex
-from nextcall.ranking.ranker import CallRanker, Ranked
+from nextcall.ranking.ranker import CallRanker
 from nextcall.sessions import Query
 from nextcall.sessions.splits import group_folds
 

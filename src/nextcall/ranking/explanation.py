@@ -11,7 +11,7 @@ from nextcall.catalog.actions import ACTIONS
 from nextcall.ranking.feature_table import FEATURES
 
 if TYPE_CHECKING:
-    from nextcall.ranking.ranker import Ranked
+    from nextcall.ranking.answers import Ranked
 
 BASE: Final = "(base)"
 """Row of the constant that every operation's score begins with."""

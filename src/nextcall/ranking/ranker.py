@@ -2,19 +2,18 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.catalog import Operation
 from nextcall.progress import Progress, silent
 from nextcall.ranking.abstention import Abstention
+from nextcall.ranking.answers import Answer, Ranked, best_first, list_answers
 from nextcall.ranking.boosting import BoostingSettings, Trees, train_trees
 from nextcall.ranking.calibration import Calibration
-from nextcall.ranking.candidates import Retrieved, Search, propose, retrieve, search
+from nextcall.ranking.candidates import Retrieved, propose, retrieve, search
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.features import compute_features, has_history
 from nextcall.ranking.index import CatalogIndex
@@ -31,37 +30,6 @@ if TYPE_CHECKING:
     from nextcall.ranking.adaptation import AdaptedRanker
 
 _HISTORY: Final = 100
-_SIMILARITY: Final = FEATURE_NAMES.index("prompt_similarity")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ranked:
-    """One answer of the ranker."""
-
-    operation: Operation
-    rank: int
-    """From 1."""
-    score: float
-    """The trees' score: orders the candidates of one query, means nothing across queries."""
-    confidence: float
-    """Probability that this operation is a right answer, in [0, 1]."""
-    similarity: float
-    """Cosine of prompt and operation text, as a retriever sees it."""
-    features: NDArray[np.float32] = field(repr=False)
-    """In the order of the feature table, shape (n_features,)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the ranker says of one question."""
-
-    ranked: list[Ranked]
-    """Best first."""
-    none_probability: float | None
-    """Probability that no operation of the catalogue answers the prompt; None where the ranker
-    has not learned to abstain, or with vectors of another model."""
-    searched: Search = field(repr=False, compare=False)
-    """What the prompt alone found; see `PromptView`."""
 
 
 class CallRanker:
@@ -204,7 +172,7 @@ class CallRanker:
         relevant = np.zeros((len(rows), width), dtype=np.bool_)
         for i, (x, y) in enumerate(zip(rows.features, rows.relevance, strict=True)):
             values = self.trees_.predict(x)
-            order = _best_first(values)
+            order = best_first(values)
             scores[i, : len(y)] = values[order]
             relevant[i, : len(y)] = y[order] > 0
         return Calibration.fit(scores, relevant, np.array([has_history(x) for x in rows.features]))
@@ -286,39 +254,9 @@ class CallRanker:
     ) -> list[Ranked]:
         features = compute_features(index, found, history, self.prior_, now=now)
         scores = self.trees_.predict(features)
-        return self._ranked(index, found, features, scores, k=k)
-
-    def _ranked(
-        self,
-        index: CatalogIndex,
-        found: Retrieved,
-        features: NDArray[np.float32],
-        scores: NDArray[np.float64],
-        *,
-        k: int,
-    ) -> list[Ranked]:
-        order = _best_first(scores)
-        ranked = scores.take(order)
-        confidence = self.calibration_.confidence(ranked, has_history=has_history(features))
-        operations, first = index.catalog.operations, order[:k]
-        told = zip(
-            first.tolist(),
-            found.rows.take(first).tolist(),
-            ranked[:k].tolist(),
-            confidence[:k].tolist(),
-            strict=True,
+        return list_answers(
+            index, found.rows, scores, features=features, calibration=self.calibration_, k=k
         )
-        return [
-            Ranked(
-                operation=operations[operation],
-                rank=place,
-                score=score,
-                confidence=sure,
-                similarity=float(features[row, _SIMILARITY]),
-                features=features[row],
-            )
-            for place, (row, operation, score, sure) in enumerate(told, start=1)
-        ]
 
     def explain(
         self, index: CatalogIndex, prompt: str, history: Sequence[Call] = (), *, k: int = 5
@@ -377,8 +315,3 @@ class CallRanker:
             for argument, operation_id in (("first", first), ("second", second))
         )
         return score_difference(one, other, self.trees_)
-
-
-def _best_first(scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Order scores, best first; ties stay in the order of the fusion."""
-    return (-scores).argsort(kind="stable")

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pydantic_core import to_json
 
 from nextcall.catalog import Operation
+from nextcall.ranking.answers import Ranked
 from nextcall.ranking.feature_table import FEATURE_NAMES
-from nextcall.ranking.ranker import Ranked
 from nextcall.serve.answers import FullPrediction, Prediction
 
 DESCRIPTION_CHARACTERS: Final = 300

@@ -12,11 +12,12 @@ from nextcall.progress import Progress, silent
 from nextcall.ranking.adaptation import AdaptedRanker, adapt_examined
 from nextcall.ranking.adapted_crossval import cross_validate
 from nextcall.ranking.adapted_rows import Examiner
+from nextcall.ranking.answers import Ranked
 from nextcall.ranking.comparison import PairedDifference, paired_difference
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.metrics import ndcg
 from nextcall.ranking.model_files import ModelCard
-from nextcall.ranking.ranker import CallRanker, Ranked
+from nextcall.ranking.ranker import CallRanker
 from nextcall.sessions import Query
 
 JUDGED_BY: Final = "ndcg@10"

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from nextcall.cache.cache import Cache
 from nextcall.cache.doorkeeper import Doorkeeper
+from nextcall.ranking.answers import Answer
 from nextcall.ranking.any_ranker import AnyRanker
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.prompt_view import PromptView
-from nextcall.ranking.ranker import Answer
 from nextcall.sessions import Call
 
 _NAMES: Final = "prompt/view"  # what the names of what is kept begin with
