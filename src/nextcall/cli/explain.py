@@ -94,7 +94,7 @@ def _draw(
     second: str | None,
 ) -> None:
     from nextcall.files import atomic_path
-    from nextcall.ranking.plots import plot_contrast, plot_waterfall
+    from nextcall.ranking.explanation_plots import plot_contrast, plot_waterfall
 
     if difference is None or second is None:
         figure = plot_waterfall(parts)

@@ -1,26 +1,21 @@
-"""Pictures of evaluations and of single answers; each takes a frame and returns a figure."""
+"""Pictures of evaluations; each takes a frame and returns a figure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from nextcall.ranking.evaluation import RANKER
-from nextcall.ranking.explanation import BASE, readable_feature, readable_value
+from nextcall.ranking.plot_parts import RULE, bare_axes
 from nextcall.ranking.reliability import reliability_table
 
 # Okabe & Ito (2008): told apart by every kind of colour vision.
 _OURS: Final = "#0072B2"
 _OTHERS: Final = "#9A9A9A"
 _BEST_OTHER: Final = "#E69F00"
-_RULE: Final = "#CCCCCC"
-_RAISES: Final = "#0072B2"
-_LOWERS: Final = "#D55E00"
-_TOTAL: Final = "#555555"
 _NARROW: Final = 0.25  # of the axis: a bar that is too short for its number
 
 
@@ -59,7 +54,7 @@ def plot_results(
         panel.set_title(f"{heading}\n{ours - others.max():+.3f} on the best baseline", fontsize=10)
         panel.set_xlabel(f"{label}, 95 % interval")
         panel.set_xlim(0, 1)
-        _bare(panel)
+        bare_axes(panel)
     return figure
 
 
@@ -84,7 +79,7 @@ def plot_gains(table: pd.DataFrame, *, label: str = "NDCG@10") -> Figure:
         panel.set_yticks(range(len(part)), [f"{r.set} ({r.best})" for r in part.itertuples()])
         panel.set_title(f"{task}: {part['gain'].mean():+.3f} on average", fontsize=10)
         panel.set_xlabel(f"gain in {label} on the best baseline, 95 % interval")
-        _bare(panel)
+        bare_axes(panel)
     return figure
 
 
@@ -101,7 +96,7 @@ def plot_slices(table: pd.DataFrame, by: str, *, baseline: str, label: str = "ND
     figure = Figure(figsize=(8.2, 1.0 + 0.24 * len(table)), layout="constrained")
     panel = figure.subplots()
     places = np.arange(len(table))[::-1]
-    panel.hlines(places, table[baseline], table[RANKER], color=_RULE, linewidth=2)
+    panel.hlines(places, table[baseline], table[RANKER], color=RULE, linewidth=2)
     panel.plot(table[baseline], places, "o", color=_BEST_OTHER, label=baseline, markersize=5)
     panel.plot(table[RANKER], places, "o", color=_OURS, label=RANKER, markersize=5)
     names = zip(table[by], table["n_queries"], strict=True)
@@ -116,7 +111,7 @@ def plot_slices(table: pd.DataFrame, by: str, *, baseline: str, label: str = "ND
     panel.set_xlabel(f"mean {label} (number of queries in brackets)")
     panel.set_xlim(0, 1.01)
     panel.legend(loc="lower left", frameon=False)
-    _bare(panel)
+    bare_axes(panel)
     return figure
 
 
@@ -126,7 +121,7 @@ def plot_reliability(correct: ArrayLike, confidence: ArrayLike, *, bins: int = 1
     gap = (table["n"] * (table["accuracy"] - table["confidence"]).abs()).sum() / table["n"].sum()
     figure = Figure(figsize=(5.4, 4.8), layout="constrained")
     panel = figure.subplots()
-    panel.plot([0, 1], [0, 1], color=_RULE, linewidth=1.5)
+    panel.plot([0, 1], [0, 1], color=RULE, linewidth=1.5)
     error = 1.96 * np.sqrt(table["accuracy"] * (1 - table["accuracy"]) / table["n"])
     panel.errorbar(
         table["confidence"], table["accuracy"], yerr=error, fmt="o", color=_OURS, capsize=2
@@ -140,7 +135,7 @@ def plot_reliability(correct: ArrayLike, confidence: ArrayLike, *, bins: int = 1
     panel.set_ylabel("share that was right, 95 % interval")
     panel.set_xlim(0, 1)
     panel.set_ylim(0, 1)
-    _bare(panel)
+    bare_axes(panel)
     return figure
 
 
@@ -171,7 +166,7 @@ def plot_recall(curves: Mapping[str, ArrayLike], *, ks: Sequence[int]) -> Figure
     panel.set_ylabel("recall@k")
     panel.set_ylim(0, 1)
     panel.legend(frameon=False, loc="lower right")
-    _bare(panel)
+    bare_axes(panel)
     return figure
 
 
@@ -199,140 +194,11 @@ def plot_importance(names: Sequence[str], gains: ArrayLike, *, first: int = 20) 
         fontsize=11,
     )
     panel.set_xlabel("share of the gain (line: least and most of the folds)")
-    _bare(panel)
+    bare_axes(panel)
     return figure
-
-
-def plot_waterfall(table: pd.DataFrame, *, rank: int = 1, most: int = 10) -> Figure:
-    """Draw how the features lead from the constant of all operations to one answer's score.
-
-    Parameters
-    ----------
-    table : DataFrame
-        What `CallRanker.explain` gives.
-    rank : int
-        The answer, from 1.
-    most : int
-        Features with a bar of their own, at least 1; the others share one.
-
-    Raises
-    ------
-    ValueError
-        Where the table holds no answer of that rank, or `most` is below 1.
-    """
-    part = table[table["rank"] == rank]
-    if part.empty:
-        raise ValueError(f"rank must be one of {sorted(set(table['rank']))}, got {rank}.")
-    base = float(part.loc[part["feature"] == BASE, "contribution"].iloc[0])
-    features = part[part["feature"] != BASE]
-    labels = [
-        f"{readable_feature(name)}: {readable_value(name, value)}"
-        for name, value in zip(features["feature"], features["value"], strict=True)
-    ]
-    score = base + float(features["contribution"].sum())
-    figure, panel = _falling(
-        labels, features["contribution"].to_numpy(), start=("any operation", base),
-        end="score", most=most,
-    )  # fmt: skip
-    panel.set_title(
-        f"{part['operation_id'].iloc[0]} (answer {rank}): from {base:.2f} to {score:.2f}",
-        fontsize=11,
-    )
-    panel.set_xlabel("score (orders the candidates of one prompt)")
-    return figure
-
-
-def plot_contrast(table: pd.DataFrame, *, first: str, second: str, most: int = 10) -> Figure:
-    """Draw which features put one operation above or below another.
-
-    Parameters
-    ----------
-    table : DataFrame
-        What `CallRanker.contrast` gives.
-    first, second : str
-        The operations, as they are to be named.
-    most : int
-        Features with a bar of their own, at least 1; the others share one.
-    """
-    columns = (table[name] for name in ("feature", "first_value", "second_value"))
-    labels = []
-    for name, one, other in zip(*columns, strict=True):
-        shown = readable_value(name, one), readable_value(name, other)
-        values = shown[0] if shown[0] == shown[1] else f"{shown[0]} | {shown[1]}"
-        labels.append(f"{readable_feature(name)}: {values}")
-    lead = float(table["difference"].sum())
-    figure, panel = _falling(
-        labels, table["difference"].to_numpy(), start=None, end="difference", most=most
-    )
-    place = "above" if lead > 0 else "below"
-    panel.set_title(f"{first}\nstands {abs(lead):.2f} {place} {second}", fontsize=11)
-    panel.set_xlabel("score of the first minus score of the second (values: first | second)")
-    return figure
-
-
-def _falling(
-    labels: Sequence[str],
-    steps: NDArray[np.float64],
-    *,
-    start: tuple[str, float] | None,
-    end: str,
-    most: int,
-) -> tuple[Figure, Axes]:
-    """Draw steps from the top down, each from where the last one ended, and what they come to."""
-    if most < 1:
-        raise ValueError(f"most must be at least 1, got {most}.")
-    shown = list(zip(labels[:most], steps[:most].tolist(), strict=True))
-    if len(steps) > most:
-        shown.append((f"{len(steps) - most} others", float(steps[most:].sum())))
-    height = 1.5 + 0.34 * (len(shown) + 1 + (start is not None))
-    figure = Figure(figsize=(8.6, height), layout="constrained")
-    panel = figure.subplots()
-    at = 0.0
-    names = []
-    if start is not None:
-        names.append(start[0])
-        at = start[1]
-        panel.barh(0, at, color=_TOTAL, height=0.6)
-        _write_beside(panel, 0, (0.0, at), f"{at:.2f}")
-    for label, step in shown:
-        place = len(names)
-        names.append(label)
-        panel.barh(place, step, left=at, color=_RAISES if step >= 0 else _LOWERS, height=0.6)
-        panel.plot([at, at], [place - 1, place], color=_RULE, linewidth=0.8, zorder=0)
-        _write_beside(panel, place, (at, at + step), f"{step:+.2f}")
-        at += step
-    names.append(end)
-    panel.barh(len(names) - 1, at, color=_TOTAL, height=0.6)
-    _write_beside(panel, len(names) - 1, (0.0, at), f"{at:.2f}")
-    panel.axvline(0, color="black", linewidth=0.8)
-    panel.set_yticks(range(len(names)), names, fontsize=9)
-    panel.set_ylim(len(names) - 0.4, -0.6)
-    panel.use_sticky_edges = False  # room for the numbers
-    panel.margins(x=0.1)
-    _bare(panel)
-    return figure, panel
-
-
-def _write_beside(panel: Axes, place: int, ends: tuple[float, float], text: str) -> None:
-    """Write what a bar comes to, right of where it ends."""
-    panel.annotate(
-        text.replace("-", "\N{MINUS SIGN}"),
-        (max(ends), place),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=8,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
-    )
 
 
 def _colour(system: str, *, is_best: bool) -> str:
     if system == RANKER:
         return _OURS
     return _BEST_OTHER if is_best else _OTHERS
-
-
-def _bare(panel: Axes) -> None:
-    """Leave only the axes that are read."""
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
