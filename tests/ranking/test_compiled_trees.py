@@ -8,18 +8,12 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nextcall.ranking import compiled_trees
 from nextcall.ranking.boosting import Trees
-from nextcall.ranking.compiled_trees import (
-    CompiledTrees,
-    UnsupportedTreesError,
-    largest_left,
-    score_rows,
-)
+from nextcall.ranking.compiled_trees import CompiledTrees, score_rows
+from nextcall.ranking.tree_text import UnsupportedTreesError, largest_left
 
 N_FEATURES = 12
 ZERO = float(np.float32(1e-35))  # LightGBM's: what is no larger counts as 0
@@ -129,18 +123,6 @@ def test_thresholds_at_the_edges_of_float32_and_around_zero(parameters: dict[str
     rows = rows_of(3_000, seed=4)
     assert trees._compiled is not None
     np.testing.assert_array_equal(trees.predict(rows), by_lightgbm(trees, rows))
-
-
-@given(
-    threshold=st.floats(allow_nan=False),
-    value=st.one_of(st.floats(width=32, allow_nan=False), st.sampled_from([ZERO, -ZERO])),
-)
-def test_the_largest_float_that_goes_left(threshold: float, value: float) -> None:
-    """Against LightGBM's rule: tiny is zero, and the comparison is in 64 bits."""
-    goes_left = (0.0 if abs(value) <= ZERO else value) <= threshold
-    for near in (value, float(np.nextafter(np.float32(value), np.float32(np.inf)))):
-        goes_left = (0.0 if abs(near) <= ZERO else near) <= threshold
-        assert (np.float32(near) <= largest_left(np.array([threshold]))[0]) == goes_left
 
 
 @pytest.mark.parametrize("leaves", [7, 40])

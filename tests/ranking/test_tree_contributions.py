@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from nextcall.locations import packaged_model
 from nextcall.ranking import contribution_kernels
 from nextcall.ranking.boosting import Trees
-from nextcall.ranking.compiled_trees import UnsupportedTreesError
 from nextcall.ranking.model_files import load_ranker
 from nextcall.ranking.tree_contributions import TreeContributions
+from nextcall.ranking.tree_text import UnsupportedTreesError
 
 ODD = (np.nan, 0.0, -0.0, np.inf, -np.inf, 1e-36, -1e-36, 1e-45, 1e-35, -1e-35)
 ODD_THRESHOLDS = ("inf", "-inf", "1e300", "0", "-0", "5e-36", "-5e-36", "1e-40", "0.1", "-1e-45")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.compiling import compiled
-from nextcall.ranking.compiled_trees import ZERO
+from nextcall.ranking.tree_text import ZERO
 
 Floats: TypeAlias = NDArray[np.float64]
 Singles: TypeAlias = NDArray[np.float32]

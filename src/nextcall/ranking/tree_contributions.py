@@ -7,13 +7,13 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nextcall.ranking.compiled_trees import (
+from nextcall.ranking.contribution_kernels import OF_MISSING, OF_ZERO, add_contributions
+from nextcall.ranking.tree_text import (
     UnsupportedTreesError,
     largest_left,
     read_trees,
     split_column,
 )
-from nextcall.ranking.contribution_kernels import OF_MISSING, OF_ZERO, add_contributions
 
 
 class _Step(NamedTuple):
