@@ -9,7 +9,8 @@ from scipy import integrate, special, stats
 
 from nextcall.abtest.bayes import NormalPrior, _upper_mean, compare_normal, compare_shares
 from nextcall.abtest.beta_chances import Beta, chance_above
-from nextcall.abtest.effect import Arm, difference, relative_difference
+from nextcall.abtest.effect import Arm, difference
+from nextcall.abtest.relative_effect import relative_difference
 from nextcall.abtest.shares import Share
 
 CONTROL = Arm(n=1000, estimate=10.0, variance=4.0)

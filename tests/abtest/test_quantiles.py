@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from nextcall.abtest.effect import difference, relative_difference
+from nextcall.abtest.effect import difference
 from nextcall.abtest.metrics import Quantile
 from nextcall.abtest.quantiles import quantile_arm, quantile_arms, quantile_interval
+from nextcall.abtest.relative_effect import relative_difference
 from nextcall.abtest.resampled_quantiles import resampled_difference
 from nextcall.abtest.rows import read_rows
 

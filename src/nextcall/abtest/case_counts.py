@@ -18,8 +18,9 @@ from nextcall.abtest.case_fields import (
     numbers,
     whole,
 )
-from nextcall.abtest.effect import Arm, Effect, difference, relative_difference
+from nextcall.abtest.effect import Arm, Effect, difference
 from nextcall.abtest.multiplicity import Adjustment, adjusted_pvalues
+from nextcall.abtest.relative_effect import relative_difference
 from nextcall.abtest.score_intervals import score_difference, score_ratio
 from nextcall.abtest.share_effects import (
     agresti_caffo_difference,

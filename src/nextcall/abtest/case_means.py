@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import Final
 
 from nextcall.abtest.case_fields import Answer, Quantities, arms_of_file, level
-from nextcall.abtest.effect import Arm, Effect, difference, fieller, relative_difference
+from nextcall.abtest.effect import Arm, Effect, difference
 from nextcall.abtest.means import adjusted_means, adjusted_ratios, mean_arm, ratio_arm
 from nextcall.abtest.moments import Moments
+from nextcall.abtest.relative_effect import fieller, relative_difference
 
 
 def mean_quantities(case: Mapping[str, object], folder: Path) -> Quantities:

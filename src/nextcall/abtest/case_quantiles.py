@@ -17,10 +17,11 @@ from nextcall.abtest.case_fields import (
     rows_of_file,
 )
 from nextcall.abtest.clusters import Clusters, clustered_difference
-from nextcall.abtest.effect import difference, relative_difference
+from nextcall.abtest.effect import difference
 from nextcall.abtest.means import mean_arm
 from nextcall.abtest.moments import Moments
 from nextcall.abtest.quantiles import quantile_arm, quantile_interval
+from nextcall.abtest.relative_effect import relative_difference
 from nextcall.abtest.resampled_quantiles import resampled_difference
 
 

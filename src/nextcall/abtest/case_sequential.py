@@ -12,8 +12,9 @@ from nextcall.abtest.confidence_sequences import (
     asymptotic_sequence,
     mixture_rate,
 )
-from nextcall.abtest.effect import difference, relative_difference
+from nextcall.abtest.effect import difference
 from nextcall.abtest.group_sequential import spending_bounds
+from nextcall.abtest.relative_effect import relative_difference
 from nextcall.abtest.spending import Spending
 
 

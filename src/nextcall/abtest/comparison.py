@@ -12,12 +12,12 @@ from nextcall.abtest.effect import (
     Arm,
     Effect,
     difference,
-    relative_difference,
 )
 from nextcall.abtest.look import Look, LookPlan, look
 from nextcall.abtest.measured import Measured
 from nextcall.abtest.metrics import Aim, Metric, Proportion, Quantile
 from nextcall.abtest.proportions import compare_proportions
+from nextcall.abtest.relative_effect import relative_difference
 from nextcall.abtest.shares import Share
 from nextcall.abtest.weighted_arms import widened
 

@@ -1,8 +1,8 @@
-"""An estimate of one variant, and the effect of treatment over control."""
+"""An estimate of one variant, and the effect of treatment over control as a difference."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import hypot, inf, isfinite, isnan, nan, sqrt
+from math import inf, isfinite, isnan, nan, sqrt
 from typing import Final, Literal, get_args
 
 Alternative = Literal["two-sided", "greater", "less"]
@@ -43,6 +43,10 @@ class Arm:
     def se(self) -> float:
         """Standard error of the estimate; ``nan`` without units."""
         return sqrt(self.variance / self.n) if self.n > 0 else nan
+
+    def minus(self, other: "Arm") -> float:
+        """Give the estimate less that of another arm, with all digits."""
+        return (self.estimate - other.estimate) + (self.rest - other.rest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +136,7 @@ def effect_of(
     elif se == 0:
         low, high, pvalue = value, value, nan
     else:
-        tail, from_tail = _law(dof)
+        tail, from_tail = t_law(dof)
         z = (value - null) / se
         share = alpha / 2 if alternative == "two-sided" else alpha
         reach = from_tail(share) * se
@@ -218,7 +222,7 @@ def difference(
     if se == 0:
         dof = control.n + treatment.n - 2
     return effect_of(
-        _off(control, treatment),
+        treatment.minus(control),
         se,
         dof=inf if normal else dof,
         alpha=alpha,
@@ -227,92 +231,7 @@ def difference(
     )
 
 
-def relative_difference(
-    control: Arm,
-    treatment: Arm,
-    *,
-    alpha: float = 0.05,
-    alternative: Alternative = "two-sided",
-    null: float = 0.0,
-    normal: bool = False,
-) -> Effect:
-    """Give (treatment - control) / control, by the delta method.
-
-    It leans on a control whose estimate is far from 0 beside its error; `fieller` does not.
-    Unknown (``nan``, an unbounded interval) where control's estimate is 0.
-
-    Raises
-    ------
-    ValueError
-        Where an option is out of its range.
-
-    Examples
-    --------
-    >>> a, b = Arm(n=60, estimate=10.0, variance=3.5), Arm(n=60, estimate=11.0, variance=3.6)
-    >>> round(relative_difference(a, b).value, 3)
-    0.1
-    """
-    if control.estimate == 0:
-        return effect_of(nan, nan, alpha=alpha, alternative=alternative, null=null)
-    ratio = treatment.estimate / control.estimate
-    dof = degrees_of_freedom(control, treatment)  # of the difference, as the peers have it
-    se = nan
-    if control.n >= 2 and treatment.n >= 2:
-        se = hypot(ratio * (control.se / control.estimate), treatment.se / control.estimate)
-    if se == 0:
-        dof = control.n + treatment.n - 2
-    return effect_of(
-        _off(control, treatment) / control.estimate,
-        se,
-        dof=inf if normal else dof,
-        alpha=alpha,
-        alternative=alternative,
-        null=null,
-    )
-
-
-def fieller(
-    control: Arm, treatment: Arm, *, alpha: float = 0.05, normal: bool = False
-) -> tuple[float, float]:
-    """Give Fieller's two-sided interval of (treatment - control) / control.
-
-    It holds its level where the delta method does not. Unbounded on both sides where control's
-    estimate cannot be told from 0 at this level.
-
-    Raises
-    ------
-    ValueError
-        Where `alpha` is out of its range.
-
-    References
-    ----------
-    Fieller (1954), JRSS B 16(2).
-
-    Examples
-    --------
-    >>> a, b = Arm(n=60, estimate=10.0, variance=3.5), Arm(n=60, estimate=11.0, variance=3.6)
-    >>> low, high = fieller(a, b)
-    >>> round(low, 4), round(high, 4)
-    (0.0308, 0.1742)
-    """
-    dof = inf if normal else degrees_of_freedom(control, treatment)
-    check_alpha(alpha)
-    if isnan(dof):
-        return -inf, inf
-    _, from_tail = _law(dof)
-    quantile = from_tail(alpha / 2)
-    if control.estimate == 0:
-        return -inf, inf
-    one = quantile * control.se / control.estimate
-    other = quantile * treatment.se / control.estimate
-    if one * one >= 1:
-        return -inf, inf
-    step, rest = _off(control, treatment) / control.estimate, 1 - one * one
-    reach = hypot(other * sqrt(rest), one * (1 + step))
-    return (step + one * one - reach) / rest, (step + one * one + reach) / rest
-
-
-def _law(dof: float) -> tuple[Callable[[float], float], Callable[[float], float]]:
+def t_law(dof: float) -> tuple[Callable[[float], float], Callable[[float], float]]:
     """Give the chance of more than a value under a t law, and the value that has a chance.
 
     As `scipy.stats.t` has them, or `norm` where `dof` is infinite, and in a tenth of the time.
@@ -326,8 +245,3 @@ def _law(dof: float) -> tuple[Callable[[float], float], Callable[[float], float]
         lambda value: float(stdtr(dof, -value)),
         lambda chance: -float(stdtrit(dof, chance)),
     )
-
-
-def _off(control: Arm, treatment: Arm) -> float:
-    """Give treatment minus control, with all digits."""
-    return (treatment.estimate - control.estimate) + (treatment.rest - control.rest)
