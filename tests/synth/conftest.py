@@ -1,7 +1,12 @@
 """Small catalogues made by hand, and one that lacks nothing."""
 
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from nextcall.catalog import Catalog, Parameter, describe_operation
 
@@ -60,3 +65,16 @@ def whole() -> Catalog:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20260105)
+
+
+def _draw(figure: Figure) -> Any:
+    """Draw for real, so that warnings of matplotlib fail the test."""
+    file = BytesIO()
+    figure.savefig(file, format="png")
+    assert 2_000 < len(file.getvalue()) < 400_000
+    return figure
+
+
+@pytest.fixture
+def draw() -> Callable[[Figure], Any]:
+    return _draw
