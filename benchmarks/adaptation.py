@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from nextcall.catalog.load import load_catalog
 from nextcall.locations import cache_dir, packaged_model, shared_dir
-from nextcall.ranking.adaptation import ADAPTED_SETTINGS, INNER_FOLDS, session_groups
+from nextcall.ranking.adaptation import ADAPTED_SETTINGS, INNER_FOLDS
 from nextcall.ranking.adapted_features import ADAPTED_NAMES
 from nextcall.ranking.adapted_rows import Examined, Examiner
 from nextcall.ranking.adapted_score import AdaptedScore
@@ -34,6 +34,7 @@ from nextcall.ranking.model_files import load_ranker
 from nextcall.ranking.rows import QueryRows
 from nextcall.sessions import Query
 from nextcall.sessions.jsonl import read_queries
+from nextcall.sessions.queries import session_groups
 from nextcall.sessions.splits import group_folds
 from nextcall.training.opening import open_index
 

@@ -11,7 +11,6 @@ from nextcall.ranking.adaptation import (
     ADAPTED_SETTINGS,
     AdaptedRanker,
     adapt_ranker,
-    session_groups,
 )
 from nextcall.ranking.adapted_features import (
     ADAPTED_FEATURES,
@@ -26,7 +25,7 @@ from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import packaged_abstention
 from nextcall.ranking.ranker import CallRanker
 from nextcall.sessions import Call, Query, Session, calls_of
-from nextcall.sessions.queries import next_call_queries
+from nextcall.sessions.queries import next_call_queries, session_groups
 from nextcall.sessions.splits import group_folds
 
 SETTINGS = replace(ADAPTED_SETTINGS, trees=30, min_rows_in_leaf=5)
@@ -327,8 +326,3 @@ def test_a_part_without_a_right_candidate_weighs_and_calibrates_nothing(
     for calibration in found:
         confidence = calibration.confidence(np.array([2.0, 1.0]), has_history=False)
         assert 0 <= confidence[1] <= confidence[0] <= 1
-
-
-def test_queries_without_a_session_stand_alone() -> None:
-    queries = [Query(query_id="a", prompt="x"), Query(query_id="b", prompt="x")]
-    assert len(set(session_groups(queries))) == 2

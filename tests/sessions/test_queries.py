@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from nextcall.locations import shared_dir
 from nextcall.sessions.call import Call, Query, Session, calls_of
 from nextcall.sessions.jsonl import read_queries
-from nextcall.sessions.queries import next_call_queries, observed_sessions
+from nextcall.sessions.queries import next_call_queries, observed_sessions, session_groups
 
 calls = st.builds(
     Call,
@@ -81,3 +81,8 @@ def test_shared_sessions_are_whole() -> None:
     queries = [query for query in read_queries(file) if query.task == "next_call"]
     sessions = observed_sessions(queries)
     assert sum(len(session.calls) for session in sessions) == len(queries)
+
+
+def test_queries_without_a_session_stand_alone() -> None:
+    queries = [Query(query_id="a", prompt="x"), Query(query_id="b", prompt="x")]
+    assert len(set(session_groups(queries))) == 2

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from nextcall.catalog import Catalog
-from nextcall.ranking.adaptation import session_groups
 from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.evaluation import score_ranker
 from nextcall.ranking.index import CatalogIndex
@@ -15,6 +14,7 @@ from nextcall.ranking.ranker import CallRanker
 from nextcall.ranking.rows import QueryRows
 from nextcall.ranking.workflow import WorkflowPrior
 from nextcall.sessions import Query
+from nextcall.sessions.queries import session_groups
 from nextcall.sessions.splits import group_folds
 from nextcall.training.recipe import Material, Recipe
 from nextcall.training.transfer_domains import Domain, prompts_domain

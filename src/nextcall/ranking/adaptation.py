@@ -22,6 +22,7 @@ from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.prompt_view import PromptView
 from nextcall.ranking.ranker import CallRanker
 from nextcall.sessions import Call, Query
+from nextcall.sessions.queries import session_groups
 from nextcall.sessions.splits import group_folds
 
 if TYPE_CHECKING:
@@ -304,8 +305,3 @@ def adapt_examined(
     rows = examiner.rows(positions, inner, progress=progress)
     score, calibration = AdaptedScore.fit(rows, inner, settings=settings, rng=rng)
     return AdaptedRanker(examiner.base, examiner.evidence(positions), score, calibration)
-
-
-def session_groups(queries: Sequence[Query]) -> list[str]:
-    """Name the session of each query; one without a session stands alone."""
-    return [query.session_id or f"\0{query.query_id}" for query in queries]

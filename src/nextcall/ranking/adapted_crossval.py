@@ -8,7 +8,6 @@ from nextcall.progress import Progress, silent
 from nextcall.ranking.adaptation import (
     ADAPTED_SETTINGS,
     adapt_examined,
-    session_groups,
 )
 from nextcall.ranking.adapted_rows import Examiner
 from nextcall.ranking.answers import Ranked
@@ -16,6 +15,7 @@ from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.ranker import CallRanker
 from nextcall.sessions import Query
+from nextcall.sessions.queries import session_groups
 from nextcall.sessions.splits import group_folds
 
 

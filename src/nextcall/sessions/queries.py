@@ -68,6 +68,19 @@ def observed_sessions(queries: Sequence[Query]) -> list[Session]:
     ]
 
 
+def session_groups(queries: Sequence[Query]) -> list[str]:
+    """Name the session of each query; one without a session stands alone.
+
+    Examples
+    --------
+    >>> own = [Query(query_id=name, prompt="", session_id="s") for name in "ab"]
+    >>> groups = session_groups([*own, Query(query_id="c", prompt="")])
+    >>> groups[0] == groups[1] != groups[2]
+    True
+    """
+    return [query.session_id or f"\0{query.query_id}" for query in queries]
+
+
 def _queries(session: Session, source: str) -> list[Query]:
     operation_ids = tuple(call.operation_id for call in session.calls)
     turns: list[str] = []

@@ -9,13 +9,13 @@ import numpy as np
 
 from nextcall.catalog import Catalog
 from nextcall.catalog.load import load_catalog
-from nextcall.ranking.adaptation import session_groups
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.rows import QueryRows, query_rows
 from nextcall.ranking.workflow import WorkflowPrior
 from nextcall.sessions import Query
 from nextcall.sessions.awscli_examples import with_history
 from nextcall.sessions.jsonl import read_queries
+from nextcall.sessions.queries import session_groups
 from nextcall.synth.prompts import PromptWriter
 from nextcall.training.opening import open_index
 

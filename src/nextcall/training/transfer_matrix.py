@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nextcall.progress import Progress, silent
-from nextcall.ranking.adaptation import session_groups
 from nextcall.ranking.boosting import BoostingSettings
 from nextcall.ranking.comparison import mean_interval
 from nextcall.ranking.evaluation import score_baselines, score_ranker
 from nextcall.ranking.ranker import CallRanker
 from nextcall.ranking.rows import QueryRows
 from nextcall.ranking.workflow import WorkflowPrior
+from nextcall.sessions.queries import session_groups
 from nextcall.sessions.splits import group_folds
 from nextcall.training.transfer_domains import (
     Domain,
