@@ -15,7 +15,7 @@ from nextcall.embedding.static_embedder import StaticEmbedder
 from nextcall.embedding.static_files import EncoderCard, save_static
 from nextcall.embedding.wordpieces import N_PIECES
 from nextcall.locations import packaged_model
-from nextcall.ranking.adaptation import AdaptedRanker
+from nextcall.ranking.adapted_ranker import AdaptedRanker
 from nextcall.ranking.any_ranker import load_any_ranker
 from nextcall.ranking.model_files import load_ranker
 from nextcall.sessions.jsonl import read_predictions

@@ -15,7 +15,7 @@ from nextcall.cli.main import app, main
 from nextcall.feedback.draft import Draft
 from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.shown import Shown, ShownPredictions
-from nextcall.ranking.adaptation import AdaptedRanker
+from nextcall.ranking.adapted_ranker import AdaptedRanker
 from nextcall.ranking.any_ranker import load_any_ranker
 from nextcall.ranking.model_files import load_ranker
 from nextcall.sessions.jsonl import read_queries, write_queries

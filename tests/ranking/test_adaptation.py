@@ -9,7 +9,6 @@ import pytest
 from nextcall.ranking import adapted_features
 from nextcall.ranking.adaptation import (
     ADAPTED_SETTINGS,
-    AdaptedRanker,
     adapt_ranker,
 )
 from nextcall.ranking.adapted_features import (
@@ -18,6 +17,7 @@ from nextcall.ranking.adapted_features import (
     TargetEvidence,
     ask,
 )
+from nextcall.ranking.adapted_ranker import AdaptedRanker
 from nextcall.ranking.adapted_rows import Examiner
 from nextcall.ranking.adapted_score import AdaptedScore
 from nextcall.ranking.feature_table import FEATURE_NAMES

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nextcall.ranking.adaptation import ADAPTED_SETTINGS, AdaptedRanker, adapt_ranker
+from nextcall.ranking.adaptation import ADAPTED_SETTINGS, adapt_ranker
 from nextcall.ranking.adapted_files import load_adapted, save_adapted
+from nextcall.ranking.adapted_ranker import AdaptedRanker
 from nextcall.ranking.any_ranker import check_ranker, load_any_ranker
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import (

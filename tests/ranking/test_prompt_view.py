@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextcall.ranking.adaptation import AdaptedRanker, adapt_ranker
+from nextcall.ranking.adaptation import adapt_ranker
+from nextcall.ranking.adapted_ranker import AdaptedRanker
 from nextcall.ranking.answers import Answer
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import packaged_abstention

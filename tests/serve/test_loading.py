@@ -15,8 +15,8 @@ from nextcall.embedding.gathering import GatheringEmbedder
 from nextcall.embedding.static_embedder import StaticEmbedder
 from nextcall.embedding.static_files import EncoderCard, save_static
 from nextcall.embedding.wordpieces import N_PIECES
-from nextcall.ranking.adaptation import AdaptedRanker
 from nextcall.ranking.adapted_features import ADAPTED_NAMES
+from nextcall.ranking.adapted_ranker import AdaptedRanker
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.model_files import save_ranker
 from nextcall.ranking.ranker import CallRanker

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from nextcall.ranking.adaptation import AdaptedRanker
 from nextcall.ranking.adapted_features import TargetEvidence
+from nextcall.ranking.adapted_ranker import AdaptedRanker
 from nextcall.ranking.adapted_score import ADAPTED_COLUMNS, WEIGHED, AdaptedScore
 from nextcall.ranking.any_ranker import ADAPTED_FORMAT
 from nextcall.ranking.array_file import ArrayGroup, read_arrays, write_arrays

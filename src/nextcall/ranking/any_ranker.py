@@ -8,7 +8,7 @@ from nextcall.ranking.ranker import CallRanker
 from nextcall.ranking.signed_files import format_of
 
 if TYPE_CHECKING:
-    from nextcall.ranking.adaptation import AdaptedRanker
+    from nextcall.ranking.adapted_ranker import AdaptedRanker
     from nextcall.ranking.index import CatalogIndex
 
 AnyRanker: TypeAlias = "CallRanker | AdaptedRanker"

@@ -27,7 +27,7 @@ from nextcall.sessions.queries import next_call_queries
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nextcall.ranking.adaptation import AdaptedRanker
+    from nextcall.ranking.adapted_ranker import AdaptedRanker
 
 _HISTORY: Final = 100
 

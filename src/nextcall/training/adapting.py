@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from nextcall.progress import Progress, silent
-from nextcall.ranking.adaptation import AdaptedRanker, adapt_examined
+from nextcall.ranking.adaptation import adapt_examined
 from nextcall.ranking.adapted_crossval import cross_validate
+from nextcall.ranking.adapted_ranker import AdaptedRanker
 from nextcall.ranking.adapted_rows import Examiner
 from nextcall.ranking.answers import Ranked
 from nextcall.ranking.comparison import PairedDifference, paired_difference
