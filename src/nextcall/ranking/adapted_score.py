@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from nextcall.ranking.adapted_features import ADAPTED_NAMES
 from nextcall.ranking.boosting import BoostingSettings, Trees, train_trees
-from nextcall.ranking.calibration import Calibration
+from nextcall.ranking.calibration import Calibration, calibrate
 from nextcall.ranking.feature_table import FEATURE_NAMES
-from nextcall.ranking.features import has_history
 from nextcall.ranking.listwise import fit_listwise
 from nextcall.ranking.rows import QueryRows
 
@@ -88,7 +87,7 @@ class AdaptedScore:
         )
         score = cls(trees=trees, tree_weight=float(tree), weights=base * _weigh(rows))
         scores = [both @ (base, tree) for both in told.values()]
-        return score, _calibrate(held_out, scores)
+        return score, calibrate(held_out, scores)
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Score candidates; shape (n_candidates,), higher is better."""
@@ -125,16 +124,3 @@ def _weigh(rows: QueryRows) -> NDArray[np.float64]:
 def _grow(rows: QueryRows, settings: BoostingSettings, rng: np.random.Generator) -> Trees:
     sampled = rows.sample(hard=_HARD, random=_RANDOM, rng=rng)
     return train_trees(sampled, settings=settings, rng=rng, feature_names=ADAPTED_COLUMNS)
-
-
-def _calibrate(rows: QueryRows, scored: list[NDArray[np.float64]]) -> Calibration:
-    """Fit on the scores of candidates, each query's by what its session did not teach."""
-    width = max(len(values) for values in scored)
-    scores = np.full((len(rows), width), -np.inf)
-    relevant = np.zeros((len(rows), width), dtype=np.bool_)
-    for i, values in enumerate(scored):
-        order = np.argsort(-values, kind="stable")
-        scores[i, : len(values)] = values[order]
-        relevant[i, : len(values)] = rows.relevance[i][order] > 0
-    before = np.array([has_history(features) for features in rows.features])
-    return Calibration.fit(scores, relevant, before)

@@ -69,7 +69,7 @@ def list_answers(
     k : int
         Answers that come back; fewer where there are fewer candidates.
     """
-    order = best_first(scores)
+    order = (-scores).argsort(kind="stable")  # ties stay in the order of the fusion
     ranked = scores.take(order)
     confidence = calibration.confidence(ranked, has_history=has_history(features))
     operations, first = index.catalog.operations, order[:k]
@@ -91,8 +91,3 @@ def list_answers(
         )
         for place, (row, operation, score, sure) in enumerate(told, start=1)
     ]
-
-
-def best_first(scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Order scores, best first; ties stay in the order of the fusion."""
-    return (-scores).argsort(kind="stable")

@@ -1,6 +1,6 @@
 """From scores to probabilities: how likely each candidate is a right answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final, Self
@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.compiling import compiled
+from nextcall.ranking.features import has_history
+from nextcall.ranking.rows import QueryRows
 
 _EPSILON: Final = 1e-6
 _RIDGE: Final = 1e-3  # keeps the fit finite where a few queries are separable
@@ -113,6 +115,30 @@ class Calibration:
         ):
             raise ValueError(f"calibration must hold {_N_INPUTS} weights, got {weights!r}.")
         return cls(tuple(float(weight) for weight in weights))
+
+
+def calibrate(rows: QueryRows, scored: Sequence[NDArray[np.float64]]) -> Calibration:
+    """Fit on the scores of candidates, each query's by what has not learned from it.
+
+    Parameters
+    ----------
+    scored : sequence of arrays of shape (n_candidates,)
+        Scores of the candidates of each query of `rows`, in their order.
+
+    Raises
+    ------
+    ValueError
+        Where there is no query.
+    """
+    width = max((len(values) for values in scored), default=0)
+    scores = np.full((len(rows), width), -np.inf)
+    relevant = np.zeros((len(rows), width), dtype=np.bool_)
+    for i, values in enumerate(scored):
+        order = np.argsort(-values, kind="stable")
+        scores[i, : len(values)] = values[order]
+        relevant[i, : len(values)] = rows.relevance[i][order] > 0
+    before = np.array([has_history(features) for features in rows.features])
+    return Calibration.fit(scores, relevant, before)
 
 
 @compiled()

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from nextcall.progress import Progress, silent
 from nextcall.ranking.abstention import Abstention
-from nextcall.ranking.answers import Answer, Ranked, best_first, list_answers
+from nextcall.ranking.answers import Answer, Ranked, list_answers
 from nextcall.ranking.boosting import BoostingSettings, Trees, train_trees
-from nextcall.ranking.calibration import Calibration
+from nextcall.ranking.calibration import Calibration, calibrate
 from nextcall.ranking.candidates import Retrieved, propose, retrieve, search
 from nextcall.ranking.feature_table import FEATURE_NAMES
-from nextcall.ranking.features import compute_features, has_history
+from nextcall.ranking.features import compute_features
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.prompt_view import PromptView
 from nextcall.ranking.rows import QueryRows, query_rows
@@ -134,7 +134,8 @@ class CallRanker:
             rng=grow,
         )
         self.prior_ = prior
-        self.calibration_ = self._calibrate(validation)
+        scores = [self.trees_.predict(x) for x in validation.features]
+        self.calibration_ = calibrate(validation, scores)
         return self
 
     def adapt(
@@ -165,17 +166,6 @@ class CallRanker:
         for given in sessions_or_queries:
             queries += next_call_queries([given]) if isinstance(given, Session) else [given]
         return adapt_ranker(self, index, queries, rng=rng, progress=progress)
-
-    def _calibrate(self, rows: QueryRows) -> Calibration:
-        width = max(len(y) for y in rows.relevance)
-        scores = np.full((len(rows), width), -np.inf)
-        relevant = np.zeros((len(rows), width), dtype=np.bool_)
-        for i, (x, y) in enumerate(zip(rows.features, rows.relevance, strict=True)):
-            values = self.trees_.predict(x)
-            order = best_first(values)
-            scores[i, : len(y)] = values[order]
-            relevant[i, : len(y)] = y[order] > 0
-        return Calibration.fit(scores, relevant, np.array([has_history(x) for x in rows.features]))
 
     def rank(
         self,
