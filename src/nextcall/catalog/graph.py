@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nextcall.catalog.catalog import Catalog
 from nextcall.catalog.graph_kernels import fed_rows, flows, givers, raise_to, wanted_terms
+from nextcall.catalog.term_files import load_tables, save_tables
 from nextcall.catalog.terms import TermTables
-from nextcall.files import atomic_path
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -83,14 +82,10 @@ class OperationGraph:
     def cached(cls, catalog: Catalog, directory: Path) -> "OperationGraph":
         """Read what an earlier call for the same content left in a folder, or build and keep it."""
         path = directory / f"graph-{_VERSION}-{catalog.content_hash}.npz"
-        if (kept := _load(path)) is not None:
+        if (kept := load_tables(path)) is not None:
             return cls(kept)
         built = cls.build(catalog)
-        tables = built.tables
-        arrays = {name: getattr(tables, name) for name in TermTables.__slots__ if name != "terms"}
-        words = np.frombuffer("\n".join(tables.terms).encode(), dtype=np.uint8)
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, terms=words, **arrays)
+        save_tables(path, built.tables)
         return built
 
     @cached_property
@@ -313,15 +308,3 @@ def _strongest(found: "sparse.csr_array", *, without: int) -> tuple[_Rows, _Floa
     rows, weights = found.indices[kept], found.data[kept]
     order = np.lexsort((rows, -weights))
     return rows[order].astype(np.int64), weights[order].astype(np.float32)
-
-
-def _load(path: Path) -> TermTables | None:
-    """Read a kept file; None where there is none that is whole."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in TermTables.__slots__}
-            words = arrays.pop("terms").tobytes().decode()
-            return TermTables(terms=tuple(words.split("\n")) if words else (), **arrays)
-    # What zipfile and numpy raise where a byte has changed; such a file is built anew.
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile):
-        return None
