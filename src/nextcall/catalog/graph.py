@@ -8,7 +8,7 @@ still lack, are vectors over entities, and every question is a product with one 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from nextcall.catalog.catalog import Catalog
 from nextcall.catalog.graph_kernels import fed_rows, flows, givers, raise_to, wanted_terms
 from nextcall.catalog.term_files import load_tables, save_tables
+from nextcall.catalog.term_lists import TermLists
 from nextcall.catalog.terms import TermTables
 
 if TYPE_CHECKING:
@@ -92,18 +93,19 @@ class OperationGraph:
     def _needing(self) -> "sparse.csr_array":
         """Edge weights of needs, terms by operations."""
         tables = self.tables
-        found = _by_term(tables.need_terms, tables.need_weights, len(tables.terms))
-        return _matrix(found, len(self))
+        found = TermLists.of(tables.need_terms, tables.need_weights, len(tables.terms))
+        return found.matrix(len(self))
 
     @cached_property
-    def _givers(self) -> "_ByTerm":
+    def _givers(self) -> TermLists:
         """Chances of yields of each term."""
-        return _by_term(self.tables.yield_terms, self.tables.yield_weights, len(self.tables.terms))
+        tables = self.tables
+        return TermLists.of(tables.yield_terms, tables.yield_weights, len(tables.terms))
 
     @cached_property
     def _yielding(self) -> "sparse.csr_array":
         """Chances of yields, terms by operations."""
-        return _matrix(self._givers, len(self))
+        return self._givers.matrix(len(self))
 
     def producers(self, row: int) -> tuple[_Rows, _Floats]:
         """Give the operations that feed this one, and the edges' weights, strongest first."""
@@ -121,7 +123,7 @@ class OperationGraph:
         least : float
             Edges of a smaller weight are left out, as are those of an operation to itself.
         """
-        from scipy import sparse  # noqa: PLC0415  # as in _matrix
+        from scipy import sparse  # noqa: PLC0415  # as in TermLists
 
         yields = self._yielding.T.tocsr()
         rows, columns, weights = [], [], []
@@ -272,34 +274,6 @@ def _shares(weights: ArrayLike) -> _Floats:
     weight = np.asarray(weights, dtype=np.float32)
     shares: _Floats = weight / np.float32(max(float(weight.sum()), _TINY))
     return shares
-
-
-class _ByTerm(NamedTuple):
-    """What stands in a table of operations by terms, term by term, rows ascending in each."""
-
-    weights: _Floats
-    rows: NDArray[Any]
-    """Ascending in each term."""
-    starts: NDArray[Any]
-    """Where each term begins, and the last ends, shape (n_terms + 1,)."""
-
-
-def _by_term(terms: NDArray[np.int32], weights: _Floats, n_terms: int) -> _ByTerm:
-    rows, places = np.nonzero(weights)
-    found = terms[rows, places]
-    order = np.argsort(found, kind="stable")
-    counts = np.bincount(found, minlength=n_terms)
-    return _ByTerm(
-        weights[rows, places][order],
-        rows[order],
-        np.concatenate([[0], np.cumsum(counts)]),
-    )
-
-
-def _matrix(found: _ByTerm, n_operations: int) -> "sparse.csr_array":
-    from scipy import sparse  # noqa: PLC0415  # 10 MB, and a ranker asks for no matrix
-
-    return sparse.csr_array(found, shape=(len(found.starts) - 1, n_operations))
 
 
 def _strongest(found: "sparse.csr_array", *, without: int) -> tuple[_Rows, _Floats]:
