@@ -5,16 +5,14 @@ Queries of one service or session are not independent, so whole groups of querie
 a cluster of its own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
-_BLOCK: Final = 1 << 20  # draws that are held at once
+from nextcall.ranking.cluster_resampling import bootstrap_interval, sign_flip_pvalue
 
 Floats = NDArray[np.float64]
 
@@ -98,7 +96,7 @@ def mean_interval(
     _check_options(resamples, level)
     checked = _checked(values, name="values")
     cluster = _clusters(groups, len(checked))
-    lower, upper = _interval(checked, cluster, rng=rng, resamples=resamples, level=level)
+    lower, upper = bootstrap_interval(checked, cluster, rng=rng, resamples=resamples, level=level)
     return MeanInterval(
         mean=float(checked.mean()),
         ci_lower=lower,
@@ -152,14 +150,16 @@ def paired_difference(
         raise ValueError(f"baseline must have {len(ours)} values, got {len(theirs)}.")
     cluster = _clusters(groups, len(ours))
     differences = ours - theirs
-    lower, upper = _interval(differences, cluster, rng=rng, resamples=resamples, level=level)
+    lower, upper = bootstrap_interval(
+        differences, cluster, rng=rng, resamples=resamples, level=level
+    )
     return PairedDifference(
         mean=float(ours.mean()),
         baseline_mean=float(theirs.mean()),
         difference=float(differences.mean()),
         ci_lower=lower,
         ci_upper=upper,
-        pvalue=_sign_flip_pvalue(_sums(differences, cluster), rng=rng, resamples=resamples),
+        pvalue=sign_flip_pvalue(differences, cluster, rng=rng, resamples=resamples),
         n_queries=len(ours),
         n_clusters=int(cluster.max()) + 1,
     )
@@ -225,58 +225,6 @@ def compare_all(
             row["pvalue"] = pair.pvalue
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _interval(
-    values: Floats,
-    cluster: NDArray[np.intp],
-    *,
-    rng: np.random.Generator,
-    resamples: int,
-    level: float,
-) -> tuple[float, float]:
-    sums, counts = _sums(values, cluster), _sums(np.ones(len(values)), cluster)
-    n_clusters = len(sums)
-    alone = bool((counts == counts[0]).all())  # then the divisor is the same in every draw
-    means = np.empty(resamples)
-    for part in _blocks(resamples, width=n_clusters):
-        draws = rng.integers(n_clusters, size=(part.stop - part.start, n_clusters), dtype=np.int32)
-        divisor = len(values) if alone else counts[draws].sum(axis=1)
-        means[part] = sums[draws].sum(axis=1) / divisor
-    quantile = stats.t.ppf((1 - level) / 2, n_clusters - 1)
-    tail = float(stats.norm.cdf(quantile * np.sqrt(n_clusters / (n_clusters - 1))))
-    lower, upper = np.quantile(means, [tail, 1 - tail])
-    return float(lower), float(upper)
-
-
-def _sign_flip_pvalue(sums: Floats, *, rng: np.random.Generator, resamples: int) -> float:
-    sums = sums[sums != 0]  # a cluster without a difference is the same under either sign
-    total, width = sums.sum(), len(sums)
-    # Sums that are equal on paper may differ in their last digits.
-    observed = abs(total) - 1e-9 * np.abs(sums).sum()
-    exact = width <= np.log2(resamples)
-    n_signs = 2**width if exact else resamples
-    extreme = 0
-    for part in _blocks(n_signs, width=width):
-        rows = part.stop - part.start
-        flips: NDArray[np.integer]
-        if exact:
-            flips = np.arange(part.start, part.stop)[:, None] >> np.arange(width) & 1
-        else:
-            drawn = np.frombuffer(rng.bytes(rows * -(-width // 8)), dtype=np.uint8)
-            flips = np.unpackbits(drawn.reshape(rows, -1), axis=1, count=width)
-        extreme += int((np.abs(total - 2 * (flips @ sums)) >= observed).sum())
-    return extreme / n_signs if exact else (extreme + 1) / (n_signs + 1)
-
-
-def _sums(values: Floats, cluster: NDArray[np.intp]) -> Floats:
-    return np.bincount(cluster, values).astype(np.float64)
-
-
-def _blocks(length: int, *, width: int) -> Iterator[slice]:
-    step = max(1, _BLOCK // max(1, width))
-    for start in range(0, length, step):
-        yield slice(start, min(start + step, length))
 
 
 def _clusters(groups: ArrayLike | None, length: int) -> NDArray[np.intp]:
