@@ -13,8 +13,6 @@ from nextcall.ranking.feature_kernels import (
     RETRIEVAL_FEATURES,
     SERVICE_FEATURES,
     WORD_FEATURES,
-    Facts,
-    Words,
     fill_flow,
     fill_history,
     fill_retrieval,
@@ -24,6 +22,7 @@ from nextcall.ranking.feature_kernels import (
 )
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import STATIC_FEATURES
+from nextcall.ranking.index_arrays import Facts, Words
 
 N_ROWS, N_TERMS = 30, 40
 FIRST = 2  # columns before those that are filled

@@ -1,7 +1,5 @@
 """Kernels over lists of rows beside numpy on whole arrays, compiled and as plain Python."""
 
-from itertools import pairwise, product
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +8,6 @@ from numpy.typing import NDArray
 from nextcall.embedding.search import top_rows
 from nextcall.ranking.list_kernels import (
     add_postings,
-    field_sums,
     fuse_lists,
     fuse_within,
     look_up,
@@ -88,22 +85,6 @@ def test_the_best_by_each_set_of_lists_are_its_first(postings: list[list[int]], 
         best = [row for row in top_rows(scores[0], N_ROWS) if scores[0, row]][:depth]
         for line, count in zip(listed, counts, strict=True):
             assert line[:count].tolist() == best
-
-
-@given(widths=st.lists(st.integers(1, 40), min_size=1, max_size=4), seed=st.integers(0, 99))
-def test_weights_are_summed_field_by_field_as_numpy_sums(widths: list[int], seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    bounds = np.cumsum([0, *widths])
-    present = np.append(rng.random(29) * (rng.random(29) < 0.5), 0).astype(np.float32)
-    ids = rng.integers(29, size=(9, bounds[-1])).astype(np.int32)
-    for row, (start, end) in product(ids, pairwise(bounds)):
-        row[start + rng.integers(end - start + 1) : end] = 29  # the padding
-    asked = rng.integers(9, size=5)
-    expected = np.add.reduceat(present[ids[asked]], bounds[:-1], axis=1).T
-    for kernel in (field_sums, field_sums.py_func):
-        found = kernel(present, ids, bounds, asked)
-        assert found.dtype == np.float32
-        np.testing.assert_array_equal(found, expected)
 
 
 @given(

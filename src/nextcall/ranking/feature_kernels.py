@@ -4,14 +4,14 @@ Each loop fills columns that stand side by side in the feature table, from the c
 the order of the tuple of names beside it.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextcall.catalog.graph_kernels import flows
 from nextcall.compiling import compiled
-from nextcall.ranking.list_kernels import field_sums
+from nextcall.ranking.index_arrays import Facts, Words, field_sums
 
 RETRIEVAL_FEATURES: Final = (
     "dense_similarity", "dense_similarity_gap", "prompt_similarity", "prompt_similarity_gap",
@@ -39,33 +39,6 @@ FLOW_FEATURES: Final = ("fed_by_history", "unmet_needs", "feeds_candidates", "ra
 
 _LEAST: Final = np.float32(1e-6)  # what stands for a weight or a score of 0 below a fraction line
 _LEAST_FUSED: Final = np.float32(1e-9)
-
-
-class Words(NamedTuple):
-    """Words of the operations of an index; the fields are those of `lexical_index.FIELDS`."""
-
-    weights: NDArray[np.float32]
-    """Of each term, shape (n_terms + 1,)."""
-    ids: NDArray[np.int32]
-    """Terms of all fields side by side, shape (n_operations, width)."""
-    bounds: NDArray[np.int64]
-    """Columns at which the fields begin, and the width."""
-    field_weights: NDArray[np.float32]
-    """Sum of the terms' weights, shape (n_operations, n_fields)."""
-    bigrams: NDArray[np.int32]
-    """Pairs of neighbouring name terms, shape (n_operations, width)."""
-    bigram_counts: NDArray[np.float32]
-    """How many pairs there are, shape (n_operations,)."""
-
-
-class Facts(NamedTuple):
-    """Facts of the operations of an index, each of shape (n_operations,)."""
-
-    action: NDArray[np.int8]
-    service: NDArray[np.int32]
-    resource: NDArray[np.int32]
-    verb: NDArray[np.int32]
-    plural: NDArray[np.float32]
 
 
 @compiled()

@@ -16,7 +16,7 @@ from nextcall.embedding.search import VectorSearch
 from nextcall.embedding.static_embedder import StaticEmbedder
 from nextcall.embedding.store import encode_cached
 from nextcall.progress import Progress, silent
-from nextcall.ranking.feature_kernels import Facts, Words
+from nextcall.ranking.index_arrays import Facts, Words
 from nextcall.ranking.lexical_index import FIELDS, LexicalIndex
 from nextcall.ranking.operation_texts import label_text, operation_text
 from nextcall.ranking.prompt_terms import PromptTerms, PromptWords
