@@ -71,3 +71,17 @@ def test_case_and_space_around_words_say_nothing(text: str) -> None:
 def test_case_and_final_points_say_nothing(words: list[str]) -> None:
     text = " ".join(words)
     assert content_words(text.upper() + ".") == content_words(text)
+
+
+_WORDS = "show give tell me us the My cannot Let like would 80 VMs thanks please you do not delete"
+
+
+@given(
+    st.lists(st.sampled_from(_WORDS.split()), max_size=8),
+    st.sampled_from(["", ".", "?!", " .", " ... ", ",", ";:"]),
+)
+def test_plain_texts_have_the_words_that_they_have_when_looked_at_in_full(
+    words: list[str], end: str
+) -> None:
+    text = " ".join(words) + end
+    assert content_words(text) == content_words(f"\t{text}")  # a tab makes it no plain one

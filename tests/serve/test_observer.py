@@ -14,6 +14,7 @@ from nextcall.serve.observer import Observer, open_observer
 from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
+from nextcall.serve.watching import Notes
 from nextcall.telemetry.families import (
     CACHE_HITS,
     CACHE_MISSES,
@@ -102,6 +103,16 @@ def test_each_part_of_a_prediction_is_counted(asking: TestClient, observer: Obse
     took = {part: sum(numbers[:-1]) for (part,), numbers in told[FUNCTION_SECONDS].items()}
     assert took == {"guard": 3, "embedding": 2, "ranking": 2, "filter": 2}
     assert all(numbers[-1] > 0 for numbers in told[FUNCTION_SECONDS].values())
+
+
+def test_what_is_left_for_later_is_counted_then(observer: Observer) -> None:
+    notes: Notes = []
+    with observer.watch("filter", notes):
+        pass
+    counted = observer.metrics.totals(FUNCTION_CALLS)["filter", "ok"]
+    (note,) = notes
+    note()
+    assert (counted, observer.metrics.totals(FUNCTION_CALLS)["filter", "ok"]) == ((0.0,), (1.0,))
 
 
 def test_a_fault_is_an_error(

@@ -19,6 +19,7 @@ from nextcall.serve.found import (
     usual_head,
     usual_prediction,
 )
+from nextcall.serve.outcome import Told
 from nextcall.serve.safety.safety import Noted, Safety
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.settings import load_settings
@@ -58,23 +59,24 @@ def _safety(guard: str) -> Safety:
     return Safety(settings, _CATALOG, guard=judge)  # type: ignore[arg-type]  # judges, as one does
 
 
-def _metadata(none: float | None) -> Metadata:
-    return Metadata(
+def _told(none: float | None, flags: list[str] | None = None) -> Told:
+    return Told(
         model_version="shop-1",
         processing_method="lambdamart",
         fallback_method=ColdStartLevel.NONE,
         none_probability=none,
         none_of_these=None,
+        safety_flags=flags,
     )
 
 
-def _written_by_the_model(found: list[Found], metadata: Metadata, safety: Safety) -> KeptAnswer:
+def _written_by_the_model(found: list[Found], told: Told, safety: Safety) -> KeptAnswer:
     """Give what is kept of an answer that was made, filtered and marked as a whole."""
     answer = Answer(
         prediction_id=new_id(),
         predictions=[short_prediction(each) for each in found],
         confidence_scores=[each.confidence for each in found],
-        metadata=metadata,
+        metadata=Metadata(**told._asdict()),
         processing_time_ms=1.0,
     )
     checked = safety.check_request("/predict", _REQUEST)
@@ -94,14 +96,13 @@ def test_it_is_what_the_model_of_answers_writes(
         Found(operation=operation, rank=place, similarity=0.5, confidence=confidence)
         for place, (operation, confidence) in enumerate(shown, start=1)
     ]
-    expected = _written_by_the_model(found, _metadata(none), safety)
+    expected = _written_by_the_model(found, _told(none), safety)
     before = safety.snapshot()
 
     checked = safety.check_request("/predict", _REQUEST)
     marks = None if checked.findings is None else checked.marks
-    metadata = _metadata(none).model_copy(update={"safety_flags": marks})
     heads = safety.heads([each.operation for each in found], checked)
-    kept = short_answer(found, heads, metadata, _NOTED, asking=Asking(prompt="p"))
+    kept = short_answer(found, heads, _told(none, marks), _NOTED, asking=Asking(prompt="p"))
 
     assert kept.rest == expected.rest
     assert str(kept) == str(expected)  # NaN is no equal of itself
@@ -111,13 +112,19 @@ def test_it_is_what_the_model_of_answers_writes(
     assert after.failing == before.failing
 
 
+def test_what_is_told_has_the_fields_of_its_model() -> None:
+    assert Told._fields == tuple(Metadata.model_fields)
+    told = _told(math.nan, ["prompt: Should not look like sqli"])
+    assert told.written == Metadata(**told._asdict()).model_dump_json().encode()
+
+
 def test_what_may_not_be_shown_is_left_out_and_the_others_move_up() -> None:
     found = [Found(operation=each, rank=1, similarity=0) for each in (_GONE, _LIST)]
     safety = _safety("on")
     checked = safety.check_request("/predict", _REQUEST)
     heads = safety.heads([_GONE, _LIST], checked)
     assert heads == [None, head_of(usual_prediction(_LIST))]
-    kept = short_answer(found, heads, _metadata(None), _NOTED)
+    kept = short_answer(found, heads, _told(None), _NOTED)
     written = Answer.model_validate_json(kept.written(new_id(), milliseconds=1))
     assert [(one.operation_id, one.rank) for one in written.predictions] == [("listOrders", 1)]
     assert kept.operations == ("listOrders",)

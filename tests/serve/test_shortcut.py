@@ -1,16 +1,16 @@
 """The shortcut answers as the application would, errors too."""
 
 import pytest
-from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from nextcall.serve.fronted_app import FrontedApp
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings
 from nextcall.serve.shortcut import Shortcut
 
 
 def test_one_path_is_handed_over() -> None:
-    app = FastAPI()
+    app = FrontedApp()
 
     @app.get("/a")
     @app.post("/b")
@@ -30,7 +30,9 @@ def test_one_path_is_handed_over() -> None:
 
         return JSONResponse(error.args[0], 418)
 
-    app.add_middleware(Shortcut, method="POST", path="/a", answer=short)
+    app.put_before(
+        Shortcut, method="POST", path="/a", answer=short, handlers=app.exception_handlers
+    )
     client = TestClient(app)
     assert (client.post("/a").status_code, client.post("/a").json()) == (418, "short")
     assert [client.get("/a").json(), client.post("/b").json()] == ["usual", "usual"]

@@ -110,7 +110,10 @@ class Answering:
         async with deadline(self._seconds):
             if order is None:
                 order = await in_thread(partial(self._order, body, detail, user))
-            return await self._looked_for(order, body, begin, is_small=is_small)
+            try:
+                return await self._looked_for(order, body, begin, is_small=is_small)
+            finally:
+                asyncio.get_running_loop().call_soon(order.note)
 
     def _order(self, body: bytes, detail: Detail, user: str | None) -> Order:
         request = self._checked(parsed_body(body))
@@ -128,6 +131,9 @@ class Answering:
             if order.untold:
                 await in_thread(order.tell)
             raise
+        finally:
+            if order.notes:
+                asyncio.get_running_loop().call_soon(order.note)
 
     def _at_once(self, order: Order, body: bytes, begin: float) -> Reply:
         cache = self._cache
@@ -195,12 +201,19 @@ class Answering:
             As `reply`.
         """
         begin = time.perf_counter()
-        cache, predictor = self._cache, self.predictor.pinned()
+        predictor = self.predictor.pinned()
         order = Order(self._means, predictor, _BATCH, self._checked(values), detail, user)
+        try:
+            return self._item(order, begin)
+        finally:
+            order.note()
+
+    def _item(self, order: Order, begin: float) -> bytes:
+        cache = self._cache
         if cache is None:
             order.make()
             return self._first(order, begin, kept=None).body
-        asked = self._asked_of(predictor, _BATCH, detail)
+        asked = self._asked_of(order.predictor, _BATCH, order.detail)
         key = request_key(order.request, asked, now=datetime.now(UTC))
 
         def compute() -> KeptAnswer:
@@ -267,7 +280,8 @@ class Answering:
         if performance is not None:
             performance = performance.model_copy(update={"cache_hit": kept})
         seconds = time.perf_counter() - begin
-        self._note(fresh.kept, is_kept=kept, seconds=seconds)
+        if self.observer is not None:
+            order.notes.append(partial(self._note, fresh.kept, is_kept=kept, seconds=seconds))
         named = self._named(fresh.kept, order.user)
         body = fresh.kept.written(named, milliseconds=1000 * seconds, performance=performance)
         return Reply(body=body, is_kept=kept)

@@ -19,6 +19,7 @@ from nextcall.serve.door.front_door import FrontDoor
 from nextcall.serve.door.gate import Gate
 from nextcall.serve.errors import add_error_handlers
 from nextcall.serve.feedback.online import OnlineReading
+from nextcall.serve.fronted_app import FrontedApp
 from nextcall.serve.jobs.service_jobs import ServiceJobs
 from nextcall.serve.models.arms import answers_by
 from nextcall.serve.models.interleaved import Interleaved
@@ -107,7 +108,7 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
             opened.enter_context(state.telling())
             yield
 
-    app = FastAPI(
+    app = FrontedApp(
         title=_TITLE,
         summary=_SUMMARY,
         version=__version__,
@@ -165,9 +166,15 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
         _include_jobs(app, given.jobs, audit)
     if caches is not None:
         app.add_middleware(HttpCache, answers=caches.pages, skipped=_NEVER_KEPT)
-    app.add_middleware(Shortcut, method="POST", path="/predict", answer=predict_app(answering))
-    _add_middleware(app, settings, door, observer)
     add_error_handlers(app)
+    app.put_before(
+        Shortcut,
+        method="POST",
+        path="/predict",
+        answer=predict_app(answering),
+        handlers=app.exception_handlers,
+    )
+    _put_door_before(app, settings, door, observer)
     needs_key = door is not None and door.mode.needs_key
     limited = door is not None and door.limiter is not None
     app.openapi = lambda: describe(app, limits, needs_key=needs_key, limited=limited)  # type: ignore[method-assign]  # the documented way
@@ -210,17 +217,17 @@ def _feedback_routes(
     return feedback_routes(feedback, predictor, trial)
 
 
-def _add_middleware(
-    app: FastAPI, settings: Settings, door: Door | None, observer: Observer | None
+def _put_door_before(
+    app: FrontedApp, settings: Settings, door: Door | None, observer: Observer | None
 ) -> None:
-    """Put up what a request passes; the last that is added is the first that it meets."""
+    """Put up what a request passes; the last that is put up is the first that it meets."""
     if door is not None:
-        app.add_middleware(FrontDoor, door=door, open_prefixes=[f"/{STATIC}/", f"/{ASSETS}/"])
-    app.add_middleware(BodyLimit, most=settings.max_body_bytes, seconds=settings.body_seconds)
+        app.put_before(FrontDoor, door=door, open_prefixes=[f"/{STATIC}/", f"/{ASSETS}/"])
+    app.put_before(BodyLimit, most=settings.max_body_bytes, seconds=settings.body_seconds)
     addresses = None if door is None else door.addresses
-    app.add_middleware(Gate, rates=addresses, trusted=settings.proxies, observer=observer)
+    app.put_before(Gate, rates=addresses, trusted=settings.proxies, observer=observer)
     if settings.allowed_origins:
-        app.add_middleware(
+        app.put_before(
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
             allow_credentials=settings.allow_credentials,

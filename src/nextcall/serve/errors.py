@@ -19,6 +19,7 @@ from nextcall.serve.problems import (
     Problem,
     RefusedError,
     UnsafeError,
+    internal_error,
     invalid,
     json_response,
     method_refusal,
@@ -65,9 +66,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def failed(_: Request, __: Exception) -> Response:
-        # The server logs the traceback; whoever asked learns nothing of the inside.
-        refusal = Problem(error="Internal error")
-        return json_response(refusal, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+        return internal_error()  # the server logs the traceback
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:

@@ -1,9 +1,8 @@
 """One operation that may come next, and how it is written in an answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,7 @@ _OF_A_PLACE: Final = {"confidence", "rank"}
 """Fields of a prediction that its operation does not decide; the last ones."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(NamedTuple):
     """One answer of the ranker, or of retrieval alone."""
 
     operation: Operation

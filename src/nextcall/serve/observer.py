@@ -6,7 +6,7 @@ from typing import Final
 
 from nextcall.access.permissions import ROUTE_PERMISSIONS
 from nextcall.serve.telemetry_settings import TelemetrySettings
-from nextcall.serve.watching import PARTS, Part, Watch, WatchedPart
+from nextcall.serve.watching import PARTS, Notes, Part, Watch, WatchedPart
 from nextcall.telemetry.families import (
     CACHE_HITS,
     CACHE_MISSES,
@@ -94,9 +94,9 @@ class Observer:
             self._misses.rise()
             self._miss_seconds.observe(seconds)
 
-    def watch(self, part: Part) -> Watch:
-        """Give what notes a part of a prediction while its block runs."""
-        return self._parts[part].watch()
+    def watch(self, part: Part, later: Notes | None = None) -> Watch:
+        """Give what notes a part of a prediction while its block runs, or leaves that for later."""
+        return Watch(self._parts[part], later)
 
     def cold_started(self, level: str, confidence: float | None, *, least: float) -> None:
         """Note an answer that a method other than the first gave."""

@@ -19,7 +19,7 @@ from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety.safety import Checked, Safety
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.short_answer import short_answer
-from nextcall.serve.watching import Part
+from nextcall.serve.watching import Notes, Part
 
 Detail = Literal["short", "full"]
 """How much is answered."""
@@ -37,9 +37,9 @@ class Means:
     observer: Observer | None
     shown: ShownAnswers | None
 
-    def watch(self, part: Part) -> AbstractContextManager[object]:
-        """Let the observer note a part of the way."""
-        return _UNSEEN if self.observer is None else self.observer.watch(part)
+    def watch(self, part: Part, later: Notes) -> AbstractContextManager[object]:
+        """Let the observer note a part of the way, later."""
+        return _UNSEEN if self.observer is None else self.observer.watch(part, later)
 
 
 class Fresh(NamedTuple):
@@ -69,26 +69,35 @@ class Order:
         self.untold: list[Callable[[], None]] = []
         """What is to be told of a refusal; it may wait for a database."""
         self.later: Callable[[], object] | None = None
-        """What may be done once the answer is given."""
+        """What may be done once the answer is given, but `note`."""
         self.fresh: Fresh | None = None
         """What the ranker answered; None where the answer to another request serves."""
         self.is_whole = True
         """Whether no check of the guard failed by itself while it was made."""
         self._failures = 0
+        self.notes: Notes = []
+        """What is to be noted of it, once somebody has time."""
 
     def check(self) -> None:
         """Let the guard look at it."""
         try:
             self._look()
         finally:
+            self.note()
             self.tell()
 
     def make(self) -> KeptAnswer:
-        """Make the answer, and tell of a refusal."""
+        """Make the answer, note how, and tell of a refusal."""
         try:
             return self.attempt()
         finally:
+            self.note()
             self.tell()
+
+    def note(self) -> None:
+        """Note how it went, as far as that is not noted yet."""
+        while self.notes:
+            self.notes.pop()()
 
     def tell(self) -> None:
         """Tell of a refusal whoever hears of them."""
@@ -98,17 +107,20 @@ class Order:
     def _look(self) -> Checked:
         self.is_begun, self._failures = True, self._means.safety.failures
         check, later = self._means.safety.check_request, self.untold.append
-        with self._means.watch("guard"):
+        with self._means.watch("guard", self.notes):
             return check(self._route, self.request, later=later)
 
     def attempt(self) -> KeptAnswer:
-        """Make the answer, or find that of a prompt that means the same; waits for nothing."""
+        """Make the answer, or find that of a prompt that means the same; waits for nothing.
+
+        What is to be noted and told of it is left to whoever asks.
+        """
         semantic = self._means.semantic
         checked = self._look()
         if semantic is None or not checked.is_plain or is_timed(self.request):
             return self._made(checked)
         prompt = self.request.prompt
-        with self._means.watch("embedding"):
+        with self._means.watch("embedding", self.notes):
             vector = self.predictor.vector(prompt)
         if not np.any(vector):  # none of its words is known
             return self._made(checked, vector)
@@ -123,24 +135,24 @@ class Order:
 
     def _made(self, checked: Checked, vector: NDArray[np.float32] | None = None) -> KeptAnswer:
         predictor, safety, shown = self.predictor, self._means.safety, self._means.shown
-        watch = self._means.watch
+        watch, notes = self._means.watch, self.notes
         asking = NOTHING if shown is None else shown.asking(self.request)
         performance = None
         if self.detail == "full":
-            with watch("ranking"):
+            with watch("ranking", notes):
                 answer = predictor.predict_fully(self.request, vector=vector)
-            with watch("filter"):
+            with watch("filter", notes):
                 released = safety.released(answer, checked)
             performance = released.metadata.performance_metrics
             kept = KeptAnswer.of(released, checked.noted, asking=asking)
         else:
-            with watch("ranking"):
+            with watch("ranking", notes):
                 outcome = predictor.outcome(self.request, vector=vector)
-            with watch("filter"):
+            with watch("filter", notes):
                 heads = safety.heads([each.operation for each in outcome.found], checked)
             marks = None if checked.findings is None else checked.marks
-            metadata = predictor.metadata(outcome, safety_flags=marks)
-            kept = short_answer(outcome.found, heads, metadata, checked.noted, asking=asking)
+            told = predictor.told(outcome, safety_flags=marks)
+            kept = short_answer(outcome.found, heads, told, checked.noted, asking=asking)
         self.fresh, self.is_whole = Fresh(kept, performance), safety.failures == self._failures
         return kept
 

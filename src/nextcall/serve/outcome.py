@@ -1,10 +1,10 @@
 """What a ranking came to, and all that a full answer tells of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from pydantic_core import to_json
 
 from nextcall.ranking.candidates import N_CANDIDATES
 from nextcall.ranking.cold_start import ColdStartLevel
@@ -13,8 +13,8 @@ from nextcall.serve.answers import (
     ColdStartAnalysis,
     CostAwareRouting,
     FullMetadata,
-    Metadata,
     PerformanceMetrics,
+    ProcessingMethod,
     SafetyValidation,
 )
 from nextcall.serve.found import Found, number
@@ -23,8 +23,7 @@ from nextcall.serve.process.memory import memory_usage_mb
 _WORKFLOW_PROBABILITY: Final = FEATURE_NAMES.index("trigram_prob")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """All that an answer is made of."""
 
     found: Sequence[Found]
@@ -38,15 +37,33 @@ class Outcome:
     """Reading of `time.perf_counter` when the request came."""
 
 
+class Told(NamedTuple):
+    """What a short answer tells of how it came about: the fields of `Metadata`, in their order."""
+
+    model_version: str | None
+    processing_method: ProcessingMethod
+    fallback_method: ColdStartLevel
+    none_probability: float | None
+    none_of_these: bool | None
+    safety_flags: list[str] | None = None
+    interleaved: None = None
+    """Two models are told of where their answers are put together."""
+
+    @property
+    def written(self) -> bytes:
+        """JSON, as `Metadata` writes it."""
+        return to_json(self._asdict(), inf_nan_mode="null")
+
+
 def full_metadata(
-    outcome: Outcome, *, short: Metadata, operations: int, confidence_threshold: float
+    outcome: Outcome, *, short: Told, operations: int, confidence_threshold: float
 ) -> FullMetadata:
     """Tell how an answer came about, with all that is known.
 
     Parameters
     ----------
     outcome : Outcome
-    short : Metadata
+    short : Told
         What a short answer tells.
     operations : int
         Of the catalogue.
@@ -60,7 +77,7 @@ def full_metadata(
     pattern = best[_WORKFLOW_PROBABILITY] if best is not None else np.nan
     sure = outcome.found[0].confidence
     return FullMetadata(
-        **dict(short),
+        **short._asdict(),
         ai_provider=None,
         semantic_similarity_enabled=True,
         ml_ranking_enabled=has_ranker,

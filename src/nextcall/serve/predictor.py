@@ -31,7 +31,7 @@ from nextcall.serve.answers import Answer, FullAnswer, Metadata, ProcessingMetho
 from nextcall.serve.caching.kept_answer import new_id
 from nextcall.serve.caching.prompt_views import PromptViews
 from nextcall.serve.found import Found, full_prediction, short_prediction
-from nextcall.serve.outcome import Outcome, full_metadata
+from nextcall.serve.outcome import Outcome, Told, full_metadata
 from nextcall.serve.reasons import WITHOUT_RANKER, reasoning
 from nextcall.serve.schemas import HistoryEvent, PredictRequest
 from nextcall.sessions import Call
@@ -144,7 +144,7 @@ class Predictor:
             prediction_id=new_id(),
             predictions=[short_prediction(found) for found in outcome.found],
             confidence_scores=[found.confidence for found in outcome.found],
-            metadata=self.metadata(outcome),
+            metadata=Metadata(**self.told(outcome)._asdict()),
             processing_time_ms=_milliseconds(time.perf_counter() - outcome.start),
         )
 
@@ -172,7 +172,7 @@ class Predictor:
             confidence_scores=[found.confidence for found in outcome.found],
             metadata=full_metadata(
                 outcome,
-                short=self.metadata(outcome),
+                short=self.told(outcome),
                 operations=len(self.index),
                 confidence_threshold=self.confidence_threshold,
             ),
@@ -193,7 +193,7 @@ class Predictor:
         vectors.put(key, vector, since=mark)
         return np.asarray(vector, np.float32)
 
-    def metadata(self, outcome: Outcome, *, safety_flags: list[str] | None = None) -> Metadata:
+    def told(self, outcome: Outcome, *, safety_flags: list[str] | None = None) -> Told:
         """Tell how an answer came about, in short.
 
         Parameters
@@ -204,7 +204,7 @@ class Predictor:
             What the guard marks it with; None where it is off.
         """
         stated = outcome.none_probability
-        return Metadata(
+        return Told(
             model_version=self.model_version,
             processing_method=_METHODS.get(outcome.level, "lambdamart"),
             fallback_method=outcome.level,

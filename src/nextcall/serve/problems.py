@@ -126,6 +126,11 @@ def method_refusal(method: str, allowed: str) -> Response:
     return response
 
 
+def internal_error() -> Response:
+    """Answer where something went wrong inside: whoever asked learns nothing of it."""
+    return json_response(Problem(error="Internal error"), status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 def shown(value: object) -> Shown:
     """Shorten what came to something that is safe to repeat.
 

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 from pydantic_core import to_json
 
-from nextcall.serve.answers import Metadata
 from nextcall.serve.caching.kept_answer import NOTHING, Asking, KeptAnswer
 from nextcall.serve.found import Found
+from nextcall.serve.outcome import Told
 from nextcall.serve.safety.safety import Noted
 
 
 def short_answer(
     found: Sequence[Found],
     heads: Sequence[bytes | None],
-    metadata: Metadata,
+    told: Told,
     noted: Noted,
     *,
     asking: Asking = NOTHING,
@@ -26,7 +26,8 @@ def short_answer(
         Best first.
     heads : sequence of bytes or None
         Of each operation as `head_of` writes it; None of one that may not be shown.
-    metadata : Metadata
+    told : Told
+        How it came about.
     noted : Noted
         What is counted of the request.
     asking : Asking
@@ -44,12 +45,12 @@ def short_answer(
     )
     return KeptAnswer(
         rest=b'"predictions":[%b],"confidence_scores":%b,"metadata":%b'
-        % (predictions, written, metadata.model_dump_json().encode()),
+        % (predictions, written, told.written),
         is_full=False,
         noted=noted,
-        level=metadata.fallback_method,
+        level=told.fallback_method,
         operations=tuple([each.operation.operation_id for each, _ in shown]),
         confidences=confidences,
         asking=asking,
-        model_version=metadata.model_version,
+        model_version=told.model_version,
     )

@@ -1,7 +1,10 @@
 """The path that is asked most, answered before the application looks for what else it has."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 
 class Shortcut:
@@ -17,11 +20,20 @@ class Shortcut:
     method, path : str
         Of what is handed over.
     answer : ASGI application
-        What it raises before it answers, the handlers of the application turn into an answer.
+    handlers : mapping of exception to handler
+        Of the application: they turn what is raised before it answers into an answer.
     """
 
-    def __init__(self, app: ASGIApp, *, method: str, path: str, answer: ASGIApp) -> None:
-        self.app = app
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        method: str,
+        path: str,
+        answer: ASGIApp,
+        handlers: Mapping[Any, ExceptionHandler],
+    ) -> None:
+        self.app, self._handlers = app, handlers
         self._method, self._path, self._answer = method, path, answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,8 +49,7 @@ class Shortcut:
         try:
             await self._answer(scope, receive, send)
         except Exception as error:  # noqa: BLE001  # whoever handles it knows which it is
-            handlers = scope["app"].exception_handlers
-            failed = ExceptionMiddleware(_failing(error), handlers=handlers)
+            failed = ExceptionMiddleware(_failing(error), handlers=self._handlers)
             await failed(scope, receive, send)
 
 

@@ -1,5 +1,7 @@
 """How often each part of a prediction ran, how it ended, and how long it took."""
 
+from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Final, Literal, Self, TypeAlias, get_args
 
@@ -11,6 +13,9 @@ from nextcall.telemetry.metrics import Metrics
 Part: TypeAlias = Literal["guard", "embedding", "ranking", "filter"]
 """The checks of the request; its prompt as a vector; candidates, features and trees; what of the
 operations may leave."""
+
+Notes: TypeAlias = list[Callable[[], object]]
+"""What is to be noted once an answer is given, so that nobody waits for it."""
 
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
 _OUTCOMES: Final = ("ok", "refused", "failed")
@@ -44,30 +49,37 @@ class WatchedPart:
         self.seconds = metrics.histogram(FUNCTION_SECONDS, part)
         self.window = window
 
-    def watch(self) -> "Watch":
-        """Give what counts one run."""
-        return Watch(self)
+    def watch(self, later: Notes | None = None) -> "Watch":
+        """Give what counts one run; `later` takes what counts it, which it does at once without."""
+        return Watch(self, later)
+
+    def count(self, seconds: float, error: type[BaseException] | None) -> None:
+        """Count one run, and what it raised."""
+        self.seconds.observe(seconds)
+        if error is None:
+            self.calls["ok"].rise()
+            if self.window is not None:
+                self.window.observe(seconds)
+        else:
+            refused = issubclass(error, (RefusedError, UnsafeError))
+            self.calls["refused" if refused else "failed"].rise()
 
 
 class Watch:
     """Counts what a ``with`` block does as one run of a part."""
 
-    __slots__ = ("_begin", "_part")
+    __slots__ = ("_begin", "_later", "_part")
 
-    def __init__(self, part: WatchedPart) -> None:
-        self._part, self._begin = part, 0.0
+    def __init__(self, part: WatchedPart, later: Notes | None) -> None:
+        self._part, self._later, self._begin = part, later, 0.0
 
     def __enter__(self) -> Self:
         self._begin = perf_counter()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        seconds, part = perf_counter() - self._begin, self._part
-        part.seconds.observe(seconds)
-        if kind is None:
-            part.calls["ok"].rise()
-            if part.window is not None:
-                part.window.observe(seconds)
+        seconds, later = perf_counter() - self._begin, self._later
+        if later is None:
+            self._part.count(seconds, kind)
         else:
-            refused = issubclass(kind, (RefusedError, UnsafeError))
-            part.calls["refused" if refused else "failed"].rise()
+            later.append(partial(self._part.count, seconds, kind))

@@ -1,15 +1,20 @@
 """Every request has an id and an address; an address that floods is refused."""
 
+import asyncio
+
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message, Send
 
 from nextcall.access.address_rates import AddressRates
 from nextcall.access.identifiers import networks
 from nextcall.serve.door.gate import Gate
+from nextcall.serve.observer import Observer
+from nextcall.telemetry.families import HTTP_REQUESTS
 
 
 async def answer(request: Request) -> Response:
@@ -59,3 +64,39 @@ def test_an_address_that_floods_is_refused_whoever_asks() -> None:
     assert len(refused.headers["x-request-id"]) == 32
     with asking:  # the lifespan of the application passes
         assert asking.get("/").status_code == 429
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_an_error_that_nobody_answers_is_answered_and_raised_again(*, watched: bool) -> None:
+    async def fail(*_: object) -> None:
+        raise KeyError("inside")
+
+    observer = Observer() if watched else None
+    gate = Gate(fail, observer=observer)
+    with pytest.raises(KeyError, match="inside"):  # for whoever logs it
+        TestClient(gate).get("/health")
+    told = TestClient(gate, raise_server_exceptions=False).get("/health")
+    assert (told.status_code, told.json()) == (500, {"error": "Internal error", "details": []})
+    assert len(told.headers["x-request-id"]) == 32
+    if observer is not None:
+        counted = observer.metrics.totals(HTTP_REQUESTS)
+        assert counted == {("GET", "/health", "500"): (2.0,)}
+
+
+def test_an_answer_that_breaks_off_is_no_second_one() -> None:
+    async def break_off(_: object, __: object, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise KeyError("inside")
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "client": ("a", 1)}
+    with pytest.raises(KeyError, match="inside"):
+        asyncio.run(Gate(break_off)(scope, receive, send))
+    assert [message["type"] for message in sent] == ["http.response.start"]

@@ -1,12 +1,13 @@
 """Answers that were given before: by the very bytes of a request, else by what it asks."""
 
-import json
 import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
+
+from pydantic_core import to_json
 
 from nextcall.cache.cache import Cache
 from nextcall.cache.computing import ComputingCache
@@ -102,8 +103,8 @@ def request_key(request: PredictRequest, asked: Asked, *, now: datetime) -> str:
         for each in request.history
     ]
     age = _age(request, now)
-    told = json.dumps([request.prompt, request.max_predictions, age, calls])
-    return f"query/{'/'.join(asked)}/{_digest(told.encode(), asked)}"
+    told = to_json([request.prompt, request.max_predictions, age, calls])
+    return f"query/{'/'.join(asked)}/{_digest(told, asked)}"
 
 
 def is_timed(request: PredictRequest) -> bool:

@@ -16,15 +16,18 @@ from nextcall.access.permissions import route_of
 from nextcall.serve.door.admission import TooMany
 from nextcall.serve.door.leaving import Headers, Leaving
 from nextcall.serve.observer import Observer
-from nextcall.serve.problems import json_response
+from nextcall.serve.problems import internal_error, json_response
 from nextcall.telemetry.log_entries import request_of
 
+_NONE: Final = 0  # as long as no answer has begun
 _FAILED: Final = 500
 _ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class Gate:
     """ASGI middleware: gives a request an id, finds its address, refuses addresses that flood.
+
+    It is the outermost, so it answers 500 where nobody else answered an error, and raises it again.
 
     ``scope["state"]`` then has ``request_id``, which the response repeats in ``X-Request-ID``, and
     ``address``. An id that came with the request is kept where it is 1 to 64 letters, digits, dots,
@@ -59,15 +62,8 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        begin, code = perf_counter(), _FAILED
-        given = forwarded = traced = None
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                given = value
-            elif name == b"traceparent":
-                traced = value.decode("latin-1")
-            elif name == b"x-forwarded-for":
-                forwarded = value if forwarded is None else b"%b,%b" % (forwarded, value)
+        begin, code = perf_counter(), _NONE
+        given, traced, forwarded = _told(scope["headers"])
         if given is None or not _ID.fullmatch(given):
             given = b"%032x" % self._random.getrandbits(128)
         request_id, named = given, given.decode()
@@ -84,25 +80,44 @@ class Gate:
         wait = 0.0 if self._rates is None else self._rates.wait(address)
         app = self.app if wait == 0.0 else _too_many(wait)
         observer = self._observer
-        if observer is None:
-            await app(scope, receive, leaving)
-            return
-        observer.metrics.request_began()
         try:
+            if observer is None:
+                await app(scope, receive, leaving)
+                return
+            observer.metrics.request_began()
             with request_of(named), observer.traces.request(traced) as span:
                 await app(scope, receive, leaving)
                 span.tell(status=code)
+        except Exception:
+            if code == _NONE:
+                await internal_error()(scope, receive, leaving)
+            raise
         finally:
-            method: str = scope["method"]
-            route, _ = route_of(method, scope["path"])
-            seconds = perf_counter() - begin
-            observer.request_ended(method, route, code, seconds, request_id=named)
+            if observer is not None:
+                method: str = scope["method"]
+                route, _ = route_of(method, scope["path"])
+                seconds = perf_counter() - begin
+                status = code or _FAILED
+                observer.request_ended(method, route, status, seconds, request_id=named)
 
     def _address(self, scope: Scope, forwarded: bytes | None) -> str:
         client = scope.get("client")
         peer = "unknown" if client is None else client[0]
         text = None if forwarded is None else forwarded.decode("latin-1")
         return client_address(peer, text, trusted=self._trusted)
+
+
+def _told(headers: Headers) -> tuple[bytes | None, str | None, bytes | None]:
+    """Give the id that came, what traces the request, and for whom a proxy asks."""
+    given = traced = forwarded = None
+    for name, value in headers:
+        if name == b"x-request-id":
+            given = value
+        elif name == b"traceparent":
+            traced = value.decode("latin-1")
+        elif name == b"x-forwarded-for":
+            forwarded = value if forwarded is None else b"%b,%b" % (forwarded, value)
+    return given, traced, forwarded
 
 
 def _too_many(wait: float) -> ASGIApp:

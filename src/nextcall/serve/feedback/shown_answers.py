@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from nextcall.feedback.shown import Shown, ShownPredictions
-from nextcall.serve.caching.kept_answer import Asking, KeptAnswer
+from nextcall.serve.caching.kept_answer import NOTHING, Asking, KeptAnswer
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety.safety import Safety
 from nextcall.serve.schemas import PredictRequest
@@ -43,6 +43,8 @@ class ShownAnswers:
 
     def asking(self, request: PredictRequest) -> Asking:
         """Take of a request what may be remembered."""
+        if not (request.history or self._prompts):
+            return NOTHING
         predictor = self._predictor
         events = request.history[-predictor.max_history :]
         calls = (predictor.operation(each.api_call, method=each.method) for each in events)

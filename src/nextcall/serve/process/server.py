@@ -113,6 +113,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # `Gate` believes those proxies that are named, and no others
     )
 
 

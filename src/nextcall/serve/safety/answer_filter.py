@@ -156,11 +156,21 @@ class AnswerFilter:
         list of bytes or None
             As `head_of` writes it; None of one that may not be shown.
         """
-        heads = [self._head(operation.operation_id) for operation in operations]
-        blocked = sum(head is None for head in heads)
-        filtered = sum(head is not None and head.is_changed for head in heads)
+        try:
+            heads = [self._written(operation.operation_id) for operation in operations]
+        except Exception:  # noqa: BLE001  # each is looked at by itself, and what is wrong is told
+            heads = [self._head(operation.operation_id) for operation in operations]
+        else:
+            if heads:
+                self._counts.tell("output", None)
+        blocked = filtered = 0
+        texts = list[bytes | None]()
+        for head in heads:
+            texts.append(None if head is None else head.text)
+            blocked += head is None
+            filtered += head is not None and head.is_changed
         self._counts.count_output(blocked=blocked, filtered=filtered)
-        return [None if head is None else head.text for head in heads]
+        return texts
 
     def _head(self, operation_id: str) -> _Head | None:
         try:
