@@ -3,7 +3,7 @@
 import re
 import runpy
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ from nextcall.sessions.awscli_examples import read_awscli_examples
 SCOPE = Scope(caller_class="user", catalog_hash="c", model_hash="m", history=("a:B",), k=3)
 SCOPES = (
     SCOPE,
-    replace(SCOPE, caller_class="admin"),
-    replace(SCOPE, catalog_hash="d"),
-    replace(SCOPE, model_hash="n"),
-    replace(SCOPE, history=()),
-    replace(SCOPE, k=5),
+    SCOPE._replace(caller_class="admin"),
+    SCOPE._replace(catalog_hash="d"),
+    SCOPE._replace(model_hash="n"),
+    SCOPE._replace(history=()),
+    SCOPE._replace(k=5),
 )
 ANGLES = st.integers(0, 6).map(lambda step: step * 0.15)  # one or two steps are near
 

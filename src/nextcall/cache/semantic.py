@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +18,17 @@ V = TypeVar("V")
 _NORM_TOLERANCE: Final = 1e-3  # of a square; single precision leaves 1e-6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(NamedTuple):
     """What must be the same for an answer to be given again."""
 
     caller_class: str
     """Those who may see each other's answers, such as a role or one user."""
     catalog_hash: str
     model_hash: str
-    history: tuple[str, ...] = ()
-    """Calls so far, as the answer depends on them."""
     k: int
     """How many predictions were asked for."""
+    history: tuple[str, ...] = ()
+    """Calls so far, as the answer depends on them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

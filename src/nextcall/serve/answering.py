@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, get_args
+from typing import Final, NamedTuple, get_args
 
 from pydantic import ValidationError
 
@@ -31,8 +30,7 @@ _BATCH: Final = "/predict/batch"
 _SMALL: Final = 2_048  # bytes of a body whose checks take about as long as those of any other
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """What is answered."""
 
     body: bytes

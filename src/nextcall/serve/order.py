@@ -121,8 +121,8 @@ class Order:
             return self._made(checked)
         prompt = self.request.prompt
         with self._means.watch("embedding", self.notes):
-            vector = self.predictor.vector(prompt)
-        if not np.any(vector):  # none of its words is known
+            vector = self.predictor.vector(prompt, later=self.notes)
+        if not vector @ vector:  # none of its words is known
             return self._made(checked, vector)
         scope, mark = self._scope(), semantic.mark
         hit = semantic.get(scope, prompt, vector)
@@ -158,7 +158,7 @@ class Order:
 
     def _scope(self) -> Scope:
         predictor = self.predictor
-        calls = (f"{each.method or ''} {each.api_call}" for each in self.request.history)
+        calls = [f"{each.method or ''} {each.api_call}" for each in self.request.history]
         return Scope(
             caller_class=f"{self.detail} {self._means.safety.policy(self._route)}",
             catalog_hash=predictor.index.catalog.content_hash,

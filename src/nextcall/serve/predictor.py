@@ -34,6 +34,7 @@ from nextcall.serve.found import Found, full_prediction, short_prediction
 from nextcall.serve.outcome import Outcome, Told, full_metadata
 from nextcall.serve.reasons import WITHOUT_RANKER, reasoning
 from nextcall.serve.schemas import HistoryEvent, PredictRequest
+from nextcall.serve.watching import Notes
 from nextcall.sessions import Call
 
 _METHODS: Final[Mapping[ColdStartLevel, ProcessingMethod]] = {
@@ -179,8 +180,15 @@ class Predictor:
             processing_time_ms=_milliseconds(time.perf_counter() - outcome.start),
         )
 
-    def vector(self, prompt: str) -> NDArray[np.float32]:
-        """Encode a prompt, where its vector is not kept; the prompt itself is not."""
+    def vector(self, prompt: str, *, later: Notes | None = None) -> NDArray[np.float32]:
+        """Encode a prompt, where its vector is not kept; the prompt itself is not.
+
+        Parameters
+        ----------
+        prompt : str
+        later : list of callable, optional
+            Takes what keeps a new vector, which is done at once without.
+        """
         digest = hashlib.blake2b(prompt.encode(), digest_size=20).hexdigest()
         key = f"embedding/{self.index.embedder.name}/{digest}"
         vectors = self.vectors
@@ -190,7 +198,11 @@ class Predictor:
         if kept is not None:
             return kept
         (vector,) = self.index.embedder.encode([prompt])
-        vectors.put(key, vector, since=mark)
+        keep = partial(vectors.put, key, vector, since=mark)
+        if later is None:
+            keep()
+        else:
+            later.append(keep)
         return np.asarray(vector, np.float32)
 
     def told(self, outcome: Outcome, *, safety_flags: list[str] | None = None) -> Told:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPMethod
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import (
     AfterValidator,
@@ -51,7 +51,8 @@ def _not_blank(text: str) -> str:
     return text
 
 
-def _short_enough(text: str, info: ValidationInfo) -> str:
+def _a_prompt(text: str, info: ValidationInfo) -> str:
+    _not_blank(text)
     most = _limits(info).prompt_characters
     if len(text) > most:
         rule = "String should have at most {most} characters"
@@ -98,6 +99,13 @@ def _utc(time: datetime) -> datetime:
         raise PydanticCustomError("datetime_range", rule) from error
 
 
+def _of_few_fields(value: object) -> object:
+    if isinstance(value, dict) and len(value) > _MOST_FIELDS:
+        rule = "Object should have at most {most} fields"
+        raise PydanticCustomError("too_many_fields", rule, {"most": _MOST_FIELDS})
+    return value
+
+
 class Asked(BaseModel):
     """Whatever is asked: strict, and nothing that is not known."""
 
@@ -105,11 +113,8 @@ class Asked(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _few_fields(cls, value: object) -> object:
-        if isinstance(value, dict) and len(value) > _MOST_FIELDS:
-            rule = "Object should have at most {most} fields"
-            raise PydanticCustomError("too_many_fields", rule, {"most": _MOST_FIELDS})
-        return value
+    def _as_it_came(cls, value: object) -> object:
+        return _of_few_fields(value)
 
 
 class HistoryEvent(Asked):
@@ -135,7 +140,7 @@ class HistoryEvent(Asked):
 class PredictRequest(Asked):
     """A prompt and the calls so far."""
 
-    prompt: Annotated[str, AfterValidator(_not_blank), AfterValidator(_short_enough)] = Field(
+    prompt: Annotated[str, AfterValidator(_a_prompt)] = Field(
         description="What is wanted, in words.",
         examples=["create a bucket for the backups"],
         json_schema_extra={
@@ -157,7 +162,10 @@ class PredictRequest(Asked):
 
     @model_validator(mode="before")
     @classmethod
-    def _default_predictions(cls, value: Any, info: ValidationInfo) -> Any:
+    def _as_it_came(
+        cls, value: object, info: ValidationInfo
+    ) -> object:  # in the place of the other
+        value = _of_few_fields(value)
         if isinstance(value, dict):
             return {"max_predictions": _limits(info).default_predictions, **value}
         return value
