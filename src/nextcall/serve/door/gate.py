@@ -1,7 +1,9 @@
 """What every request meets first: an id, and a limit of its address. Pure ASGI."""
 
+import asyncio
 import re
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from math import ceil
 from random import Random
@@ -21,6 +23,9 @@ from nextcall.telemetry.log_entries import request_of
 
 _NONE: Final = 0  # as long as no answer has begun
 _FAILED: Final = 500
+_LONG: Final = 0.0005
+"""Seconds after which a request was computed: it is noted once its answer is on its way, for what
+was computed has left nothing of the way here in the processor's caches."""
 _ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -96,9 +101,14 @@ class Gate:
             if observer is not None:
                 method: str = scope["method"]
                 route, _ = route_of(method, scope["path"])
-                seconds = perf_counter() - begin
-                status = code or _FAILED
-                observer.request_ended(method, route, status, seconds, request_id=named)
+                seconds, status = perf_counter() - begin, code or _FAILED
+                note = partial(
+                    observer.request_ended, method, route, status, seconds, request_id=named
+                )
+                if seconds < _LONG:
+                    note()
+                else:
+                    asyncio.get_running_loop().call_soon(note)
 
     def _address(self, scope: Scope, forwarded: bytes | None) -> str:
         client = scope.get("client")
