@@ -77,6 +77,7 @@ def test_the_dashboard_shows_what_is_told_and_dashes(
     health = page.locator("#endpoints tr", has_text="GET /health")
     assert health.inner_text().split("\t")[4:6] == [DASH, DASH]
     expect(page.locator(".group", has_text="Answers, as people judged")).to_contain_text(DASH)
+    expect(page.locator(".group", has_text="Answers are kept in")).to_contain_text(DASH)
     page.get_by_label("Endpoint", exact=True).select_option("GET /health")
     assert "0.80 ms" in tile(page, "Median")
     page.get_by_role("button", name="Pause").click()
@@ -84,6 +85,28 @@ def test_the_dashboard_shows_what_is_told_and_dashes(
     assert polled.times == 4
     page.get_by_role("button", name="Go on").click()
     polled.comes(5)
+
+
+def test_the_dashboard_shows_where_answers_are_kept_and_who_is_left_alone(
+    service: Service, open_page: OpenPage
+) -> None:
+    told = httpx.get(f"{service.at}health").json()
+    told["components"]["cache"] = {"status": "degraded", "answers": "memory, for Redis is away"}
+    side = {"failures_in_a_row": 5, "opened": 1}
+    told["components"]["outside"] = [
+        {"side": "database", "status": "closed", "retry_after": None, **side},
+        {"side": "OpenID provider", "status": "open", "retry_after": 42.4, **side},
+    ]
+    page = open_page(f"{service.at}dashboard")
+    page.route("**/health", lambda route: route.fulfill(json=told))
+    page.reload()
+    cache = page.locator(".group", has_text="Answers are kept in")
+    expect(cache).to_contain_text("memory, for Redis is away")
+    expect(cache.locator(".state")).to_have_text("degraded")
+    expect(page.locator(".group", has_text="Asked: database")).to_contain_text("yes")
+    expect(page.locator(".group", has_text="Asked: OpenID provider")).to_contain_text(
+        "left alone for 42 s"
+    )
 
 
 @pytest.mark.parametrize(

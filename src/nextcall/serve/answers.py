@@ -38,7 +38,8 @@ class Prediction(Answered):
     description: str
     parameters: Mapping[str, str] = Field(examples=[{"id": "path, string, required"}])
     confidence: float | None = Field(
-        description="Calibrated probability that this is right; null without a trained ranker."
+        description="Calibrated probability that this is right, given that the catalogue has a "
+        "right one; null without a trained ranker."
     )
     rank: int
 

@@ -2,6 +2,7 @@
 
 import { make, milliseconds, number, percent } from "./elements.js";
 
+const SIDES = { closed: "yes", half_open: "one try" };
 const MOODS = { ok: "good", degraded: "warn", fallback: "warn", failing: "bad", unreachable: "bad" };
 const yes = (value) => (typeof value === "boolean" ? (value ? "yes" : "no") : "–");
 const text = (value) => (value === null || value === undefined || value === "" ? "–" : String(value));
@@ -59,7 +60,8 @@ export function endpointTable(metrics) {
 
 /** The groups below: [title, state or null, [[name, value], ...]]. */
 export function groups(metrics, health) {
-  const { ranker = {}, catalog = {}, embedder = {}, guard = {}, access, database } = health?.components ?? {};
+  const { ranker = {}, catalog = {}, embedder = {}, guard = {}, access, database, cache: keeps } = health?.components ?? {};
+  const outside = health?.components?.outside ?? [];
   const counted = metrics?.guardrails_metrics ?? {};
   const cold = metrics?.cold_start_metrics ?? {};
   const caches = Object.entries(metrics?.cache ?? {});
@@ -84,12 +86,12 @@ export function groups(metrics, health) {
       ["Of them sure", percent(cold.cold_start_success_rate)],
       ["Their mean confidence", percent(cold.average_cold_start_confidence)],
     ]],
-    ["Cache", null, caches.length
+    ["Cache", keeps?.status ?? null, [["Answers are kept in", text(keeps?.answers)], ...(caches.length
       ? caches.flatMap(([name, one]) => [
           [name, `${percent(one?.hit_rate)} of ${number((one?.hits ?? 0) + (one?.misses ?? 0))}`],
           [`${name}, kept`, `${number(one?.entries)} · ${typeof one?.megabytes === "number" ? `${number(one.megabytes, 1)} MB` : "–"}`],
         ])
-      : [["Hits", "–"]]],
+      : [["Hits", "–"]])]],
     ["Guard", guard.status, [
       ["Checked", number(counted.total_validations ?? guard.total)],
       ["Refused", number(counted.blocked_requests ?? guard.blocked)],
@@ -107,6 +109,7 @@ export function groups(metrics, health) {
       ["Kind", text(database?.backend)],
       ["A/B tests running", number(database?.running_tests)],
       ["Cost", typeof metrics?.cost === "number" ? `$${number(metrics.cost, 2)}` : "–"],
+      ...outside.map(({ side, status, retry_after: wait }) => [`Asked: ${side}`, SIDES[status] ?? `left alone for ${number(wait, 0)} s`]),
     ]],
   ];
 }
