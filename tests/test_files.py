@@ -1,5 +1,6 @@
 """Files that are whole or absent, or held by one at a time."""
 
+import fcntl
 import hashlib
 import os
 import stat
@@ -8,7 +9,10 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -143,7 +147,10 @@ def test_a_folder_is_its_own_and_goes_with_the_block(tmp_path: Path) -> None:
 def test_what_a_process_left_that_was_killed_is_removed(tmp_path: Path) -> None:
     script = """
 import os, sys
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
 from nextcall.files import own_folder
 with own_folder(Path(sys.argv[1]), prefix=sys.argv[2]) as folder:
     (folder / "file").touch()
@@ -185,3 +192,34 @@ def test_nobody_loses_a_folder_while_others_remove_what_is_abandoned(tmp_path: P
                 thread.join(60)
     assert lost == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_holds_a_folder_that_was_just_made_keeps_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that removes what is abandoned may be stopped as soon as it holds it."""
+    with ExitStack() as held:
+        taken: list[Path] = []
+
+        def made(**options: Any) -> str:
+            folder: str = mkdtemp(**options)
+            if not taken:
+                taken.append(Path(folder))
+                handle = os.open(folder, os.O_RDONLY)
+                held.callback(os.close, handle)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            return folder
+
+        def use() -> None:
+            with own_folder(tmp_path, prefix=".new-") as folder:
+                own.append(folder)
+
+        own = list[Path]()
+        monkeypatch.setattr("nextcall.files.mkdtemp", made)
+        using = threading.Thread(target=use, daemon=True)  # one that waits does not end the test
+        using.start()
+        using.join(60)
+        assert len(own) == 1
+        assert own != taken
+    assert list(tmp_path.iterdir()) == taken
+    assert remove_abandoned(tmp_path, prefix=".new-") == 1

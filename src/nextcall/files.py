@@ -139,22 +139,22 @@ def remove_abandoned(parent: Path, *, prefix: str) -> int:
     removed = 0
     for folder in parent.glob(f"{prefix}*"):
         with ExitStack() as opened:
-            if folder.is_dir() and _is_locked(folder, opened, waits=False):
+            if folder.is_dir() and _is_locked(folder, opened, is_mine=False):
                 shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
     return removed
 
 
-def _is_locked(folder: Path, opened: ExitStack, *, waits: bool = True) -> bool:
+def _is_locked(folder: Path, opened: ExitStack, *, is_mine: bool = True) -> bool:
     """Lock a folder until a stack is closed; whether that was so, and it is there still."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
         opened.callback(os.close, descriptor)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
-    except FileNotFoundError:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError):  # another has it, or had it
         return False
-    except OSError:  # another has it; or the file system has no locks, and nothing is removed
-        return waits
+    except OSError:  # the file system has no locks, and nothing is removed
+        return is_mine
     with suppress(OSError):
         return folder.stat().st_ino == os.fstat(descriptor).st_ino
     return False

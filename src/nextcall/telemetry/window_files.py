@@ -11,7 +11,7 @@ from tempfile import mkstemp
 from typing import Final
 
 from nextcall.telemetry.window_ring import Memory
-from nextcall.telemetry.workers import locked
+from nextcall.telemetry.workers import entering
 
 _HEADER: Final = 64 * 1024  # bytes; what the windows are, as JSON
 _MARK: Final = b"\1" * 8  # before a window that was asked for
@@ -24,7 +24,7 @@ class WindowFile:
 
     A window takes room once it is asked for: before that its bytes are a hole in the file. Where
     there is no room it is of this process alone. The file stays when the worker ends, as long as it
-    tells something; the next worker deletes it after that.
+    tells something; the next worker deletes it after that, unless another one holds the folder.
 
     Parameters
     ----------
@@ -61,19 +61,28 @@ class WindowFile:
         header = json.dumps({"layout": layout, "names": list(names)}).encode()
         if len(header) > _HEADER:
             raise ValueError(f"names must take at most {_HEADER:,} bytes, got {len(header):,}.")
-        with locked(folder):
-            self._delete_dead(is_over)
-            self._handle, name = mkstemp(dir=folder, suffix=_NEW)
-            try:
-                fcntl.flock(self._handle, fcntl.LOCK_EX)
-                os.ftruncate(self._handle, _HEADER + len(names) * step)
-                os.pwrite(self._handle, header.ljust(_HEADER), 0)
-                self._whole = memoryview(mmap.mmap(self._handle, 0))
-                self._path = Path(name).rename(name.removesuffix(_NEW) + _SUFFIX)
-            except OSError:
-                os.close(self._handle)
-                Path(name).unlink(missing_ok=True)
+        with entering(folder) as is_alone:
+            if is_alone:
+                self._delete_dead(is_over)
+            while not self._is_made(header.ljust(_HEADER), _HEADER + len(names) * step):
+                pass
+
+    def _is_made(self, header: bytes, length: int) -> bool:
+        """Make the file; false where another worker took it for one that was left."""
+        self._handle, name = mkstemp(dir=self._folder, suffix=_NEW)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._handle, length)
+            os.pwrite(self._handle, header, 0)
+            self._whole = memoryview(mmap.mmap(self._handle, 0))
+            self._path = Path(name).rename(name.removesuffix(_NEW) + _SUFFIX)
+        except OSError as error:
+            os.close(self._handle)
+            Path(name).unlink(missing_ok=True)
+            if not isinstance(error, (BlockingIOError, FileNotFoundError)):
                 raise
+            return False
+        return True
 
     def memory(self, name: str) -> Memory:
         """Give the bytes of a window, all zero."""
@@ -120,7 +129,8 @@ class WindowFile:
     def _delete_dead(self, is_over: Callable[[Memory], bool]) -> None:
         """Delete the files of workers that ended, where they tell nothing any more."""
         for path in (*self._folder.glob(f"*{_SUFFIX}"), *self._folder.glob(f"*{_NEW}")):
-            with path.open("rb") as file:
+            # A file that is begun may go on under its other name meanwhile.
+            with suppress(FileNotFoundError), path.open("rb") as file:
                 try:
                     fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:

@@ -6,10 +6,11 @@ import logging
 import mmap
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from itertools import count
 from operator import add
 from pathlib import Path
+from secrets import randbelow
 from tempfile import mkstemp
 from typing import Final, TypeAlias
 
@@ -23,7 +24,11 @@ _Seen: TypeAlias = tuple[Totals, dict[str, tuple[Totals, bool]]]
 WAIT_SECONDS: Final = 0.5
 """How long another worker that reads is waited for: it may be stopped while it does."""
 
+START_SECONDS: Final = 2.0
+"""How long a worker that comes waits for the others; then it begins beside them."""
+
 _log: Final = logging.getLogger(__name__)
+_DRAWN: Final = 1_000_000  # numbers from there on are drawn
 _RETIRED: Final = "retired.json"
 _LOCK: Final = "lock"
 
@@ -33,7 +38,8 @@ class Worker:
 
     The kernel lets go of the file's lock when the worker ends, however it ends: from then on its
     counters still count, and its gauges do not. What dead workers left is put into one file when
-    a worker comes.
+    a worker comes. Where another one holds the folder and does not go on, it stays where it is
+    until the next one comes.
 
     Parameters
     ----------
@@ -53,18 +59,13 @@ class Worker:
         self._readers: dict[str, SlotsReader] = {}  # by the name of a file
         self._seen: _Seen = {}, {}  # when all could be read last
         self._is_alone = False
-        with locked(folder):
-            _retire(folder)
-            self.number = _free_number(folder)
-            """The least that no other living worker has; a successor has that of the dead one."""
-            self._handle, name = mkstemp(dir=folder, prefix=f"{self.number}-", suffix=".new")
-            try:
-                self.slots = _held(self._handle)
-                self._path = Path(name).rename(Path(name).with_suffix(".slots"))
-            except OSError:
-                os.close(self._handle)
-                Path(name).unlink(missing_ok=True)
-                raise
+        with entering(folder) as is_alone:
+            if is_alone:
+                _retire(folder)
+            self.number = _free_number(folder) if is_alone else _DRAWN + randbelow(_DRAWN)
+            """The least that no other living worker has; a successor has that of the dead one.
+            One of seven digits, drawn by chance, where another one held the folder."""
+            self._handle, self.slots, self._path = _made(folder, self.number)
 
     def close(self) -> None:
         """Leave: the gauges go, the counters stay. What is counted later may be lost."""
@@ -104,7 +105,7 @@ class Worker:
         """
         if self._handle >= 0 and not self._path.exists():
             raise FileNotFoundError(f"{self._path.name} has gone.")
-        with files.locked(self._folder / _LOCK, seconds=WAIT_SECONDS):
+        with locked(self._folder):
             names, retired = _read_retired(self._folder)
             paths, known = _paths(self._folder, names), self._readers
             self._readers = {path.name: known.get(path.name) or SlotsReader() for path in paths}
@@ -116,9 +117,23 @@ def _free_number(folder: Path) -> int:
     return next(number for number in count() if str(number) not in taken)
 
 
+def _made(folder: Path, number: int) -> tuple[int, Slots, Path]:
+    """Make a file; give its handle, by which it is held, its numbers, and where it is."""
+    while True:
+        handle, name = mkstemp(dir=folder, prefix=f"{number}-", suffix=".new")
+        try:
+            return handle, _held(handle), Path(name).rename(Path(name).with_suffix(".slots"))
+        except OSError as error:
+            os.close(handle)
+            Path(name).unlink(missing_ok=True)
+            # Another one may take a file that is not held yet for one that was left.
+            if not isinstance(error, (BlockingIOError, FileNotFoundError)):
+                raise
+
+
 def _held(handle: int) -> Slots:
     """Fill a new file, hold it as long as this process lives, and map it."""
-    fcntl.flock(handle, fcntl.LOCK_EX)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     # Its blocks are taken now: a store into a hole of a full disk would end the process.
     written = os.write(handle, bytes(SIZE))
     if written != SIZE:
@@ -134,7 +149,9 @@ def _retire(folder: Path) -> None:
     found = {path: _read(path, SlotsReader()) for path in _paths(folder, names)}
     dead = {path: numbers for path, (numbers, lives) in found.items() if not lives}
     for path in folder.glob("*.new"):  # of a worker that ended before it counted
-        path.unlink()
+        with suppress(FileNotFoundError):  # it had not ended, and has gone on
+            if not _read(path, SlotsReader())[1]:
+                path.unlink()
     if not dead:
         return
     for numbers in dead.values():
@@ -188,12 +205,28 @@ def _add(totals: Totals, numbers: Totals) -> None:
             totals[key] = tuple(map(add, known, values))
 
 
+def locked(folder: Path, *, seconds: float = WAIT_SECONDS) -> AbstractContextManager[None]:
+    """Let no other worker read or put together the files while a block runs.
+
+    Raises
+    ------
+    TimeoutError
+        Where another one does so all that time: it may have been stopped meanwhile.
+    """
+    return files.locked(folder / _LOCK, seconds=seconds)
+
+
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Wait until no other worker reads or puts together the files."""
-    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+def entering(folder: Path) -> Iterator[bool]:
+    """Do as `locked`, but go on where another one does not; give whether this one is alone.
+
+    Who is not must leave all files but its own as they are.
+    """
+    with ExitStack() as held:
+        is_alone = True
+        try:
+            held.enter_context(locked(folder, seconds=START_SECONDS))
+        except TimeoutError as error:
+            _log.warning("numbers of dead workers not put together", extra={"reason": str(error)})
+            is_alone = False
+        yield is_alone
