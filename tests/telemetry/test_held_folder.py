@@ -162,3 +162,21 @@ def test_who_holds_the_folder_is_waited_for_a_while(tmp_path: Path) -> None:
     refused = pytest.raises(TimeoutError, match="lock must be free within 0 seconds")
     with locked(tmp_path), refused, locked(tmp_path, seconds=0):
         pass
+
+
+def test_what_one_counts_just_before_it_ends_is_put_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = open_metrics(endpoints=(), folder=tmp_path)
+    is_held = workers._is_held
+
+    def ends_first(handle: int) -> bool:
+        ending.count(CACHE_HITS, "a").add(1)
+        ending.close()
+        return is_held(handle)
+
+    monkeypatch.setattr(workers, "_is_held", ends_first)
+    workers._retire(tmp_path)
+    monkeypatch.undo()
+    with open_metrics(endpoints=(), folder=tmp_path) as metrics:
+        assert counted(metrics) == 1

@@ -182,10 +182,11 @@ def _read(path: Path, reader: SlotsReader) -> tuple[Totals, bool]:
     handle = os.open(path, os.O_RDONLY)
     try:
         numbers: Totals = {}
+        lives = _is_held(handle)  # first: what is read of a dead one is all that it counted
         if os.fstat(handle).st_size == SIZE:
             with mmap.mmap(handle, SIZE, access=mmap.ACCESS_READ) as memory:
                 numbers = dict(reader.read(memory))
-        return numbers, _is_held(handle)
+        return numbers, lives
     finally:
         os.close(handle)
 
