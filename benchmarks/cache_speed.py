@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ from nextcall.cache.redis_tier import RedisTier
 from nextcall.cache.semantic import Scope, SemanticCache
 from nextcall.cache.shared_flight import ComputingTiers
 from nextcall.cache.tiers import Tiers
+from nextcall.telemetry.families import CACHE_HITS, LAYER_EVENTS
+from nextcall.telemetry.metrics import open_metrics
 
 _ENTRIES = 10_000
 _DIMENSIONS = 384
@@ -75,6 +78,16 @@ def _memory_ways() -> Ways:
         ours.put(key, number)
         theirs[key] = number
     lock, computing = threading.Lock(), ComputingCache(ours)
+    told = Cache[int](ttl=3600, entries=_ENTRIES)
+    metrics = open_metrics(endpoints=())
+    told.count_in(partial(metrics.part, LAYER_EVENTS, "query"))
+    risen, part = (metrics.count(CACHE_HITS, "query"), metrics.part(CACHE_HITS, "query"))
+
+    def add(_: int) -> None:
+        part[0] += 1.0
+
+    for number, key in enumerate(keys):
+        told.put(key, number)
 
     def peer(asked: list[str]) -> Callable[[int], object]:
         def get(number: int) -> object:
@@ -95,6 +108,9 @@ def _memory_ways() -> Ways:
         function(number)
     return {
         "cache, hit": lambda number: ours.get(keys[-1 - number % 1000]),
+        "cache, hit, counted where others read": lambda number: told.get(keys[-1 - number % 1000]),
+        "a count, by Count.rise": lambda _: risen.rise(),
+        "a count, by Metrics.part": add,
         "cache, miss": lambda number: ours.get(unknown[number]),
         "cachetools, hit": peer(keys),
         "cachetools, miss": peer(unknown),

@@ -1,6 +1,7 @@
 """The cache does what a slow list of entries does; threads share it and lose no count."""
 
 import threading
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,6 +17,7 @@ from nextcall.cache.cache import Cache
 from nextcall.cache.layers import LAYERS, Caches, Layer
 from nextcall.cache.rules import Rule
 from nextcall.cache.sizes import size_of
+from nextcall.cache.stats import EVENTS
 
 TTL = 10.0
 KEYS = st.sampled_from(["a", "b", "ab", "ba", "a:1", "b:1", "[a]"])
@@ -48,6 +50,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.invalidated: list[Callable[[str], bool]] = []
         self.marks = [(self.cache.mark, 0)]
         self.hits = self.misses = self.expired = self.evicted = self.gone = 0
+        self.places: dict[str, array[float]] = {}
 
     def expire(self) -> None:
         before = len(self.kept)
@@ -125,9 +128,17 @@ class CacheMachine(RuleBasedStateMachine):
         self.marks.append((self.cache.mark, len(self.invalidated)))
 
     @rule()
+    def count_elsewhere(self) -> None:
+        before, self.places = self.places, {event: array("d", [0.0]) for event in EVENTS}
+        self.cache.count_in(self.places.__getitem__)
+        assert not any(number[0] for number in before.values())
+
+    @rule()
     def stats(self) -> None:
         self.expire()
         stats = self.cache.stats
+        for event, number in self.places.items():
+            assert number[0] == getattr(stats, event)
         assert (stats.entries, stats.size_bytes) == (len(self.kept), self.bytes())
         assert (stats.hits, stats.misses) == (self.hits, self.misses)
         assert (stats.evicted, stats.expired) == (self.evicted, self.expired)

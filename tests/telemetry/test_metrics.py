@@ -1,5 +1,6 @@
 """Metrics of one worker, held against Prometheus' own client and its reader."""
 
+import dataclasses
 import math
 import threading
 
@@ -20,6 +21,7 @@ from nextcall.telemetry.families import (
     HTTP_REQUESTS,
     HTTP_SECONDS,
     LLM_DOLLARS,
+    OTHER,
 )
 from nextcall.telemetry.metrics import open_metrics
 from nextcall.telemetry.slots import SIZE, Slots
@@ -268,3 +270,36 @@ def test_threads_that_read_while_others_count_see_each_key_once() -> None:
             thread.join()
         assert all(len(set(keys)) == len(keys) for keys in found)
         assert metrics.totals(CACHE_HITS) == {(f"cache {n}",): (1.0,) for n in range(60)}
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 2), st.integers(0, 9))))
+def test_the_parts_of_a_worker_add_up(counted: list[tuple[str, int, int]]) -> None:
+    with open_metrics(endpoints=()) as metrics:
+        parts = {(label, n): metrics.part(CACHE_HITS, label) for label in "abc" for n in (0, 1)}
+        for label, number, amount in counted:
+            if (label, number) in parts:
+                parts[label, number][0] += amount
+            else:
+                metrics.count(CACHE_HITS, label).add(amount)
+        told = metrics.totals(CACHE_HITS)
+        for label in "abcd":
+            expected = sum(amount for each, _, amount in counted if each == label)
+            assert told.get((label,), (0.0,)) == (expected,)
+
+
+def test_parts_beyond_the_limit_count_under_the_rest_and_without_room_nowhere() -> None:
+    with open_metrics(endpoints=()) as metrics:
+        for number in range(CACHE_HITS.most + 3):
+            metrics.part(CACHE_HITS, f"{number}")[0] += 1
+        assert metrics.totals(CACHE_HITS)[OTHER,] == (3.0,)
+        with pytest.raises(ValueError, match="family must be a counter, got http_requests_active"):
+            metrics.part(HTTP_ACTIVE)
+        with pytest.raises(ValueError, match="family must be one of FAMILIES"):
+            metrics.part(dataclasses.replace(CACHE_HITS))
+        while metrics._slots.place(("other",), 100) is not None:
+            pass
+        while metrics._slots.place(("other",), 1) is not None:
+            pass
+        lost = metrics.part(CACHE_HITS, "0")
+        lost[0] += 1
+        assert (lost[0], metrics.totals(CACHE_HITS)["0",]) == (1.0, (1.0,))

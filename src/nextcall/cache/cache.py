@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar, overload
 
 from nextcall.cache.rules import Invalidations, Rule
 from nextcall.cache.sizes import size_of
-from nextcall.cache.stats import CacheStats
+from nextcall.cache.stats import CacheCounts, CacheStats, Place
 
 V = TypeVar("V")
 D = TypeVar("D")
@@ -75,7 +75,7 @@ class Cache(Generic[V]):
         self._lock = threading.Lock()
         self._invalidations = Invalidations(0)
         self._bytes = 0
-        self._hits = self._misses = self._evicted = self._expired = self._invalidated = 0
+        self._counts = CacheCounts()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -91,11 +91,11 @@ class Cache(Generic[V]):
             if entry is not None:
                 if entry[1] > self._clock():
                     self._entries.move_to_end(key)
-                    self._hits += 1
+                    self._counts.hits[0] += 1.0
                     return entry[0]
                 self._forget(key)
-                self._expired += 1
-            self._misses += 1
+                self._counts.expired[0] += 1.0
+            self._counts.misses[0] += 1.0
         return default
 
     def peek(self, key: str, default: D) -> V | D:
@@ -150,7 +150,7 @@ class Cache(Generic[V]):
                 heapify(self._moments)
             while len(self._entries) > self._most or (most is not None and self._bytes > most):
                 self._forget(next(iter(self._entries)))
-                self._evicted += 1
+                self._counts.evicted[0] += 1.0
         return True
 
     def invalidate(self, key: str) -> int:
@@ -183,8 +183,13 @@ class Cache(Generic[V]):
                     for key in [key for key in self._entries if rule.matches(key)]:
                         self._forget(key)
             gone = before - len(self._entries)
-            self._invalidated += gone
+            self._counts.invalidated[0] += gone
         return gone
+
+    def count_in(self, place: Callable[[str], Place]) -> None:
+        """Count on where others read it: in the places of `EVENTS`; see `CacheCounts`."""
+        with self._lock:
+            self._counts = self._counts.moved(place)
 
     @property
     def stats(self) -> CacheStats:
@@ -194,11 +199,7 @@ class Cache(Generic[V]):
             return CacheStats(
                 entries=len(self._entries),
                 size_bytes=self._bytes,
-                hits=self._hits,
-                misses=self._misses,
-                evicted=self._evicted,
-                expired=self._expired,
-                invalidated=self._invalidated,
+                **self._counts.told(),
             )
 
     def _forget(self, key: str) -> None:
@@ -211,4 +212,4 @@ class Cache(Generic[V]):
             entry = self._entries.get(key)
             if entry is not None and entry[1] <= now:  # else it was put again since
                 self._forget(key)
-                self._expired += 1
+                self._counts.expired[0] += 1.0

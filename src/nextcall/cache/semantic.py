@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nextcall.cache.content_words import content_words
 from nextcall.cache.sizes import size_of
-from nextcall.cache.stats import CacheStats
+from nextcall.cache.stats import CacheCounts, CacheStats, Place
 
 V = TypeVar("V")
 _NORM_TOLERANCE: Final = 1e-3  # of a square; single precision leaves 1e-6
@@ -107,7 +107,7 @@ class SemanticCache(Generic[V]):
         self._rows: dict[tuple[Scope, tuple[str, ...]], list[int]] = {}
         self._lock = threading.Lock()
         self._bytes = self._mark = 0
-        self._hits = self._misses = self._evicted = self._expired = self._invalidated = 0
+        self._counts = CacheCounts()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -132,9 +132,9 @@ class SemanticCache(Generic[V]):
         with self._lock:
             row, cosine = self._nearest(place, vector)
             if row is None:
-                self._misses += 1
+                self._counts.misses[0] += 1.0
                 return None
-            self._hits += 1
+            self._counts.hits[0] += 1.0
             self._used.move_to_end(row)
             return SemanticHit(value=self._entries[row].value, cosine=cosine)
 
@@ -183,7 +183,7 @@ class SemanticCache(Generic[V]):
                 self._forget(same)
             elif not self._free:
                 self._forget(next(iter(self._used)))
-                self._evicted += 1
+                self._counts.evicted[0] += 1.0
             row = self._free.pop()
             self._vectors[row] = vector
             self._rows.setdefault(place, []).append(row)
@@ -199,12 +199,17 @@ class SemanticCache(Generic[V]):
             gone = [row for row, entry in self._entries.items() if matches(entry.place[0])]
             for row in gone:
                 self._forget(row)
-            self._invalidated += len(gone)
+            self._counts.invalidated[0] += len(gone)
         return len(gone)
 
     def clear(self) -> int:
         """Forget all; give how many there were."""
         return self.invalidate(lambda _: True)
+
+    def count_in(self, place: Callable[[str], Place]) -> None:
+        """Count on where others read it: in the places of `EVENTS`; see `CacheCounts`."""
+        with self._lock:
+            self._counts = self._counts.moved(place)
 
     @property
     def stats(self) -> CacheStats:
@@ -214,11 +219,7 @@ class SemanticCache(Generic[V]):
             return CacheStats(
                 entries=len(self._entries),
                 size_bytes=self._bytes,
-                hits=self._hits,
-                misses=self._misses,
-                evicted=self._evicted,
-                expired=self._expired,
-                invalidated=self._invalidated,
+                **self._counts.told(),
             )
 
     def _nearest(
@@ -251,7 +252,7 @@ class SemanticCache(Generic[V]):
         now, entries = self._clock(), self._entries
         while entries and entries[oldest := next(iter(entries))].until <= now:
             self._forget(oldest)
-            self._expired += 1
+            self._counts.expired[0] += 1.0
 
     def _check(self, vector: NDArray[np.float32]) -> None:
         shape = (self._vectors.shape[1],)

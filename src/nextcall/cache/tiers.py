@@ -2,6 +2,7 @@
 
 import threading
 import time
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -11,7 +12,7 @@ from nextcall.cache.codecs import Codec
 from nextcall.cache.computing import MISSING, Missing
 from nextcall.cache.redis_tier import Reading, RedisTier, TierUnavailableError
 from nextcall.cache.rules import Invalidations, Rule
-from nextcall.cache.stats import CacheStats
+from nextcall.cache.stats import CacheStats, Place, moved
 
 V = TypeVar("V")
 _MOST_PENDING: Final = 200  # invalidations that nobody was told of; of more, all is invalid
@@ -79,7 +80,9 @@ class Tiers(Generic[V]):
         self._looking, self._has_looked = threading.Lock(), False
         self._counting = threading.Lock()
         self.degraded = True  # until Redis has answered
-        self.failures = self._hits = self._misses = 0
+        self._hits: Place = array("d", [0.0])
+        self._misses: Place = array("d", [0.0])
+        self._failures: Place = array("d", [0.0])
 
     @property
     def is_due(self) -> bool:
@@ -130,12 +133,23 @@ class Tiers(Generic[V]):
         return self._log.newest
 
     @property
+    def failures(self) -> int:
+        """How often Redis did not answer."""
+        return int(self._failures[0])
+
+    def count_in(self, *, hits: Place, misses: Place, failures: Place) -> None:
+        """Count on where others read it: what Redis had and had not, and where it was away."""
+        with self._counting:
+            self._hits, self._misses = moved(self._hits, hits), moved(self._misses, misses)
+            self._failures = moved(self._failures, failures)
+
+    @property
     def stats(self) -> TierStats:
         """Counts until now."""
         return TierStats(
             memory=self.memory.stats,
-            shared_hits=self._hits,
-            shared_misses=self._misses,
+            shared_hits=int(self._hits[0]),
+            shared_misses=int(self._misses[0]),
             failures=self.failures,
             degraded=self.degraded,
         )
@@ -183,8 +197,8 @@ class Tiers(Generic[V]):
         value = self._accepted(key, reading)
         if waiting_for is None:
             with self._counting:
-                self._hits += value is not MISSING
-                self._misses += value is MISSING
+                self._hits[0] += value is not MISSING
+                self._misses[0] += value is MISSING
         if value is not MISSING:
             ttl = min(reading.ttl, self.memory.ttl)
             self.memory.put(key, value, ttl=ttl, since=mark)
@@ -207,7 +221,7 @@ class Tiers(Generic[V]):
     def lose(self) -> None:
         """Go on without Redis, for it did not answer."""
         with self._counting:
-            self.failures += 1
+            self._failures[0] += 1.0
             self.degraded = True
             self._look_at = self._clock() + self._retry
 

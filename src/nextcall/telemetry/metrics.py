@@ -2,6 +2,7 @@
 
 import math
 import threading
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,7 +20,7 @@ from nextcall.telemetry.families import (
     Family,
 )
 from nextcall.telemetry.instruments import Count, Histogram
-from nextcall.telemetry.slots import Slots
+from nextcall.telemetry.slots import Slots, summed
 from nextcall.telemetry.told import UNTOLD, Numbers, Told, told_by_family
 from nextcall.telemetry.workers import Worker
 
@@ -134,6 +135,35 @@ class Metrics:
             self._counts[family, labels] = made
         return made
 
+    def part(self, family: Family, *labels: str) -> "memoryview[float] | array[float]":
+        """Give a counter with its labels a further number, at index 0, for one part of this worker.
+
+        It is added to the others with these labels. Who asked for it changes it alone, under a
+        lock of its own: that is a quarter of what `Count.rise` takes. It must never fall.
+
+        Raises
+        ------
+        ValueError
+            Where the family is no counter or unknown, or has other labels.
+
+        Examples
+        --------
+        >>> from nextcall.telemetry.families import CACHE_HITS
+        >>> with open_metrics(endpoints=()) as metrics:
+        ...     for hits in (2, 3):
+        ...         metrics.part(CACHE_HITS, "answers")[0] += hits
+        ...     metrics.totals(CACHE_HITS)
+        {('answers',): (5.0,)}
+        """
+        if family.kind != "counter":
+            raise ValueError(f"family must be a counter, got {family.name}.")
+        self._place(family, labels)
+        known = labels if labels in self._places[family] else (OTHER,) * len(labels)
+        place = self._slots.place((family.name, *known), 1)
+        if place is None:  # there is no room: it is told of nowhere
+            return array("d", [0.0])
+        return self._slots.values[place : place + 1]
+
     def histogram(self, family: Family, *labels: str) -> Histogram:
         """Give a histogram with its labels.
 
@@ -185,7 +215,7 @@ class Metrics:
         """Tell every family as `totals` does, read at one time."""
         if self._worker is not None:
             return told_by_family(*self._worker.totals())
-        own = dict(self._slots.numbers())
+        own = summed(self._slots.numbers())
         return told_by_family(own, [own])
 
     def text(self, sources: Iterable[Callable[[], Iterable[Reading]]] = ()) -> bytes:

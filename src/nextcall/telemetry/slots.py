@@ -4,7 +4,8 @@ import json
 import mmap
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from operator import add
 from typing import Final, TypeAlias
 
 Key: TypeAlias = tuple[str, ...]
@@ -23,8 +24,8 @@ _LENGTH: Final = struct.Struct("<I")
 class Slots:
     """Numbers, each with its place; only this worker writes them.
 
-    A key is written before its end moves on, and a number is eight aligned bytes, so another
-    process sees each whole.
+    A key may have several places, whose numbers are summed (`summed`). A key is written before its
+    end moves on, and a number is eight aligned bytes, so another process sees each whole.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ class Slots:
         self._header[0] = _MAGIC
 
     def place(self, key: Key, size: int, *, first: float = 0.0) -> int | None:
-        """Give a new key the next `size` places; the first of them, or None where all are taken.
+        """Give a key the next `size` places; the first of them, or None where all are taken.
 
         Parameters
         ----------
@@ -123,3 +124,18 @@ class SlotsReader:
                 rows.append((tuple(key), first, first + size))
                 begin += length
             self._begin = begin
+
+
+def summed(numbers: Iterable[tuple[Key, tuple[float, ...]]]) -> dict[Key, tuple[float, ...]]:
+    """Give one sum of each key.
+
+    Examples
+    --------
+    >>> summed([(("a",), (1.0, 2.0)), (("b",), (3.0,)), (("a",), (4.0, 5.0))])
+    {('a',): (5.0, 7.0), ('b',): (3.0,)}
+    """
+    sums: dict[Key, tuple[float, ...]] = {}
+    for key, values in numbers:
+        known = sums.get(key)
+        sums[key] = values if known is None else tuple(map(add, known, values))
+    return sums

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from nextcall import files
 from nextcall.files import atomic_path
-from nextcall.telemetry.slots import SIZE, Key, Slots, SlotsReader
+from nextcall.telemetry.slots import SIZE, Key, Slots, SlotsReader, summed
 
 Totals: TypeAlias = dict[Key, tuple[float, ...]]
 _Seen: TypeAlias = tuple[Totals, dict[str, tuple[Totals, bool]]]
@@ -89,7 +89,7 @@ class Worker:
             self._is_alone = True
             retired, found = self._seen
             if self._handle >= 0:
-                found = {**found, self._path.name: (dict(self.slots.numbers()), True)}
+                found = {**found, self._path.name: (summed(self.slots.numbers()), True)}
         of_all = dict(retired)
         for numbers, _ in found.values():
             _add(of_all, numbers)
@@ -185,7 +185,7 @@ def _read(path: Path, reader: SlotsReader) -> tuple[Totals, bool]:
         lives = _is_held(handle)  # first: what is read of a dead one is all that it counted
         if os.fstat(handle).st_size == SIZE:
             with mmap.mmap(handle, SIZE, access=mmap.ACCESS_READ) as memory:
-                numbers = dict(reader.read(memory))
+                numbers = summed(reader.read(memory))
         return numbers, lives
     finally:
         os.close(handle)

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from nextcall.cache.computing import MISSING
 from nextcall.resilience.breakers import Breakers
 from nextcall.serve.breaker_notes import LATELY, BreakerNotes
-from nextcall.serve.caching.caches import ServiceCaches
+from nextcall.serve.caching.caches import ServiceCaches, open_caches
 from nextcall.serve.door.door import open_door
 from nextcall.serve.models.challenger import Challenger
 from nextcall.serve.observer import Observer, open_observer
@@ -20,6 +22,7 @@ from nextcall.serve.settings import Settings, load_settings
 from nextcall.storage.database import Database
 from nextcall.storage.migrations import migrate
 from nextcall.telemetry.families import (
+    ANSWERS_FAILURES,
     AUDIT_LOST,
     BREAKERS_OPEN,
     CREDENTIALS_FAILURES,
@@ -64,6 +67,69 @@ with open_observer(settings) as observer, Database(url) as database:
         print("told", flush=True)
         input()
 """
+
+
+CACHES = """
+import sys
+from pathlib import Path
+
+from nextcall.serve.caching.caches import ServiceCaches
+from nextcall.serve.models.challenger import Challenger
+from nextcall.serve.observer import open_observer
+from nextcall.serve.parts import Parts
+from nextcall.serve.process.state import WorkerState
+from nextcall.serve.settings import load_settings
+
+settings = load_settings(metrics_dir=Path(sys.argv[1]), semantic_cache_enabled=False)
+with open_observer(settings) as observer:
+    caches, second = (ServiceCaches(settings, None) for _ in range(2))
+    caches.layers["query"].get("before it is told where to count")
+    challenger = Challenger(predictor=None, caches=second)
+    state = WorkerState(Parts(observer=observer, caches=caches, challenger=challenger))
+    for each, hits in ((caches, 300), (second, 40)):
+        each.layers["query"].put("a", "A")
+        for _ in range(hits):
+            each.layers["query"].get("a")
+    caches.layers["prompt"].put("a", "A")
+    caches.layers["prompt"].clear()
+    print("counted", flush=True)
+    input()
+"""
+
+
+def test_what_a_worker_counted_in_its_caches_stays_when_it_is_killed(tmp_path: Path) -> None:
+    """It never told anything: it is killed before a second has passed."""
+    words = [sys.executable, "-c", CACHES, str(tmp_path)]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with open_metrics(endpoints=(), folder=tmp_path) as metrics:
+        assert says(process, "counted")
+        for _ in range(2):  # alive, and dead
+            told = metrics.totals(LAYER_EVENTS)
+            assert told["query", "hits"] == (340.0,)
+            assert told["query", "misses"] == (1.0,)
+            assert told["prompt", "invalidated"] == (1.0,)
+            assert told["general", "hits"] == (0.0,)
+            process.kill()
+            process.communicate()
+
+
+def test_what_redis_has_and_has_not_is_told_at_once(
+    predictor: Predictor, settings: Settings, redis_url: str
+) -> None:
+    shared = settings.model_copy(update={"redis_url": SecretStr(redis_url)})
+    observer = Observer()
+    with open_caches(shared, predictor) as caches:
+        assert caches is not None
+        assert caches.tiers is not None
+        WorkerState(Parts(observer=observer, caches=caches))
+        for key in "ab":
+            assert caches.tiers.get(key) is MISSING
+        caches.tiers.lose()
+        told = observer.metrics.told()
+        assert told[LAYER_EVENTS]["redis", "misses"] == (2.0,)
+        assert told[LAYER_EVENTS]["redis", "hits"] == (0.0,)
+        assert told[ANSWERS_FAILURES] == {(): (1.0,)}
+        assert caches.tiers.stats.shared_misses == 2
 
 
 @pytest.fixture

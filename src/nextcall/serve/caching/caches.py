@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -31,6 +32,8 @@ from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety.guard_settings import GuardSettings
 from nextcall.serve.safety.judged_catalog import JudgedCatalog, judged_catalog
 from nextcall.serve.settings import Settings
+from nextcall.telemetry.families import ANSWERS_FAILURES, LAYER_EVENTS
+from nextcall.telemetry.metrics import Metrics
 
 Category = Literal["embedding", "prompt", "query", "general", "semantic"]
 """What can be forgotten by itself; answers are in ``query``."""
@@ -40,6 +43,7 @@ _VECTORS: Final = "embedding"
 _PROMPTS: Final = "prompt"
 _GENERAL: Final = "general"
 _SEMANTIC: Final = "semantic"
+_SHARED: Final = "redis"
 _SEMANTIC_ENTRIES: Final = 2_000  # of 384 numbers: 3 MB
 
 
@@ -101,6 +105,19 @@ class ServiceCaches:
     def prompts(self) -> Cache[Any]:
         """What is known of prompts alone, whatever was called before them."""
         return self.layers[_PROMPTS]
+
+    def count_in(self, metrics: Metrics) -> None:
+        """Count what becomes of values where all workers read it."""
+        for category in self.layers:
+            self.layers[category].count_in(partial(metrics.part, LAYER_EVENTS, category))
+        if self.semantic is not None:
+            self.semantic.count_in(partial(metrics.part, LAYER_EVENTS, _SEMANTIC))
+        if self.tiers is not None:
+            self.tiers.count_in(
+                hits=metrics.part(LAYER_EVENTS, _SHARED, "hits"),
+                misses=metrics.part(LAYER_EVENTS, _SHARED, "misses"),
+                failures=metrics.part(ANSWERS_FAILURES),
+            )
 
     def stats(self) -> dict[str, CacheStats]:
         """Count what each did so far, in this process."""

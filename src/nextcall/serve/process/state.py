@@ -11,13 +11,11 @@ from nextcall.serve.process.memory import memory_bytes
 from nextcall.serve.process.upkeep import Upkeep
 from nextcall.telemetry.families import (
     ANSWERS_DEGRADED,
-    ANSWERS_FAILURES,
     AUDIT_LOST,
     CREDENTIALS_FAILURES,
     CREDENTIALS_FRESH,
     LAYER_BYTES,
     LAYER_ENTRIES,
-    LAYER_EVENTS,
     LOG_LOST,
     MEMORY,
     RATES_DEGRADED,
@@ -26,20 +24,16 @@ from nextcall.telemetry.families import (
 from nextcall.telemetry.metrics import Metrics, open_metrics
 from nextcall.telemetry.told import Told
 
-EVENTS: Final = ("hits", "misses", "evicted", "expired", "invalidated")
-"""What becomes of values that a cache keeps, and of those that are looked for."""
-
 _SECONDS: Final = 1.0
-_SHARED: Final = "redis"
 
 
 class WorkerState:
     """Tells what the parts of a worker count for themselves, and how they are.
 
-    What each request counts is in the metrics at once, and so is what the front door fails to do.
-    The rest (memory, caches, lines of the log that were lost, sides that are down, whether others
-    answer) is looked at
-    once a second, and before this worker is asked.
+    What each request counts is in the metrics at once, and so are what becomes of values in caches
+    and what the front door fails to do. The rest (memory, what caches hold, lines of the log that
+    were lost, sides that are down, whether others answer) is looked at once a second, and before
+    this worker is asked.
 
     Parameters
     ----------
@@ -62,6 +56,8 @@ class WorkerState:
         if self._door is not None:
             _count(self._door, self.metrics)
         self.caches = [each for each in (parts.caches, second) if each is not None]
+        for caches in self.caches:
+            caches.count_in(self.metrics)
 
     @contextmanager
     def telling(self) -> Iterator[None]:
@@ -98,33 +94,21 @@ class WorkerState:
 
     def _tell_layers(self) -> None:
         metrics = self.metrics
-        entries, size, events = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
+        entries, size = Counter[str](), Counter[str]()
         for layer, stats in (each for one in self.caches for each in one.stats().items()):
             entries[layer] += stats.entries
             size[layer] += stats.size_bytes
-            for event in EVENTS:
-                events[layer, event] += getattr(stats, event)
         for layer, number in entries.items():
             metrics.count(LAYER_ENTRIES, layer).set(number)
             metrics.count(LAYER_BYTES, layer).set(size[layer])
-        for labels, number in events.items():
-            metrics.count(LAYER_EVENTS, *labels).set(number)
 
     def _tell_shared(self) -> None:
         """Ask Redis, where nobody did lately, and tell whether it answers."""
         tiers = [each.tiers for each in self.caches if each.tiers is not None]
         if not tiers:
             return
-        metrics = self.metrics
         works = [each.look() for each in tiers]
-        told = [each.stats for each in tiers]
-        metrics.count(ANSWERS_DEGRADED).set(not all(works))
-        metrics.count(ANSWERS_FAILURES).set(sum(each.failures for each in told))
-        for event, number in (
-            ("hits", sum(each.shared_hits for each in told)),
-            ("misses", sum(each.shared_misses for each in told)),
-        ):
-            metrics.count(LAYER_EVENTS, _SHARED, event).set(number)
+        self.metrics.count(ANSWERS_DEGRADED).set(not all(works))
 
 
 def _count(door: Door, metrics: Metrics) -> None:

@@ -8,13 +8,14 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import Field
 
+from nextcall.cache.stats import EVENTS
 from nextcall.serve.answers import Answered, OnlineMetrics
 from nextcall.serve.feedback.online import OnlineReading
 from nextcall.serve.models.checks import validation_ndcg
 from nextcall.serve.observer import Observer
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import json_response
-from nextcall.serve.process.state import EVENTS, WorkerState
+from nextcall.serve.process.state import WorkerState
 from nextcall.telemetry.families import (
     LAYER_BYTES,
     LAYER_ENTRIES,
