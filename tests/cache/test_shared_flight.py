@@ -12,7 +12,8 @@ from redis import Redis
 from tests.cache.conftest import Clock, MakeTiers
 
 from nextcall.cache.computing import MISSING
-from nextcall.cache.shared_flight import ComputingTiers, SharedFailureError
+from nextcall.cache.failures import SharedFailureError
+from nextcall.cache.shared_flight import ComputingTiers
 
 StartScript = Callable[..., "subprocess.Popen[str]"]  # of the tests' conftest.py
 SOON = 60.0  # seconds after which a test hangs
@@ -106,9 +107,10 @@ class Held:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.begun, self.let_go = threading.Event(), threading.Event()
-        self.error = error
+        self.error, self.times = error, 0
 
     def __call__(self) -> str:
+        self.times += 1
         self.begun.set()
         assert self.let_go.wait(SOON)
         if self.error is not None:
@@ -185,6 +187,63 @@ def test_a_failure_is_told_to_who_waited_and_to_no_one_later(
         with pytest.raises(SharedFailureError, match="failed to compute it: LookupError: no such"):
             second(SOON)
     assert workers[1].get_or_compute("a", lambda: "later") == "later"
+
+
+class OwnTimeouts:
+    """Tells failures by a number; a timeout is of the one who computed alone."""
+
+    def told(self, error: Exception) -> str | None:
+        return None if isinstance(error, TimeoutError) else "7"
+
+    def heard(self, told: str) -> Exception:
+        return LookupError(int(told))
+
+
+@pytest.mark.parametrize("of_task", [False, True])
+def test_where_it_failed_for_the_first_alone_the_others_compute_one_after_the_other(
+    redis_url: str, make_tiers: MakeTiers, *, of_task: bool
+) -> None:
+    first, then = Held(TimeoutError("mine")), Held()
+    computing = [
+        ComputingTiers[object](make_tiers(redis_url), failures=OwnTimeouts()) for _ in range(3)
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        workers = [Worker(each, pool) for each in computing]
+        one = workers[0].ask(first, of_task=of_task)
+        assert first.begun.wait(SOON)
+        others = [each.ask(then, of_task=of_task) for each in (*workers, *workers[1:])]
+        wait_for(
+            lambda: computing[0].flight.joined == 1 and workers[1].looks + workers[2].looks > 6
+        )
+        first.let_go.set()
+        with pytest.raises(TimeoutError, match="mine"):
+            one(SOON)
+        assert then.begun.wait(SOON)
+        then.let_go.set()
+        assert [each(SOON) for each in others] == ["value"] * 5
+    assert then.times == 1  # and kept
+    assert computing[0].flight.joined >= 1
+
+
+@pytest.mark.parametrize("of_task", [False, True])
+def test_a_failure_is_told_as_it_is_set(
+    redis_url: str, make_tiers: MakeTiers, *, of_task: bool
+) -> None:
+    held, never = Held(KeyError("secret")), Held(AssertionError("computed"))
+    computing = [
+        ComputingTiers[object](make_tiers(redis_url), failures=OwnTimeouts()) for _ in range(2)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        one, other = (Worker(each, pool) for each in computing)
+        first = one.ask(held, of_task=of_task)
+        assert held.begun.wait(SOON)
+        second = other.ask(never, of_task=of_task)
+        wait_for(lambda: other.looks >= 3)
+        held.let_go.set()
+        with pytest.raises(KeyError, match="secret"):
+            first(SOON)
+        with pytest.raises(LookupError, match="7"):
+            second(SOON)
 
 
 def test_who_is_cancelled_lets_the_others_go_on(

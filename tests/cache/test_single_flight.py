@@ -90,6 +90,35 @@ def test_a_thread_waits_for_a_task_of_another_thread() -> None:
         assert (led.result(SOON), waits.result(SOON), held.times) == ("value", "value", 1)
 
 
+@pytest.mark.parametrize("of_task", [False, True])
+def test_a_failure_of_the_first_alone_reaches_nobody_else(*, of_task: bool) -> None:
+    computing = ComputingCache(
+        Cache[object](ttl=60, entries=10), is_own=lambda error: isinstance(error, TimeoutError)
+    )
+    first, then = Held(TimeoutError("mine")), Held()
+
+    async def task(held: Held) -> object:
+        return await computing.get_or_compute_async("a", held.in_task)
+
+    with ThreadPoolExecutor(6) as pool:
+
+        def ask(held: Held) -> "Future[object]":
+            if of_task:
+                return pool.submit(asyncio.run, task(held))
+            return pool.submit(computing.get_or_compute, "a", held)
+
+        one = ask(first)
+        assert first.begun.wait(SOON)
+        others = [ask(then) for _ in range(4)]
+        wait_for(lambda: computing.flight.joined == 4)
+        first.let_go.set()
+        assert isinstance(one.exception(SOON), TimeoutError)
+        assert then.begun.wait(SOON)
+        then.let_go.set()
+        assert [each.result(SOON) for each in others] == ["value"] * 4
+    assert then.times == 1
+
+
 @pytest.mark.parametrize("error", [ValueError("no"), StopIteration("no")])
 def test_a_failure_reaches_all_and_is_not_kept(error: Exception) -> None:
     flight, held = SingleFlight[object](), Held(error)

@@ -41,6 +41,8 @@ class ComputingCache(Generic[V]):
     ----------
     cache : Cache
         May be used beside it.
+    is_own : callable, optional
+        As that of `SingleFlight`.
 
     Examples
     --------
@@ -49,9 +51,11 @@ class ComputingCache(Generic[V]):
     (9, 9)
     """
 
-    def __init__(self, cache: Cache[V]) -> None:
+    def __init__(
+        self, cache: Cache[V], *, is_own: Callable[[Exception], bool] = lambda _: False
+    ) -> None:
         self.cache = cache
-        self.flight = SingleFlight[V]()
+        self.flight = SingleFlight[V](is_own=is_own)
 
     def get_or_compute(self, key: str, compute: Callable[[], V]) -> V:
         """Give the value of a key, computed where it is not kept; a failure reaches all."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final, Generic, TypeVar
 
 from nextcall.cache.computing import MISSING, Missing
+from nextcall.cache.failures import Failures, TextFailures
 from nextcall.cache.redis_tier import Reading, TierUnavailableError, new_token
 from nextcall.cache.single_flight import SingleFlight
 from nextcall.cache.tiers import Tiers
@@ -16,37 +17,36 @@ T = TypeVar("T")
 V = TypeVar("V")
 _FIRST_PAUSE: Final = 0.005  # seconds between two looks of one who waits
 _LONGEST_PAUSE: Final = 0.05
-_LONGEST_TOLD: Final = 1000  # characters of a failure
-
-
-class SharedFailureError(RuntimeError):
-    """The computation that was waited for failed in another worker; its message tells how."""
 
 
 class ComputingTiers(Generic[V]):
     """Memory and Redis, and one computation at a time for each key in all workers.
 
     The first worker holds a lock for 30 s, unless told; the others look for the value every few
-    milliseconds. A failure reaches, by its text, those who waited for this very computation, and
-    nobody who comes later. Where the first is gone the lock ends, and another computes. While Redis
-    is away each worker computes for itself.
+    milliseconds. A failure reaches those who waited for this very computation, and nobody who comes
+    later. One that is of the first alone reaches nobody: the others compute, one after the other.
+    Where the first is gone the lock ends, and another computes. While Redis is away each worker
+    computes for itself.
 
     Parameters
     ----------
     tiers : Tiers
         May be used beside it.
+    failures : Failures, optional
+        Tells failures; by their text unless given.
     """
 
-    def __init__(self, tiers: Tiers[V]) -> None:
+    def __init__(self, tiers: Tiers[V], *, failures: Failures | None = None) -> None:
         self.tiers = tiers
-        self.flight = SingleFlight[V]()
+        self.failures = failures or TextFailures()
+        self.flight = SingleFlight[V](is_own=lambda error: self.failures.told(error) is None)
 
     def get_or_compute(self, key: str, compute: Callable[[], V]) -> V:
         """Give the value of a key, computed where neither tier has it.
 
         Raises
         ------
-        SharedFailureError
+        SharedFailureError, or another of `failures`
             Where another worker computed it, and failed. What fails here is raised as it is.
         """
         tiers = self.tiers
@@ -56,7 +56,7 @@ class ComputingTiers(Generic[V]):
             return value
 
         def fill() -> V:
-            visit = _Visit(tiers, key)
+            visit = _Visit(tiers, key, self.failures)
             while (found := visit.look()) is _Turn.WAITS:
                 time.sleep(visit.pause)
             if not isinstance(found, _Turn):
@@ -81,7 +81,7 @@ class ComputingTiers(Generic[V]):
             return value
 
         async def fill() -> V:
-            visit = _Visit(tiers, key)
+            visit = _Visit(tiers, key, self.failures)
             try:
                 while (found := await _in_thread(visit.look)) is _Turn.WAITS:  # noqa: ASYNC110  # for others
                     await asyncio.sleep(visit.pause)
@@ -107,8 +107,8 @@ class _Turn(Enum):
 class _Visit(Generic[V]):
     """One worker's way from a key that is not in memory to its value."""
 
-    def __init__(self, tiers: Tiers[V], key: str) -> None:
-        self._tiers, self._key = tiers, key
+    def __init__(self, tiers: Tiers[V], key: str, failures: Failures) -> None:
+        self._tiers, self._key, self._failures = tiers, key, failures
         self._mark, self._since = tiers.memory.mark, tiers.newest
         self._token = new_token()
         self._waits_for: bytes | None = None
@@ -120,7 +120,8 @@ class _Visit(Generic[V]):
 
         Raises
         ------
-        SharedFailureError
+        Exception
+            As `failures` make it, where it failed in another worker.
         """
         tiers = self._tiers
         found = tiers.memory.peek(self._key, MISSING)
@@ -135,7 +136,7 @@ class _Visit(Generic[V]):
         if reading is None:
             return _Turn.COMPUTES
         if reading.failure is not None:
-            raise SharedFailureError(f"Another worker failed to compute it: {reading.failure}")
+            raise self._failures.heard(reading.failure)
         if reading.holder is None:
             return self._take()
         self._wait_for(reading.holder)
@@ -152,9 +153,9 @@ class _Visit(Generic[V]):
         tiers.memory.put(self._key, value, since=self._mark)
 
     def leave(self, error: BaseException) -> None:
-        """Let another compute; tell those who wait where it failed."""
-        is_failure = isinstance(error, Exception)
-        self._unlock(f"{type(error).__name__}: {error}"[:_LONGEST_TOLD] if is_failure else "")
+        """Let another compute; tell those who wait where it failed for all."""
+        told = self._failures.told(error) if isinstance(error, Exception) else None
+        self._unlock(told or "")
 
     def _read(self) -> tuple[V | Missing, Reading | None]:
         return self._tiers.read(self._key, mark=self._mark, waiting_for=self._waits_for)

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import ContextVar
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeGuard, TypeVar
 
 V = TypeVar("V")
 
@@ -34,7 +34,12 @@ class SingleFlight(Generic[V]):
 
     A failure reaches all of them as the same exception. Where the first is cancelled or interrupted
     before there is a value, another computes in its place: nobody waits for one who is gone, and no
-    computation goes on that nobody asked for.
+    computation goes on that nobody asked for. So it is where a failure is of the first alone.
+
+    Parameters
+    ----------
+    is_own : callable, optional
+        Tells of a failure whether it is of the one who computed alone, such as the end of its time.
 
     Attributes
     ----------
@@ -48,7 +53,8 @@ class SingleFlight(Generic[V]):
     1
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_own: Callable[[Exception], bool] = lambda _: False) -> None:
+        self._is_own = is_own
         self._flights: dict[str, _Flight[V]] = {}
         self._lock = threading.Lock()
         self.joined = 0
@@ -104,6 +110,9 @@ class SingleFlight(Generic[V]):
         with self._lock:
             del self._flights[key]
 
+    def _is_of_all(self, error: BaseException) -> TypeGuard[Exception]:
+        return isinstance(error, Exception) and not self._is_own(error)
+
 
 class _Leading(Generic[V]):
     """The time in which one computes for all; tells them how it ended."""
@@ -123,11 +132,13 @@ class _Leading(Generic[V]):
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         _LEADING.reset(self._outer)
-        self._flights._land(self._key)  # noqa: SLF001  # before the others hear: they may ask anew
+        flights = self._flights
+        flights._land(self._key)  # noqa: SLF001  # before the others hear: they may ask anew
         future = self._flight.future
         if error is None:
             future.set_result(self._value)
         elif isinstance(error, StopIteration):  # a future of asyncio cannot hold one
             future.set_exception(RuntimeError(f"compute raised {error!r}."))
         else:
-            future.set_exception(error if isinstance(error, Exception) else _AbandonedError())
+            is_of_all = flights._is_of_all(error)  # noqa: SLF001  # as above
+            future.set_exception(error if is_of_all else _AbandonedError())

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from nextcall.cache.cache import Cache
 from nextcall.cache.computing import ComputingCache
-from nextcall.cache.shared_flight import ComputingTiers, SharedFailureError
+from nextcall.cache.shared_flight import ComputingTiers
 from nextcall.cache.tiers import Tiers
 from nextcall.serve.caching.kept_answer import KeptAnswer
 from nextcall.serve.schemas import PredictRequest
@@ -60,20 +60,17 @@ class AnswerCache:
         return self._tiers is None
 
     def get_or_compute(self, key: str, compute: Callable[[], KeptAnswer]) -> KeptAnswer:
-        """Give the answer of a key, computed where it is not kept, once for all who wait for it."""
-        try:
-            return self.computing.get_or_compute(key, compute)
-        except SharedFailureError:
-            return compute()  # and fails here by itself, if it does
+        """Give the answer of a key, computed where it is not kept, once for all who wait for it.
+
+        A failure reaches all of them, in other workers as `AnswerFailures` tell it.
+        """
+        return self.computing.get_or_compute(key, compute)
 
     async def get_or_compute_async(
         self, key: str, compute: Callable[[], Awaitable[KeptAnswer]]
     ) -> KeptAnswer:
         """Do as `get_or_compute` from a task of asyncio."""
-        try:
-            return await self.computing.get_or_compute_async(key, compute)
-        except SharedFailureError:
-            return await compute()
+        return await self.computing.get_or_compute_async(key, compute)
 
     def know(self, body: bytes, asked: Asked, key: str) -> None:
         """Let `at_once` find the answer of a key by the bytes that asked for it."""

@@ -24,6 +24,7 @@ from nextcall.cache.tiers import Tiers, TierStats
 from nextcall.guard.guard import packaged_guard_version
 from nextcall.progress import Progress, silent
 from nextcall.serve.caching.answer_cache import AnswerCache
+from nextcall.serve.caching.answer_failures import AnswerFailures
 from nextcall.serve.caching.kept_answer import KeptAnswer, KeptAnswerCodec
 from nextcall.serve.caching.prompt_views import PromptViews
 from nextcall.serve.door.access_settings import revealed
@@ -87,8 +88,11 @@ class ServiceCaches:
         if shared is not None:
             self.tiers = Tiers(memory, shared, codec=KeptAnswerCodec(), heard=self._forget)
         self.views = PromptViews(self.prompts)
+        failures = AnswerFailures()
         self.answers = AnswerCache(
-            ComputingCache(memory) if self.tiers is None else ComputingTiers(self.tiers)
+            ComputingCache(memory, is_own=lambda error: failures.told(error) is None)
+            if self.tiers is None
+            else ComputingTiers(self.tiers, failures=failures)
         )
 
     @property
