@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextcall.cache.rules import Invalidations, Rule
+from nextcall.cache.rules import Invalidations, Rule, broadened
 
 MATCHED = {
     Rule("key", "a"): {"a"},
@@ -12,6 +12,7 @@ MATCHED = {
     Rule("pattern", "a*"): {"a", "ab", "a*"},
     Rule("pattern", "[!a]"): {"b"},
     Rule("all"): {"a", "ab", "a*", "b"},
+    Rule("lost"): {"a", "ab", "a*", "b"},
     Rule("none"): set[str](),
 }
 RULES = st.sampled_from(list(MATCHED))
@@ -43,3 +44,37 @@ def test_a_log_of_nothing_is_refused() -> None:
         Invalidations(0, most=0)
     with pytest.raises(ValueError, match="at least one token, got none"):
         Invalidations(0).replace([])
+
+
+PARTS = st.sampled_from(
+    ["a", "a/b", "a/", "/a", "", "a*", "a*/b", "[a]/b", "b/c", "b/?", "*", "b/*"]
+)
+NAMES = ["a", "a/b", "a/", "/a", "", "ab", "a*", "a*/b", "[a]/b", "b/c", "b/cc", "c/d"]
+SOME = st.builds(Rule, st.sampled_from(["key", "pattern", "all", "lost", "none"]), PARTS)
+
+
+@given(st.lists(SOME, max_size=5))
+def test_fewer_rules_match_all_that_the_rules_do(rules: list[Rule]) -> None:
+    few = broadened(rules)
+    for name in NAMES:
+        if any(rule.matches(name) for rule in rules):
+            assert any(rule.matches(name) for rule in few)
+        if any(rule.matches(name) for rule in few) and few != [Rule("all")]:
+            begin = f"{name.partition('/')[0]}/"
+            assert any(rule.text.startswith(begin) for rule in rules)
+    assert len(few) <= max(1, len(rules))
+
+
+@given(SOME, st.sampled_from(NAMES), st.integers(0, 5))
+def test_a_rule_concerns_the_begin_of_all_that_it_matches(
+    rule: Rule, name: str, length: int
+) -> None:
+    if rule.matches(name):
+        assert rule.concerns(name[:length])
+
+
+def test_a_rule_does_not_concern_what_begins_otherwise() -> None:
+    for rule in (Rule("key", "query/a"), Rule("pattern", "query/*"), Rule("none")):
+        assert not rule.concerns("general/")
+    assert not Rule("key", "query*").concerns("query/")
+    assert Rule("pattern", "que[rs]y*").concerns("query/")

@@ -147,6 +147,76 @@ def test_a_worker_that_hears_of_many_patterns_at_once_forgets_all_in_memory(
     assert other.get("a") == 1  # of Redis
 
 
+def test_of_many_patterns_those_keys_are_forgotten_that_begin_alike(
+    redis_url: str, make_tiers: MakeTiers, clock: Clock, tmp_path: Path
+) -> None:
+    one, other = make_tiers(redis_url), make_tiers(redis_url)
+    heard: list[Rule] = []
+    other._heard = heard.extend
+    for key in ("query/a", "general/a"):
+        other.put(key, 1)
+    heard.clear()
+    for number in range(17):
+        one.invalidate_pattern(f"query/{number}*")
+    one.invalidate("none")
+    clock.now += FRESH
+    other.look()
+    assert sorted(heard, key=lambda rule: rule.kind) == [
+        Rule("key", "none"), Rule("pattern", "query/*")
+    ]  # fmt: skip
+    assert (other.memory.get("query/a"), other.memory.get("general/a")) == (None, 1)
+    assert other.memory.stats.invalidated == 1
+    shared, one.shared = one.shared, make_tiers(f"unix://{tmp_path}/none").shared
+    for number in range(300):  # more than are noted one by one, while Redis is away
+        one.invalidate(f"general/{number}")
+    one.shared = shared
+    other.put("query/b", 1)
+    clock.now += 1
+    assert one.look()
+    other.look()
+    assert (other.memory.get("query/b"), other.memory.get("general/a")) == (1, None)
+
+
+def test_what_is_forgotten_for_a_log_that_was_lost_is_counted_apart(
+    redis_url: str, make_tiers: MakeTiers, clock: Clock
+) -> None:
+    tiers = make_tiers(redis_url)
+    heard: list[Rule] = []
+    tiers._heard = heard.extend
+    tiers.put("a", 1)
+    tiers.put("b", 1)
+    heard.clear()
+    with Redis.from_url(redis_url) as client:
+        client.flushall()  # as when it begins anew
+    clock.now += FRESH
+    assert tiers.get("a") is MISSING
+    assert heard == [Rule("lost")]
+    stats = tiers.memory.stats
+    assert (stats.doubted, stats.invalidated) == (2, 0)
+    tiers.put("a", 1)
+    clock.now += FRESH
+    assert tiers.get("a") == 1
+    assert tiers.clear()
+    stats = tiers.memory.stats
+    assert (stats.doubted, stats.invalidated) == (2, 1)
+
+
+def test_who_begins_keeps_what_came_before_the_first_question(
+    redis_url: str, make_tiers: MakeTiers, tmp_path: Path
+) -> None:
+    begun, late = make_tiers(redis_url), make_tiers(redis_url)
+    begun.begin()
+    assert begun.is_due  # it looks anew
+    for each in (begun, late):
+        each.memory.put("a", 1)
+        each.look()
+    assert (begun.memory.get("a"), begun.memory.stats.doubted) == (1, 0)
+    assert (late.memory.get("a"), late.memory.stats.doubted) == (None, 1)
+    alone = make_tiers(f"unix://{tmp_path}/none")
+    alone.begin()
+    assert (alone.is_due, alone.degraded, alone.failures) == (False, True, 1)
+
+
 def test_what_a_worker_forgot_itself_it_does_not_forget_again(
     redis_url: str, make_tiers: MakeTiers, clock: Clock
 ) -> None:

@@ -169,10 +169,11 @@ class Cache(Generic[V]):
         """Forget the values of the keys that match one of the rules; give how many there were."""
         with self._lock:
             self._let_go_of_expired(self._clock())
-            before = len(self._entries)
+            before, doubted = len(self._entries), 0
             for rule in rules:
                 self._invalidations.add(self._invalidations.newest + 1, rule)
-                if rule.kind == "all":
+                if rule.kind in {"all", "lost"}:
+                    doubted += len(self._entries) if rule.kind == "lost" else 0
                     self._entries.clear()
                     self._moments.clear()
                     self._bytes = 0
@@ -183,7 +184,8 @@ class Cache(Generic[V]):
                     for key in [key for key in self._entries if rule.matches(key)]:
                         self._forget(key)
             gone = before - len(self._entries)
-            self._counts.invalidated[0] += gone
+            self._counts.invalidated[0] += gone - doubted
+            self._counts.doubted[0] += doubted
         return gone
 
     def count_in(self, place: Callable[[str], Place]) -> None:

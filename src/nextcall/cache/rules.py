@@ -1,13 +1,16 @@
 """What was invalidated lately, and which values that leaves valid."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import takewhile
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 Token = TypeVar("Token")
-Kind = Literal["key", "pattern", "all", "none"]
+Kind = Literal["key", "pattern", "all", "lost", "none"]
+_OF_ALL: Final = frozenset[Kind]({"all", "lost"})
+_WILD: Final = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,9 @@ class Rule:
 
     Parameters
     ----------
-    kind : "key", "pattern", "all" or "none"
+    kind : "key", "pattern", "all", "lost" or "none"
+        Of all keys there are two: who says "all" knows that they are invalid, who says "lost" does
+        not know which are.
     text : str
         The key; the pattern, as `fnmatch` reads it, with the case that counts; else empty.
 
@@ -33,7 +38,43 @@ class Rule:
         """Tell whether a key is among them."""
         if self.kind == "key":
             return key == self.text
-        return self.kind == "all" or (self.kind == "pattern" and fnmatchcase(key, self.text))
+        return self.kind in _OF_ALL or (self.kind == "pattern" and fnmatchcase(key, self.text))
+
+    def concerns(self, begin: str) -> bool:
+        """Tell whether there may be a key among them that begins so.
+
+        Examples
+        --------
+        >>> rule = Rule("pattern", "query/[fg]*")
+        >>> rule.concerns("query/"), rule.concerns("general/"), Rule("all").concerns("general/")
+        (True, False, True)
+        """
+        if self.kind == "key":
+            return self.text.startswith(begin)
+        known = _known(self)
+        return self.kind != "none" and (known.startswith(begin) or begin.startswith(known))
+
+
+def broadened(rules: Iterable[Rule]) -> list[Rule]:
+    """Give few rules that match all that these do: one for each part of names before a slash.
+
+    Examples
+    --------
+    >>> broadened([Rule("pattern", "query/a*"), Rule("key", "query/b"), Rule("none")])
+    [Rule(kind='pattern', text='query/*')]
+    >>> broadened([Rule("pattern", "query/a*"), Rule("pattern", "*b")])
+    [Rule(kind='all', text='')]
+    """
+    begins = dict.fromkeys(_known(rule) for rule in rules if rule.kind != "none")
+    if any("/" not in begin for begin in begins):
+        return [Rule("all")]
+    parts = dict.fromkeys(begin.partition("/")[0] for begin in begins)
+    return [Rule("pattern", f"{part}/*") for part in parts]
+
+
+def _known(rule: Rule) -> str:
+    """Give what all keys of a rule begin with, without what means something in a pattern."""
+    return "" if rule.kind in _OF_ALL else _WILD.split(rule.text, maxsplit=1)[0]
 
 
 class Invalidations(Generic[Token]):

@@ -192,14 +192,22 @@ class SemanticCache(Generic[V]):
             self._bytes += size
         return True
 
-    def invalidate(self, matches: Callable[[Scope], bool]) -> int:
-        """Forget the answers of the scopes that match, such as those of a catalogue; count them."""
+    def invalidate(self, matches: Callable[[Scope], bool], *, is_doubt: bool = False) -> int:
+        """Forget the answers of the scopes that match, such as those of a catalogue; count them.
+
+        Parameters
+        ----------
+        matches : callable
+        is_doubt : bool
+            Whether nobody knows which are invalid.
+        """
         with self._lock:
             self._mark += 1
             gone = [row for row, entry in self._entries.items() if matches(entry.place[0])]
             for row in gone:
                 self._forget(row)
-            self._counts.invalidated[0] += len(gone)
+            counted = self._counts.doubted if is_doubt else self._counts.invalidated
+            counted[0] += len(gone)
         return len(gone)
 
     def clear(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-EVENTS: Final = ("hits", "misses", "evicted", "expired", "invalidated")
+EVENTS: Final = ("hits", "misses", "evicted", "expired", "invalidated", "doubted")
 """What becomes of values that a cache keeps, and of those that are looked for."""
 
 Place: TypeAlias = "memoryview[float] | array[float]"
@@ -19,7 +19,8 @@ class CacheStats:
     Examples
     --------
     >>> stats = CacheStats(
-    ...     entries=1, size_bytes=2_000_000, hits=3, misses=1, evicted=0, expired=0, invalidated=0
+    ...     entries=1, size_bytes=2_000_000, hits=3, misses=1, evicted=0, expired=0, invalidated=0,
+    ...     doubted=0,
     ... )
     >>> stats.hit_rate, stats.megabytes
     (0.75, 2.0)
@@ -37,6 +38,8 @@ class CacheStats:
     expired: int
     """Let go for their age."""
     invalidated: int
+    doubted: int
+    """Let go because nobody knows which are invalid: what was told of that is lost."""
 
     @property
     def hit_rate(self) -> float:
@@ -75,7 +78,7 @@ class CacheCounts:
         of = place or (lambda _: array("d", [0.0]))
         self.hits, self.misses = of("hits"), of("misses")
         self.evicted, self.expired = of("evicted"), of("expired")
-        self.invalidated = of("invalidated")
+        self.invalidated, self.doubted = of("invalidated"), of("doubted")
 
     def moved(self, place: Callable[[str], Place]) -> "CacheCounts":
         """Go on in other places, with what was counted so far; these begin anew."""

@@ -11,12 +11,12 @@ from nextcall.cache.cache import Cache
 from nextcall.cache.codecs import Codec
 from nextcall.cache.computing import MISSING, Missing
 from nextcall.cache.redis_tier import Reading, RedisTier, TierUnavailableError
-from nextcall.cache.rules import Invalidations, Rule
+from nextcall.cache.rules import Invalidations, Rule, broadened
 from nextcall.cache.stats import CacheStats, Place, moved
 
 V = TypeVar("V")
-_MOST_PENDING: Final = 200  # invalidations that nobody was told of; of more, all is invalid
-_MOST_PATTERNS: Final = 16  # heard of at once; of more, all is forgotten: each looks at all keys
+_MOST_PENDING: Final = 200  # invalidations that nobody was told of
+_MOST_PATTERNS: Final = 16  # heard of at once: each looks at all keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +36,10 @@ class Tiers(Generic[V]):
     """Values in the memory of a worker, and in Redis beside it.
 
     Invalidations are a log in Redis, of which each worker reads what is new at most every `fresh`
-    seconds, before it answers; a worker that missed anything forgets all that it has. While Redis
-    is away memory goes on alone, and what is invalidated meanwhile is told when it is back; one
-    call in `retry` seconds asks, and the others do not wait.
+    seconds, before it answers; a worker that missed anything, or finds the log lost, forgets all
+    that it has: a rule "lost". Of many at once, all keys are forgotten that begin as theirs do up
+    to a slash. While Redis is away memory goes on alone, and what is invalidated meanwhile is told
+    when it is back; one call in `retry` seconds asks, and the others do not wait.
 
     Parameters
     ----------
@@ -154,6 +155,16 @@ class Tiers(Generic[V]):
             degraded=self.degraded,
         )
 
+    def begin(self) -> None:
+        """Read the log before anything is kept; the next call looks anew.
+
+        What was kept before the first look is forgotten then: others may have cleared it.
+        """
+        with self._looking:
+            self._hear()
+            if not self.degraded:
+                self._look_at = self._clock()
+
     def look(self) -> bool:
         """Hear what is new where that is due; tell whether Redis can be asked."""
         # At the first time all wait; later one looks, and the others go on with what is known.
@@ -237,7 +248,7 @@ class Tiers(Generic[V]):
         with self._counting:
             self._pending = [*rules, *self._pending]
             if len(self._pending) > _MOST_PENDING:
-                self._pending = [Rule("all")]
+                self._pending = _few(broadened(self._pending), _MOST_PENDING)
 
     def _hear(self) -> None:
         """Tell what nobody was told of yet, and apply what others told."""
@@ -258,11 +269,17 @@ class Tiers(Generic[V]):
             # That goes for what was invalidated here too, and read again before it was told.
             self._log.replace(entries)
             later = self._log.since(before)
-            rules = [Rule("all")] if later is None else [rule for _, rule in later]
-            if sum(rule.kind == "pattern" for rule in rules) > _MOST_PATTERNS:
-                rules = [Rule("all")]
+            rules = [Rule("lost")] if later is None else [rule for _, rule in later]
+            patterns = [rule for rule in rules if rule.kind == "pattern"]
+            if len(patterns) > _MOST_PATTERNS:
+                rest = [rule for rule in rules if rule.kind != "pattern"]
+                rules = [*rest, *_few(broadened(patterns), _MOST_PATTERNS)]
             if self._heard is not None and rules:
                 self._heard(rules)  # before memory, which may be filled from there
             self.memory.apply(rules)
         self._look_at = self._clock() + self._fresh
         self.degraded = False
+
+
+def _few(rules: list[Rule], most: int) -> list[Rule]:
+    return rules if len(rules) <= most else [Rule("all")]

@@ -5,10 +5,12 @@ from typing import get_args
 
 import pytest
 from pydantic import SecretStr
+from redis import Redis
 from starlette.testclient import TestClient
 from tests.serve.caching.conftest import again, app_of, ask
 
 from nextcall.cache.layers import LAYERS
+from nextcall.cache.rules import Rule
 from nextcall.serve.caching.caches import Category, ServiceCaches, open_caches
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings
@@ -140,6 +142,51 @@ def test_what_one_worker_clears_by_name_all_forget(
             held |= changed
             assert {name: each.entries for name, each in other.stats().items()} == held
         assert [ask(second, BODY)[0], ask(second, BODY, full)[0]] == ["HIT", "MISS"]
+
+
+def test_what_one_layer_is_told_the_others_do_not_hear(
+    predictor: Predictor, settings: Settings
+) -> None:
+    caches = ServiceCaches(settings, predictor)
+    assert caches.semantic is not None
+    marks = {name: caches.layers[name].mark for name in caches.layers}
+    before = caches.semantic.mark
+    caches.clear("general")
+    caches.clear("embedding", pattern="a*")
+    caches._forget([Rule("key", "query/short/block/m/h")])
+    changed = {name for name in caches.layers if caches.layers[name].mark != marks[name]}
+    assert changed == {"general", "embedding", "query"}
+    assert caches.semantic.mark == before
+    caches.clear("query")
+    assert caches.semantic.mark > before
+
+
+def test_a_log_that_was_lost_empties_all_layers_and_is_told_as_what_it_is(
+    predictor: Predictor,
+    settings: Settings,
+    redis: tuple[SecretStr, "subprocess.Popen[bytes]"],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was cleared just before is not known any more, and may have been anything."""
+    shared = again(settings, redis_url=redis[0])
+    with open_caches(shared, predictor) as caches:
+        assert caches is not None
+        assert caches.tiers is not None
+        client = TestClient(app_of(predictor, shared, caches))
+        client.get("/openapi.json")  # before anything is looked for in Redis
+        ask(client, BODY)
+        assert caches.layers["general"].stats.doubted == 0
+        held = {name: each.entries for name, each in caches.stats().items() if each.entries}
+        assert set(held) == {"embedding", "query", "general", "semantic"}
+        with Redis.from_url(redis[0].get_secret_value()) as server:
+            server.flushall()
+        monkeypatch.setattr(caches.tiers, "_look_at", 0.0)  # so that it looks now
+        assert ask(client, BODY)[0] == "MISS"
+        told = client.get("/performance/metrics").json()["cache"]
+        assert {name: each["doubted"] for name, each in told.items() if each["doubted"]} == held
+        assert all(each["invalidated"] == 0 for each in told.values())
+        metrics = client.get("/metrics").text
+        assert 'cache_layer_events_total{event="doubted",layer="general"} 1.0' in metrics
 
 
 def test_pages_are_counted_and_cleared_in_the_layer_of_all_else(asking: TestClient) -> None:

@@ -164,14 +164,21 @@ class ServiceCaches:
         return before - sum(each.entries for each in self.stats().values())
 
     def _forget(self, rules: Sequence[Rule]) -> None:
-        """Forget in this process; what others are filled from comes first."""
-        scopes = [rule for rule in rules if rule.kind != "key"]  # a key is of one answer
-        if self.semantic is not None and scopes:
+        """Forget here what the rules concern; what others are filled from comes first."""
+        scopes = [rule for rule in rules if rule.kind != "key" and _concerns_answers(rule)]
+        if self.semantic is not None and scopes:  # a key is of one answer
             self.semantic.invalidate(
-                lambda scope: any(rule.matches(name) for name in _names(scope) for rule in scopes)
+                lambda scope: any(rule.matches(name) for name in _names(scope) for rule in scopes),
+                is_doubt=any(rule.kind == "lost" for rule in scopes),
             )
         for category in sorted(self.layers, key=lambda name: name == _ANSWERS):
-            self.layers[category].apply(rules)
+            own = [rule for rule in rules if rule.concerns(f"{category}/")]
+            if own:
+                self.layers[category].apply(own)
+
+
+def _concerns_answers(rule: Rule) -> bool:
+    return rule.concerns(f"{_ANSWERS}/") or rule.concerns(f"{_SEMANTIC}/")
 
 
 def _names(scope: Scope) -> tuple[str, str]:
@@ -224,7 +231,10 @@ def open_caches(
         return
     shared = RedisTier(url, category=_ANSWERS, version=shared_scope(settings, first or predictor))
     try:
-        yield ServiceCaches(settings, predictor, shared=shared, judged=judged)
+        caches = ServiceCaches(settings, predictor, shared=shared, judged=judged)
+        if caches.tiers is not None:
+            caches.tiers.begin()
+        yield caches
     finally:
         shared.close()
 

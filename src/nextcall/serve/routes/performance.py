@@ -56,6 +56,9 @@ class CacheState(Answered):
     evicted: int
     expired: int
     invalidated: int
+    doubted: int = Field(
+        description="Forgotten because it was lost, in Redis, what had been cleared."
+    )
     megabytes: float
 
 
