@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.process.starting import opened_app
 from nextcall.serve.settings import Settings
+from nextcall.telemetry.workers import locked
 
 from .test_server import place, started_with
 
@@ -137,7 +138,7 @@ def test_whoever_is_asked_tells_what_all_counted_the_dead_too(
     memory = {f'process_resident_memory_bytes{{worker="{number}"}}' for number in (0, 1)}
     until(lambda: memory <= numbers(at).keys())
     assert {numbers(at)["nextcall_credentials_fresh"] for _ in range(12)} == {1}
-    # What a cache counts for itself is known to the others within a second or so.
+    # Whichever worker is asked knows at once what the caches of all counted.
     made, kept = (f'cache_layer_events_total{{event="{each}",layer="query"}}' for each in EVENTS)
     until(lambda: all_agree(at, made, least=1) and all_agree(at, kept, least=1))
     until(lambda: {asked_lately(at) for _ in range(12)} == {answered(at)})
@@ -192,6 +193,24 @@ def test_one_that_is_killed_is_replaced_and_what_was_acknowledged_stays(
         body = {"prediction_id": prediction_id, "chosen": None}
         given = httpx.post(f"{at}/feedback", json=body, timeout=LONG)
         assert (given.status_code, given.json()["repeated"]) == (200, True)
+
+
+def test_those_that_are_killed_are_replaced_while_another_process_holds_the_metrics(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "metrics"
+    own = {**variables, "NEXTCALL_METRICS_DIR": str(folder)}
+    with started_with(own, "--workers", "2") as process:
+        at = place(process)
+        until(lambda: len(asked(at, 4)) == 4)
+        before = counted(at)
+        killed = children(process)
+        with locked(folder):  # by a process that hangs, say
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+            until(lambda: len(children(process) - killed) == 2)
+            until(lambda: len(asked(at, 4)) == 4)
+        until(lambda: counted(at) >= before + 4)
 
 
 def test_sigterm_ends_all_and_leaves_nothing(
