@@ -63,7 +63,7 @@ def test_the_page_shows_what_the_service_answers(service: Service, open_page: Op
         expect(card.locator(".about")).to_have_text(one["description"])
         shown = card.locator(".parameter code").all_text_contents()
         assert sorted(shown) == sorted(one["parameters"])
-    expect(page.locator("#answer")).to_contain_text("How probable each is, if one of the catalogue")
+    expect(page.locator("#answer")).to_contain_text("Percentages say how probable each is")
     facts = page.locator(".heading .facts")
     for name in ("Service", "Round trip"):
         told = facts.locator("div", has_text=name).inner_text()

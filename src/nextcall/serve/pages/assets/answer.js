@@ -43,7 +43,7 @@ export function showAnswer(answer, asked, acts) {
   for (const flag of metadata.safety_flags ?? []) parts.push(notice("warn", "The guard noticed something", flag));
   const level = LEVELS[metadata.fallback_method];
   if (level) parts.push(make("p", { class: "hint" }, level));
-  if (typeof metadata.none_probability === "number" && predictions.length) parts.push(make("p", { class: "hint" }, "How probable each is, if one of the catalogue fits."));
+  if (typeof metadata.none_probability === "number" && predictions.length) parts.push(make("p", { class: "hint" }, "Percentages say how probable each is, if one of the catalogue fits."));
   if (!predictions.length) parts.push(notice("warn", "No call is left", "The catalogue has nothing that may be shown for this prompt."));
   const list = make("ol", { class: "ranked" });
   for (const one of predictions) list.append(card(one, predictions.filter((other) => other !== one), acts));
