@@ -49,5 +49,5 @@ def test_the_loops_say_the_same_uncompiled(monkeypatch: pytest.MonkeyPatch) -> N
     count_amounts.py_func(*given, plain)
     assert plain.tolist() == counts.tolist()
     monkeypatch.setattr(module, "mix", mix.py_func)
-    monkeypatch.setattr(module, "_hold", module._hold.py_func)
+    monkeypatch.setattr(module, "hold", module.hold.py_func)
     assert _TABLE.held(_codes(text)) == expected

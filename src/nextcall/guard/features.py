@@ -59,7 +59,15 @@ _STEPS_OF_AMOUNTS: Final = [
 _FAMILY_PLACES: Final = [_PLACES[f"{family}: 1 signatures"] for family in FAMILIES]
 _FAMILY_OF: Final = [FAMILIES.index(signature.family) for signature in SIGNATURES]
 _STEP_PLACES: Final = {step: _PLACES[f"undone: {step}"] for step in STEPS}
-_FIRST_FLAG: Final = _PLACES[_FLAGS[0]]
+AMOUNT_EDGES: Final = tuple(_EDGES.values())
+"""From which on an amount has a trait; amounts are those of `_amounts`, in that order."""
+
+FIRST_AMOUNT: Final = _STEPS_OF_AMOUNTS[0][0]
+"""Place of the first trait of the first amount."""
+
+FIRST_FLAG: Final = _PLACES[_FLAGS[0]]
+"""Place of the first flag."""
+
 _DIGITS: Final = str.maketrans("123456789", "000000000")
 _QUOTED_BRACKET: Final = re.compile(r"['\"]\)|\(['\"]|['\"]\(")
 
@@ -199,4 +207,4 @@ def _flags(clear: str) -> list[int]:
         opened < closed,
         _QUOTED_BRACKET.search(clear),
     )
-    return [place for place, flag in enumerate(flags, _FIRST_FLAG) if flag]
+    return [place for place, flag in enumerate(flags, FIRST_FLAG) if flag]

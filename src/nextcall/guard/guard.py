@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from nextcall.guard.features import MOST_CHARACTERS, TextFeatures, text_features
+from nextcall.guard.glance import Glance
 from nextcall.guard.model import GuardModel, guard_model_version, load_guard_model
 from nextcall.guard.signatures import FAMILIES, SIGNATURES
 
@@ -119,6 +120,8 @@ class Guard:
         if not 0 < threshold < 1:
             raise ValueError(f"threshold must lie between 0 and 1, got {threshold}.")
         self.model = model or packaged_guard_model()
+        # A model of another type may find its risks in another way.
+        self._glance = Glance(self.model) if type(self.model) is GuardModel else None
         self.threshold = threshold
         self._attack_action: Action = "pass" if policy == "observe" else policy
 
@@ -145,6 +148,9 @@ class Guard:
         )
 
     def _judge(self, text: str, offset: int) -> tuple[list[float], tuple[Reason, ...]]:
+        glimpsed = None if self._glance is None else self._glance.risks(text)
+        if glimpsed is not None and max(glimpsed) < self.threshold:
+            return glimpsed, ()
         features = text_features(text)
         risks: list[float] = self.model.risks(self.model.scores(features)).tolist()
         if max(risks) < self.threshold:

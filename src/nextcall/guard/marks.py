@@ -1,7 +1,7 @@
 """Which of many short strings a text holds, and what else one pass over its characters tells."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,21 @@ _SHIFT: Final = 32 - _BITS
 _HASHED: Final = 7  # characters of a string that are looked for
 
 
+class MarkArrays(NamedTuple):
+    """Strings by their hashes, as compiled loops look them up."""
+
+    always: NDArray[np.bool_]
+    """Numbers of which the empty string is one."""
+    owned: NDArray[np.uint8]
+    """A bit for each beginning of a hash: whether a string's begins so."""
+    mark_hashes: NDArray[np.uint32]
+    """Of the strings, ascending."""
+    first: NDArray[np.int32]
+    """Where in `owners` the numbers of each string begin, and where the last ones end."""
+    owners: NDArray[np.int32]
+    """Numbers of the strings, one after the other."""
+
+
 class MarkTable:
     """Strings, each with a number of whatever it is a mark of, to be found in one pass.
 
@@ -24,26 +39,32 @@ class MarkTable:
     ----------
     marks : sequence of (str, int)
         Strings and numbers; a string may come with several numbers. The empty one is everywhere.
+
+    Attributes
+    ----------
+    arrays : MarkArrays
+        For `hold`.
     """
 
     def __init__(self, marks: Sequence[tuple[str, int]]) -> None:
-        self._numbers = 1 + max(number for _, number in marks)
-        self._always = np.zeros(self._numbers, np.bool_)
+        always = np.zeros(1 + max(number for _, number in marks), np.bool_)
         owners: dict[int, list[int]] = {}
         for mark, number in marks:
             if mark:
-                owners.setdefault(_slot(mark), []).append(number)
+                owners.setdefault(_hash(mark), []).append(number)
             else:
-                self._always[number] = True
-        self._first = np.zeros((1 << _BITS) + 1, np.int32)
-        for slot, numbers in owners.items():
-            self._first[slot + 1] = len(numbers)
-        self._first = np.cumsum(self._first, dtype=np.int32)
-        self._owners = np.array(
-            [number for slot in sorted(owners) for number in owners[slot]], np.int32
+                always[number] = True
+        hashes = sorted(owners)
+        # A bit for the first bits of a hash: few texts need a look at the hashes themselves.
+        owned = np.zeros(1 << _BITS, np.bool_)
+        owned[[value >> _SHIFT for value in hashes]] = True
+        self.arrays = MarkArrays(
+            always=always,
+            owned=np.packbits(owned, bitorder="little"),
+            mark_hashes=np.array(hashes, np.uint32),
+            first=np.cumsum([0, *(len(owners[value]) for value in hashes)], dtype=np.int32),
+            owners=np.array([number for value in hashes for number in owners[value]], np.int32),
         )
-        # A bit a slot: they stay in the processor's caches, where the places do not.
-        self._owned = np.packbits(np.diff(self._first) > 0, bitorder="little")
 
     def held(self, codes: NDArray[np.uint32]) -> list[int]:
         """Give the numbers of the strings that a text's characters hold, ascending.
@@ -54,35 +75,50 @@ class MarkTable:
         >>> table.held(np.array([ord("c"), ord("a")], np.uint32))
         [1, 2]
         """
-        found = self._always.copy()
-        _hold(codes, self._owned, self._first, self._owners, found)
+        found = self.arrays.always.copy()
+        hold(codes, *self.arrays[1:], found)
         numbers: list[int] = found.nonzero()[0].tolist()
         return numbers
 
 
-def _slot(mark: str) -> int:
+def _hash(mark: str) -> int:
     value = 9
     for character in mark[:_HASHED]:
         value = int(mix(value, ord(character)))
-    return int(mix(value, 77)) >> _SHIFT
+    return int(mix(value, 77))
 
 
 @compiled(hold_lock=True)
-def _hold(
+def hold(
     codes: NDArray[np.uint32],
     owned: NDArray[np.uint8],
+    hashes: NDArray[np.uint32],
     first: NDArray[np.int32],
     owners: NDArray[np.int32],
     found: NDArray[np.bool_],
 ) -> None:
+    """Note of which strings a text holds one.
+
+    Parameters
+    ----------
+    codes : NDArray of uint32
+        The text's characters.
+    owned, hashes, first, owners : arrays
+        Those of `MarkArrays`, but for the first.
+    found : NDArray of bool
+        Where to write, by their numbers.
+    """
     for begin in range(len(codes)):
         value = 9
         for end in range(begin, min(len(codes), begin + _HASHED)):
             value = mix(value, int(codes[end]))
-            slot = mix(value, 77) >> _SHIFT
+            mark = mix(value, 77)
+            slot = mark >> _SHIFT
             if owned[slot >> 3] >> (slot & 7) & 1:
-                for place in range(first[slot], first[slot + 1]):
-                    found[owners[place]] = True
+                at = np.searchsorted(hashes, np.uint32(mark))
+                if at < len(hashes) and hashes[at] == mark:
+                    for place in range(first[at], first[at + 1]):
+                        found[owners[place]] = True
 
 
 @compiled(hold_lock=True)

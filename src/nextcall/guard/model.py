@@ -15,7 +15,9 @@ from nextcall.guard.grams import GRAMS, add_scores, logistic
 from nextcall.guard.signatures import FAMILIES, SIGNATURES
 
 _WEIGHTS: Final = "weights.npz"
-_OF_A_WORD: Final = -3.0  # far below all thresholds, which are at least 0
+OF_A_WORD: Final = -3.0  # far below all thresholds, which are at least 0
+"""Most that a score of a single word may be, but for that of an instruction."""
+
 _MANIFEST: Final = "manifest.json"
 _LEVELS: Final = 127  # of a weight of an n-gram on either side of zero
 
@@ -50,7 +52,7 @@ class GuardModel:
         traits = np.array(features.traits, np.int64)
         add_scores(features.grams, features.counts, traits, self.weights, scores)
         if features.text.isalnum():
-            scores[1:] = np.minimum(scores[1:], _OF_A_WORD)
+            scores[1:] = np.minimum(scores[1:], OF_A_WORD)
         return scores
 
     def risks(self, scores: ArrayLike) -> NDArray[np.float64]:

@@ -54,9 +54,10 @@ def _shipped() -> Iterator[Signature]:
 SIGNATURES: Final = tuple(_shipped())
 """Every expression that is tried."""
 
-_MARKS: Final = MarkTable(
+MARKS: Final = MarkTable(
     [(mark, number) for number, signature in enumerate(SIGNATURES) for mark in signature.marks]
 )
+"""Of which marks a text holds one, by places in `SIGNATURES`."""
 
 
 def matching(lowered: str, codes: NDArray[np.uint32]) -> list[tuple[int, int, int]]:
@@ -82,7 +83,7 @@ def matching(lowered: str, codes: NDArray[np.uint32]) -> list[tuple[int, int, in
     ['odd quote', 'stacked statement', 'comment ends the statement', 'change of a table']
     """
     found = []
-    for number in _MARKS.held(codes):
+    for number in MARKS.held(codes):
         signature = SIGNATURES[number]
         for mark in signature.marks:
             if mark in lowered:

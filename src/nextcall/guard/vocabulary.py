@@ -19,8 +19,10 @@ _PIECE: Final = (
 )
 _MOST_KNOWN: Final = 50_000
 _LONGEST_KNOWN: Final = 32
-_LEET: Final = str.maketrans("01345789@$", "oieastbgas")
-_LONGEST_WORD: Final = 20
+LEET: Final = str.maketrans("01345789@$", "oieastbgas")
+"""Letters that digits and signs stand for."""
+LONGEST_WORD: Final = 20
+"""Letters of a word; one of more is `LONG`."""
 _SIGNS: Final = "'\"`;:|&$(){}[]<>=#-/*\\,.%+!?@~^_\n\x00"
 _CJK: Final = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _FIXED: Final = ("word", "number", "mixed", "long", "letter", "sign", "handler", "ideograph")
@@ -53,6 +55,8 @@ class Vocabulary:
     ----------
     names : list of str
         Of the classes.
+    classes : dict of str to int
+        Class of each word, by its place in `names`.
     concepts : NDArray of bool
         Which classes are concepts of instructions to a model.
     kinds : NDArray of int64
@@ -66,20 +70,20 @@ class Vocabulary:
 
     def __init__(self, text: str) -> None:
         self.names = [*_FIXED, *(f"sign {sign}" for sign in _SIGNS)]
-        self._classes = {sign: place for place, sign in enumerate(_SIGNS, len(_FIXED))}
+        self.classes = {sign: place for place, sign in enumerate(_SIGNS, len(_FIXED))}
         concepts = [False] * len(self.names)
         for line in text.splitlines():
             if line and not line.startswith("#"):
                 name, _, words = line.partition(":")
                 for word in words.split():
-                    self._classes.setdefault(word, len(self.names))
+                    self.classes.setdefault(word, len(self.names))
                 self.names.append(name.lstrip("*"))
                 concepts.append(name.startswith("*"))
         self.concepts = np.array(concepts)
         self.kinds = np.where(self.concepts, self.CONCEPT, self._REST)
         self.kinds[WORD] = self.OTHER_WORD
         self.kinds[[SIGN, *range(len(_FIXED), len(_FIXED) + len(_SIGNS))]] = self.SIGN
-        ideographs = [re.escape(word) for word in self._classes if re.match(f"[{_CJK}]", word)]
+        ideographs = [re.escape(word) for word in self.classes if re.match(f"[{_CJK}]", word)]
         ideographs.sort(key=len, reverse=True)
         self._pattern = re.compile(
             _PIECE.replace("WORD", rf"[^\W_{_CJK}]") + f"|{'|'.join(ideographs)}|[{_CJK}]"
@@ -93,7 +97,7 @@ class Vocabulary:
         return np.array([self._known[word] for word in pattern.findall(lowered)], np.uint64)
 
     def _class_of(self, word: str) -> int:
-        classes = self._classes
+        classes = self.classes
         if word in classes:
             return classes[word]
         if word.isalpha():
@@ -106,14 +110,14 @@ class Vocabulary:
             return HANDLER
         plain = word.partition("'")[0]
         if not plain[:1].isdigit():
-            plain = plain.translate(_LEET)
+            plain = plain.translate(LEET)
         return classes.get(plain, MIXED) if plain else MIXED
 
 
 def _class_of_letters(word: str) -> int:
     if len(word) == 1:
         return LETTER if word.isascii() else IDEOGRAPH
-    return LONG if len(word) > _LONGEST_WORD else WORD
+    return LONG if len(word) > LONGEST_WORD else WORD
 
 
 @cache
