@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nextcall.compiling import compiled, entry_point
 from nextcall.guard.features import AMOUNT_EDGES, FIRST_AMOUNT, FIRST_FLAG
-from nextcall.guard.grams import GRAMS, add_scores, gram_places, logistic
+from nextcall.guard.grams import GRAMS, add_scores, gram_places, risk_of
 from nextcall.guard.marks import count_amounts, hold
 from nextcall.guard.model import OF_A_WORD, GuardModel
 from nextcall.guard.plain_text import FLAGS, hides_nothing, is_alnum, join, lower, put_flags
@@ -205,7 +205,8 @@ def _weigh(
     if is_word:
         for family in range(1, len(scores)):
             scores[family] = min(scores[family], OF_A_WORD)
-    risks[:] = logistic(scores.reshape(1, -1), curves[1], curves[2])[0]
+    for family in range(len(scores)):
+        risks[family] = risk_of(curves[2, family] * (scores[family] - curves[1, family]))
 
 
 @compiled(hold_lock=True)
@@ -220,18 +221,15 @@ def _put_amounts(
     counts = np.empty(7, np.int64)
     count_amounts(clear, lowered, tokens, table["kinds"], counts)
     number = max(len(tokens), 1)
-    amounts = np.array(
-        [
-            counts[2] / number,
-            counts[1] / number,
-            counts[1],
-            counts[0] / number,
-            counts[4] / max(len(clear), 1),
-            len(clear),
-            counts[5] + 1,
-            counts[6],
-        ]
-    )
+    amounts = np.empty(8)
+    amounts[0] = counts[2] / number
+    amounts[1] = counts[1] / number
+    amounts[2] = counts[1]
+    amounts[3] = counts[0] / number
+    amounts[4] = counts[4] / max(len(clear), 1)
+    amounts[5] = len(clear)
+    amounts[6] = counts[5] + 1
+    amounts[7] = counts[6]
     size = 0
     for place in range(len(table["edges"])):
         if table["edges"][place] <= amounts[table["amount_of"][place]]:

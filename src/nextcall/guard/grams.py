@@ -71,16 +71,21 @@ def _concepts_in_order(
     size: int,
 ) -> int:
     """Put pairs of concepts that are near each other, and three in a row."""
-    at = np.flatnonzero(concepts[classes])
-    for first in range(len(at)):
-        for second in range(first + 1, min(len(at), first + 1 + _NEAR)):
+    at = np.empty(len(classes), np.int64)
+    number = 0
+    for place in range(len(classes)):
+        if concepts[classes[place]]:
+            at[number] = place
+            number += 1
+    for first in range(number):
+        for second in range(first + 1, min(number, first + 1 + _NEAR)):
             if at[second] - at[first] > _SPAN:
                 break
             value = mix(mix(2, int(classes[at[first]]) + 1), int(classes[at[second]]) + 1)
             place = _CONCEPTS + (mix(value, 77) >> _CONCEPT_SHIFT)
             size = _put(place, seen, places, size)
             third = second + 1
-            if second == first + 1 and third < len(at) and at[third] - at[first] <= _SPAN:
+            if second == first + 1 and third < number and at[third] - at[first] <= _SPAN:
                 value = mix(mix(value, 5), int(classes[at[third]]) + 1)
                 place = _CONCEPTS + (mix(value, 77) >> _CONCEPT_SHIFT)
                 size = _put(place, seen, places, size)
@@ -190,5 +195,17 @@ def logistic(
     for row in range(len(scores)):
         for family in range(len(thresholds)):
             odds = slopes[family] * (scores[row, family] - thresholds[family])
-            risks[row, family] = 1 / (1 + np.exp(-min(max(odds, -_FAR), _FAR)))
+            risks[row, family] = risk_of(odds)
     return risks
+
+
+@compiled(hold_lock=True)
+def risk_of(odds: float) -> float:
+    """Turn log-odds into a risk.
+
+    Examples
+    --------
+    >>> float(risk_of(0.0)), float(risk_of(1e9))
+    (0.5, 1.0)
+    """
+    return float(1 / (1 + np.exp(-min(max(odds, -_FAR), _FAR))))
