@@ -67,19 +67,14 @@ def check_payload(payload: object, guard: Judge) -> tuple[Violation, ...]:
     >>> [(one.place, one.rule) for one in found]
     [('user.name', 'Should not look like sqli')]
     """
+    if isinstance(payload, str):  # most are one text: it is found without a search
+        return _broken("body", payload, guard)
     found: list[Violation] = []
     for number, (place, text) in enumerate(_texts(payload, found)):
         if number >= MOST_TEXTS:
             found.append(Violation(place="body", rule=f"Should hold at most {MOST_TEXTS} texts"))
             break
-        if broken := _broken(text):
-            found.append(Violation(place=place, rule=broken))
-            continue
-        verdict = guard.detect(text)
-        if verdict.action == "block":
-            family = max(verdict.labels, key=lambda name: verdict.labels[name])
-            rule = f"Should not look like {family}"
-            found.append(Violation(place=place, rule=rule, verdict=verdict))
+        found += _broken(place, text, guard)
     return tuple(found)
 
 
@@ -94,10 +89,17 @@ def texts_of(payload: object) -> Iterator[str]:
     yield from (text for _, text in islice(_texts(payload, []), MOST_TEXTS))
 
 
-def _broken(text: str) -> str:
+def _broken(place: str, text: str, guard: Judge) -> tuple[Violation, ...]:
+    """Give the first rule that a text breaks, if there is one."""
     if len(text) > MOST_CHARACTERS:
-        return f"Should have at most {MOST_CHARACTERS} characters"
-    return "Should have no null byte" if "\x00" in text else ""
+        return (Violation(place=place, rule=f"Should have at most {MOST_CHARACTERS} characters"),)
+    if "\x00" in text:
+        return (Violation(place=place, rule="Should have no null byte"),)
+    verdict = guard.detect(text)
+    if verdict.action != "block":
+        return ()
+    family = max(verdict.labels, key=lambda name: verdict.labels[name])
+    return (Violation(place=place, rule=f"Should not look like {family}", verdict=verdict),)
 
 
 def _texts(payload: object, found: list[Violation]) -> Iterator[tuple[str, str]]:

@@ -28,6 +28,8 @@ class SteadyGuard:
     'pass'
     """
 
+    __slots__ = ("_guard", "_told")  # one is made for each request
+
     def __init__(self, guard: Guard, *, told: Callable[[Exception | None], None]) -> None:
         self._guard = guard
         self._told = told

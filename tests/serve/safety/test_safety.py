@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextcall.catalog import Catalog, describe_operation
-from nextcall.guard.guard import Guard, packaged_guard_version
+from nextcall.guard.glance import Glance
+from nextcall.guard.guard import Guard, Verdict, packaged_guard_version
 from nextcall.guard.pii import find_pii, restore_pii
 from nextcall.serve.problems import UnsafeError
 from nextcall.serve.safety import safety as module
@@ -93,6 +94,20 @@ def test_warming_counts_nothing() -> None:
     safety.warm()
     assert safety.snapshot().total == 0
     assert safety.version == packaged_guard_version()
+
+
+def test_warming_judges_in_the_quick_way_and_in_the_long_one() -> None:
+    texts: list[str] = []
+
+    class Listening(Guard):
+        def detect(self, text: str) -> Verdict:
+            texts.append(text)
+            return super().detect(text)
+
+    guard = Listening()
+    _safety(guard=guard).warm()
+    glance = Glance(guard.model)
+    assert {glance.risks(text) is None for text in texts} == {True, False}
 
 
 @given(st.lists(st.sampled_from([_MAIL, "card 4111 1111 1111 1111", "[redacted]", "list"])))

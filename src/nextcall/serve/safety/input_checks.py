@@ -1,13 +1,14 @@
 """Checks of what a request carries: attacks, form, personal data, content; each may fail alone."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import partial
+from typing import Final
 
-from nextcall.guard.content import ContentCheck, ContentVerdict
+from nextcall.guard.content import ContentCheck
 from nextcall.guard.guard import Action, Guard, Policy, Verdict
 from nextcall.guard.payload import Judge, Violation, check_payload, texts_of
-from nextcall.guard.pii import Finding, PiiPolicy, find_pii
+from nextcall.guard.pii import PiiPolicy, find_pii
 from nextcall.guard.steady import SteadyGuard
 from nextcall.serve.safety.counts import Check, SafetyCounts
 from nextcall.serve.safety.guard_settings import GuardSettings
@@ -17,7 +18,6 @@ MOST_JUDGED: Final = 200_000
 
 _SHOWN_PARTS: Final = 3  # of a place: further down it has names that the sender made up
 _HARMLESS: Final = Verdict(is_injection=False, risk_score=0, labels={}, reasons=(), action="pass")
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,10 @@ class Findings:
     noticed: tuple[Noticed, ...]
     pii: tuple[str, ...]
     failed: frozenset[str]
+
+
+NOTHING_FOUND: Final = Findings(noticed=(), pii=(), failed=frozenset())
+"""Of most requests."""
 
 
 class _Nothing:
@@ -120,17 +124,21 @@ class InputChecks:
         judge = self._judge(failed)
         left = MOST_JUDGED
         for place, value in carried:
-            texts = [value] if isinstance(value, str) else list(texts_of(value))
+            texts = (value,) if isinstance(value, str) else tuple(texts_of(value))
             left -= sum(map(len, texts))
             if left < 0:
                 rule = f"Should hold at most {MOST_JUDGED} characters of text"
                 noticed.append(Noticed(place="body", rule=rule, family="form", action="block"))
                 break
-            found = check_payload(value, judge)
-            noticed += [_of_violation(place, one, policy) for one in found]
+            for one in check_payload(value, judge):
+                noticed.append(_of_violation(place, one, policy))  # noqa: PERF401  # mostly none
             for text in texts:
-                pii += self._personal(place, text, noticed, failed)
-                self._look_at_content(place, text, noticed, failed)
+                if self._pii != "allow":
+                    self._look_for_personal(place, text, noticed, pii, failed)
+                if self._content is not None:
+                    self._look_at_content(self._content, place, text, noticed, failed)
+        if not (noticed or pii or failed):
+            return NOTHING_FOUND
         if policy == "observe":
             noticed = [_observed(one) for one in noticed]
         return Findings(noticed=tuple(noticed), pii=tuple(pii), failed=frozenset(failed))
@@ -138,27 +146,34 @@ class InputChecks:
     def _judge(self, failed: set[str]) -> Judge:
         if self._guard is None:
             return _Nothing()
-        return SteadyGuard(self._guard, told=lambda error: self._tell("attacks", error, failed))
+        return SteadyGuard(self._guard, told=partial(self._tell, "attacks", failed))
 
-    def _personal(
-        self, place: str, text: str, noticed: list[Noticed], failed: set[str]
-    ) -> Sequence[str]:
-        if self._pii == "allow":
-            return ()
-        nothing: tuple[Finding, ...] = ()
-        kinds = [one.kind for one in self._run("pii", failed, lambda: find_pii(text), nothing)]
-        if kinds and self._pii == "block":
+    def _look_for_personal(
+        self, place: str, text: str, noticed: list[Noticed], pii: list[str], failed: set[str]
+    ) -> None:
+        try:
+            found = find_pii(text)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is told, and the rest goes on
+            self._tell("pii", failed, error)
+            return
+        self._tell("pii", failed, None)
+        if not found:
+            return
+        kinds = [one.kind for one in found]
+        pii += kinds
+        if self._pii == "block":
             rule = f"Should hold no personal data ({', '.join(sorted(set(kinds)))})"
             noticed.append(Noticed(place=place, rule=rule, family="pii", action="block"))
-        return kinds
 
     def _look_at_content(
-        self, place: str, text: str, noticed: list[Noticed], failed: set[str]
+        self, check: ContentCheck, place: str, text: str, noticed: list[Noticed], failed: set[str]
     ) -> None:
-        check = self._content
-        if check is None:
+        try:
+            verdict = check.judge(text)
+        except Exception as error:  # noqa: BLE001  # as above
+            self._tell("content", failed, error)
             return
-        verdict = self._run("content", failed, lambda: check.judge(text), _NO_CONTENT)
+        self._tell("content", failed, None)
         if verdict.patterns:
             rule = "Should have no blocked pattern"
         elif verdict.swear_words >= self._swear_words_from:
@@ -167,24 +182,10 @@ class InputChecks:
             return
         noticed.append(Noticed(place=place, rule=rule, family="content", action=verdict.action))
 
-    def _run(
-        self, check: Check, failed: set[str], work: Callable[[], _Result], otherwise: _Result
-    ) -> _Result:
-        try:
-            result = work()
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is told, and the rest goes on
-            self._tell(check, error, failed)
-            return otherwise
-        self._tell(check, None, failed)
-        return result
-
-    def _tell(self, check: Check, error: Exception | None, failed: set[str]) -> None:
+    def _tell(self, check: Check, failed: set[str], error: Exception | None) -> None:
         if error is not None:
             failed.add(check)
         self._counts.tell(check, error)
-
-
-_NO_CONTENT: Final = ContentVerdict(swear_words=0, patterns=(), action="pass")
 
 
 def _of_violation(place: str, violation: Violation, policy: Policy) -> Noticed:

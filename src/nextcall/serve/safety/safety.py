@@ -3,7 +3,6 @@
 import copy
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal, Self, TypeVar
 
@@ -17,7 +16,8 @@ from nextcall.serve.found import usual_head
 from nextcall.serve.problems import UnsafeError
 from nextcall.serve.safety.answer_filter import AnswerFilter
 from nextcall.serve.safety.carried import KnownCalls, texts_of_request, texts_of_trial
-from nextcall.serve.safety.counts import Outcome, SafetyCounts, SafetySnapshot
+from nextcall.serve.safety.checked import Checked, Noted, noted_of
+from nextcall.serve.safety.counts import SafetyCounts, SafetySnapshot
 from nextcall.serve.safety.guard_settings import GuardSettings
 from nextcall.serve.safety.harmless_prompts import HarmlessPrompts
 from nextcall.serve.safety.input_checks import Findings, InputChecks
@@ -27,6 +27,8 @@ from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.trials.schemas import TrialAsked
 from nextcall.telemetry.metrics import Metrics
 
+__all__ = ["Checked", "Later", "Noted", "OnBlock", "Safety"]
+
 OnBlock = Callable[[str, tuple[str, ...], float], None]
 """Hears of a refusal: the route's template, families of broken rules, the detector's risk."""
 
@@ -35,63 +37,6 @@ Later = Callable[[Callable[[], None]], None]
 
 _REDACTED: Final = "[redacted]"
 _AnswerT = TypeVar("_AnswerT", Answer, FullAnswer)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
-    """What is counted of a request that was checked; never holds what came.
-
-    Attributes
-    ----------
-    outcome : str
-        What became of it.
-    families : tuple of str
-        Of the rules that it breaks.
-    pii : tuple of str
-        Kinds of personal data in it.
-    """
-
-    outcome: Outcome
-    families: tuple[str, ...]
-    pii: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """What is known of a request that was not refused.
-
-    Attributes
-    ----------
-    findings : Findings or None
-        What was noticed; None where the guard is off.
-    seconds : float
-        How long the checks took.
-    """
-
-    findings: Findings | None
-    seconds: float
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether every check ran, and found nothing at all."""
-        found = self.findings
-        return found is not None and not (found.noticed or found.pii or found.failed)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing speaks against the answer to a request that means the same."""
-        return self.findings is None or self.is_clean
-
-    @property
-    def noted(self) -> Noted:
-        """What of it is counted."""
-        return _UNNOTED if self.findings is None else _noted(self.findings)
-
-    @property
-    def marks(self) -> list[str]:
-        """What the answer is marked with."""
-        noticed = () if self.findings is None else self.findings.noticed
-        return [one.reason for one in noticed if one.action == "flag"]
 
 
 class Safety:
@@ -176,7 +121,7 @@ class Safety:
         start = time.perf_counter()
         policy = self._settings.guard_policies[route]
         findings = self._inputs.findings(carried, policy=policy)
-        noted = _noted(findings)
+        noted = noted_of(findings)
         self.count(noted)
         if noted.outcome == "blocked":
             tell = partial(self._tell_of_block, route, findings)
@@ -199,16 +144,20 @@ class Safety:
         self, route: str, request: PredictRequest, *, later: Later | None = None
     ) -> Checked:
         """Check a prompt and the calls before it, but for what was harmless before; see `check`."""
-        known, most, harmless = self._known, self._max_history, self._harmless
-        prompt, *calls = texts_of_request(request, known=known, max_history=most)
-        name, mark = harmless.name(request.prompt), harmless.mark
+        known, harmless = self._known, self._harmless
+        prompt, calls = ("prompt", request.prompt), list[tuple[str, str]]()
+        if request.history:
+            prompt, *calls = texts_of_request(request, known=known, max_history=self._max_history)
+        name = harmless.name(request.prompt)
+        mark = 0 if name is None else harmless.mark
         # While a check fails, all are looked at: one that works again is to be noticed.
-        is_known = harmless.holds(name) and not self._checks.is_failing
+        is_known = name is not None and harmless.holds(name) and not self._checks.is_failing
         carried = calls if is_known else [prompt, *calls]
         checked = self.check(route, carried, later=later)
         if carried and checked.is_clean:
-            known.remember(text for _, text in calls)
-            if carried is not calls:
+            if calls:
+                known.remember(text for _, text in calls)
+            if name is not None and not is_known:
                 harmless.keep(name, since=mark)
         return checked
 
@@ -272,7 +221,9 @@ class Safety:
     def warm(self) -> None:
         """Judge once, so that no request waits for what is loaded first."""
         if self.enabled:
-            self._inputs.findings([("prompt", "list everything")], policy="observe")
+            # The second has other characters than those of ASCII: it is judged the long way.
+            texts = [("prompt", "list everything"), ("prompt", "list everything\u2026")]
+            self._inputs.findings(texts, policy="observe")
 
     def apart(self) -> Self:
         """Give one that checks alike, but counts by itself and tells nobody: to be measured.
@@ -310,20 +261,3 @@ class Safety:
             self._counts.tell("hook", error)
         else:
             self._counts.tell("hook", None)
-
-
-_UNNOTED: Final = Noted(outcome="passed", families=(), pii=())
-
-
-def _noted(findings: Findings) -> Noted:
-    families = tuple(one.family for one in findings.noticed)
-    return Noted(outcome=_outcome(findings), families=families, pii=findings.pii)
-
-
-def _outcome(findings: Findings) -> Outcome:
-    actions = {one.action for one in findings.noticed}
-    if "block" in actions:
-        return "blocked"
-    if "flag" in actions:
-        return "flagged"
-    return "observed" if actions else "passed"
