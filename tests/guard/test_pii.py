@@ -219,6 +219,18 @@ def test_lines_of_others_are_found() -> None:
         assert found >= 0.95 * len(asked)
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        *("xoxb-abcdefghij", "ya29.abcdefghij", "sk-abcdefghijklmnop", "sk_live_abcdefghijklmnop"),
+        *("pwd=abcdefghijk1", "bearer 1abcdefghijk", "token is abcdefghijkl\u0661"),
+    ],
+)
+def test_the_shortest_secrets_are_found_alone_and_in_a_sentence(secret: str) -> None:
+    for text in (secret, f"my {secret} is it"):
+        assert [one.kind for one in find_pii(text)] == ["api_key"]
+
+
 @given(st.data())
 def test_no_way_to_write_a_secret_hides_it_from_the_quick_look(data: st.DataObject) -> None:
     named = data.draw(

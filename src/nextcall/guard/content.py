@@ -34,6 +34,10 @@ class ContentVerdict:
     action: Action
 
 
+# Most texts have nothing: one verdict serves them all.
+_NOTHING_MET: Final = ContentVerdict(swear_words=0, patterns=(), action="pass")
+
+
 class ContentCheck:
     r"""Counts swear words, and looks for blocked patterns.
 
@@ -79,7 +83,9 @@ class ContentCheck:
         lowered = text[:_MOST_CHARACTERS].lower()
         known = _swear_words()
         words = _WORD.findall(lowered)
-        count = 0 if known.isdisjoint(words) else sum(word in known for word in words)
+        if known.isdisjoint(words) and not self._blocked:
+            return _NOTHING_MET
+        count = sum(word in known for word in words)
         patterns = [place for place, one in enumerate(self._blocked) if one.search(lowered)]
         action: Action = self._action if count > self._most else "pass"
         return ContentVerdict(

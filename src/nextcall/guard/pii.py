@@ -52,6 +52,9 @@ _SECRET_MARKS: Final = (
     *("dop_", "bearer", "key", "token", "secret", "passw", "pwd"),
 )
 """Of which a text with a secret has one, in whatever case."""
+_SHORTEST_SECRET: Final = 15  # characters of what `_SECRET` finds, none of them a blank
+_SHORTEST_NAMED: Final = 12  # characters of a value that `_NAMED_SECRET` finds, one a digit
+_DIGIT: Final = re.compile(r"\d")
 _MASK: Final = "[{kind}_{number}]"
 
 
@@ -115,8 +118,7 @@ def find_pii(text: str) -> tuple[Finding, ...]:
     found: list[Finding] = []
     if "@" in text:
         found += _all("email", _EMAIL, text)
-    folded = text.casefold()
-    if any(map(folded.__contains__, _SECRET_MARKS)):
+    if _may_hold_secret(text):
         found += _all("api_key", _SECRET, text)
         found += [
             Finding(kind="api_key", start=one.start("value"), end=one.end("value"))
@@ -133,7 +135,7 @@ def find_pii(text: str) -> tuple[Finding, ...]:
         found += [one for one in _all("card", CARD, text) if is_card(text, one.start, one.end)]
         found += [one for one in _all("ssn", SSN, text) if is_ssn(text, one.start, one.end)]
         found += [one for one in _all("phone", PHONE, text) if is_phone(text, one.start, one.end)]
-    return _apart(found)
+    return _apart(found) if found else ()
 
 
 def mask_pii(text: str) -> Masked:
@@ -177,6 +179,15 @@ def restore_pii(text: str, values: Mapping[str, str]) -> str:
         return text
     marks = re.compile("|".join(map(re.escape, values)))
     return marks.sub(lambda mark: values[mark[0]], text)
+
+
+def _may_hold_secret(text: str) -> bool:
+    """Tell quickly of most texts that none of their words is a key or a token."""
+    longest = max(map(len, text.split()), default=0)
+    if longest < _SHORTEST_SECRET and (longest < _SHORTEST_NAMED or not _DIGIT.search(text)):
+        return False
+    folded = text.casefold()
+    return any(map(folded.__contains__, _SECRET_MARKS))
 
 
 def _all(kind: PiiKind, pattern: re.Pattern[str], text: str) -> list[Finding]:
