@@ -133,10 +133,15 @@ class Guard:
         text : str
             As it came.
         """
-        if len(text) <= MOST_CHARACTERS:
-            risks, reasons = self._judge(text, 0)
-        else:
+        reasons: tuple[Reason, ...] = ()
+        if len(text) > MOST_CHARACTERS:
             risks, reasons = self._judge_long(text)
+        else:
+            glimpsed = None if self._glance is None else self._glance.risks(text)
+            if glimpsed is not None and max(glimpsed) < self.threshold:
+                risks = glimpsed
+            else:
+                risks, reasons = self._judge(text, 0)
         worst = max(risks)
         attack = worst >= self.threshold
         return Verdict(
@@ -148,9 +153,6 @@ class Guard:
         )
 
     def _judge(self, text: str, offset: int) -> tuple[list[float], tuple[Reason, ...]]:
-        glimpsed = None if self._glance is None else self._glance.risks(text)
-        if glimpsed is not None and max(glimpsed) < self.threshold:
-            return glimpsed, ()
         features = text_features(text)
         risks: list[float] = self.model.risks(self.model.scores(features)).tolist()
         if max(risks) < self.threshold:

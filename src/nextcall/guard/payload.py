@@ -68,13 +68,13 @@ def check_payload(payload: object, guard: Judge) -> tuple[Violation, ...]:
     [('user.name', 'Should not look like sqli')]
     """
     if isinstance(payload, str):  # most are one text: it is found without a search
-        return _broken("body", payload, guard)
+        return check_text(payload, guard)
     found: list[Violation] = []
     for number, (place, text) in enumerate(_texts(payload, found)):
         if number >= MOST_TEXTS:
             found.append(Violation(place="body", rule=f"Should hold at most {MOST_TEXTS} texts"))
             break
-        found += _broken(place, text, guard)
+        found += check_text(text, guard, place=place)
     return tuple(found)
 
 
@@ -89,8 +89,18 @@ def texts_of(payload: object) -> Iterator[str]:
     yield from (text for _, text in islice(_texts(payload, []), MOST_TEXTS))
 
 
-def _broken(place: str, text: str, guard: Judge) -> tuple[Violation, ...]:
-    """Give the first rule that a text breaks, if there is one."""
+def check_text(text: str, guard: Judge, *, place: str = "body") -> tuple[Violation, ...]:
+    """Give the first rule that a text breaks, if there is one; see `check_payload`.
+
+    Parameters
+    ----------
+    text : str
+        As it came.
+    guard : Judge
+        Judges it.
+    place : str
+        Where it stands.
+    """
     if len(text) > MOST_CHARACTERS:
         return (Violation(place=place, rule=f"Should have at most {MOST_CHARACTERS} characters"),)
     if "\x00" in text:

@@ -118,7 +118,7 @@ def find_pii(text: str) -> tuple[Finding, ...]:
     found: list[Finding] = []
     if "@" in text:
         found += _all("email", _EMAIL, text)
-    if _may_hold_secret(text):
+    if max(map(len, text.split()), default=0) >= _SHORTEST_NAMED and _may_hold_secret(text):
         found += _all("api_key", _SECRET, text)
         found += [
             Finding(kind="api_key", start=one.start("value"), end=one.end("value"))
@@ -182,9 +182,8 @@ def restore_pii(text: str, values: Mapping[str, str]) -> str:
 
 
 def _may_hold_secret(text: str) -> bool:
-    """Tell quickly of most texts that none of their words is a key or a token."""
-    longest = max(map(len, text.split()), default=0)
-    if longest < _SHORTEST_SECRET and (longest < _SHORTEST_NAMED or not _DIGIT.search(text)):
+    """Tell quickly of most texts with a long word that none is a key or a token."""
+    if max(map(len, text.split())) < _SHORTEST_SECRET and not _DIGIT.search(text):
         return False
     folded = text.casefold()
     return any(map(folded.__contains__, _SECRET_MARKS))

@@ -117,7 +117,8 @@ class SafetyCounts:
         self._fails = {each: metrics.count(GUARD_FAILING, each) for each in get_args(Check)}
         for fails in self._fails.values():
             fails.set(0)
-        self._failing: dict[str, type[Exception]] = {}  # in this worker
+        self.failing: dict[str, type[Exception]] = {}
+        """Checks whose last run failed in this worker, and how; for others to read."""
         self.failures = 0
         """Checks that failed in this worker so far."""
         self._blocked = metrics.count(GUARD_PREDICTIONS, "blocked")
@@ -147,17 +148,17 @@ class SafetyCounts:
         never with the error's words, which may be those of a prompt.
         """
         if error is None:
-            if check in self._failing:  # a look without the lock: mostly nothing fails
+            if check in self.failing:  # a look without the lock: mostly nothing fails
                 with self._lock:
-                    self._failing.pop(check, None)
+                    self.failing.pop(check, None)
                     self._fails[check].set(0)
                 _log.warning("guard check works again: %s", check)
             return
         self._failed[check].rise()
         with self._lock:
             self.failures += 1
-            known = self._failing.get(check)
-            self._failing[check] = type(error)
+            known = self.failing.get(check)
+            self.failing[check] = type(error)
             self._fails[check].set(1)
         if known is not type(error):
             _log.error("guard check failed: %s, %s", check, _kind_and_place(error))
@@ -165,7 +166,7 @@ class SafetyCounts:
     @property
     def is_failing(self) -> bool:
         """Whether the last run of a check failed, in this worker."""
-        return bool(self._failing)
+        return bool(self.failing)
 
     def snapshot(self) -> SafetySnapshot:
         """Give the counts."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from nextcall.guard.content import ContentCheck
 from nextcall.guard.guard import Action, Guard, Policy, Verdict
-from nextcall.guard.payload import Judge, Violation, check_payload, texts_of
+from nextcall.guard.payload import Judge, Violation, check_payload, check_text, texts_of
 from nextcall.guard.pii import PiiPolicy, find_pii
 from nextcall.guard.steady import SteadyGuard
 from nextcall.serve.safety.counts import Check, SafetyCounts
@@ -107,6 +107,7 @@ class InputChecks:
             else None
         )
         self._counts = counts
+        self._failing = counts.failing  # mostly empty: then nobody need hear that a check works
 
     def findings(self, carried: Iterable[tuple[str, object]], *, policy: Policy) -> Findings:
         """Look at all that a request carries.
@@ -130,7 +131,10 @@ class InputChecks:
                 rule = f"Should hold at most {MOST_JUDGED} characters of text"
                 noticed.append(Noticed(place="body", rule=rule, family="form", action="block"))
                 break
-            for one in check_payload(value, judge):
+            broken = (
+                check_text(value, judge) if isinstance(value, str) else check_payload(value, judge)
+            )
+            for one in broken:
                 noticed.append(_of_violation(place, one, policy))  # noqa: PERF401  # mostly none
             for text in texts:
                 if self._pii != "allow":
@@ -156,7 +160,8 @@ class InputChecks:
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told, and the rest goes on
             self._tell("pii", failed, error)
             return
-        self._tell("pii", failed, None)
+        if self._failing:
+            self._counts.tell("pii", None)
         if not found:
             return
         kinds = [one.kind for one in found]
@@ -173,7 +178,8 @@ class InputChecks:
         except Exception as error:  # noqa: BLE001  # as above
             self._tell("content", failed, error)
             return
-        self._tell("content", failed, None)
+        if self._failing:
+            self._counts.tell("content", None)
         if verdict.patterns:
             rule = "Should have no blocked pattern"
         elif verdict.swear_words >= self._swear_words_from:
@@ -185,7 +191,8 @@ class InputChecks:
     def _tell(self, check: Check, failed: set[str], error: Exception | None) -> None:
         if error is not None:
             failed.add(check)
-        self._counts.tell(check, error)
+        if error is not None or self._failing:
+            self._counts.tell(check, error)
 
 
 def _of_violation(place: str, violation: Violation, policy: Policy) -> Noticed:

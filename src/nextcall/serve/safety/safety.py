@@ -122,7 +122,7 @@ class Safety:
         policy = self._settings.guard_policies[route]
         findings = self._inputs.findings(carried, policy=policy)
         noted = noted_of(findings)
-        self.count(noted)
+        self._counts.count_request(noted.outcome, families=noted.families, pii=noted.pii)
         if noted.outcome == "blocked":
             tell = partial(self._tell_of_block, route, findings)
             tell() if later is None else later(tell)
