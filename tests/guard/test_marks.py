@@ -50,4 +50,5 @@ def test_the_loops_say_the_same_uncompiled(monkeypatch: pytest.MonkeyPatch) -> N
     assert plain.tolist() == counts.tolist()
     monkeypatch.setattr(module, "mix", mix.py_func)
     monkeypatch.setattr(module, "hold", module.hold.py_func)
+    monkeypatch.setattr(module, "_place_of", module._place_of.py_func)
     assert _TABLE.held(_codes(text)) == expected

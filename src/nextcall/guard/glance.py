@@ -196,7 +196,8 @@ def _weigh(
     size = put_flags(clear, FIRST_FLAG, traits, size)
     places = np.empty(3 * len(joined) + 19 * len(tokens), np.int32)
     counts = np.empty(4, np.int32)
-    gram_places(joined, tokens, table["concepts"], table["seen"], places, counts)
+    concepts, seen = table["concepts"][:].view(np.bool_), table["seen"][:]
+    gram_places(joined, tokens, concepts, seen, places, counts)
     scores = curves[0].copy()
     add_scores(places, counts, traits[:size], weights, scores)
     is_word = len(clear) > 0
@@ -219,7 +220,7 @@ def _put_amounts(
 ) -> int:
     """Write the traits of a text's amounts, and give how many there are."""
     counts = np.empty(7, np.int64)
-    count_amounts(clear, lowered, tokens, table["kinds"], counts)
+    count_amounts(clear, lowered, tokens, table["kinds"][:], counts)
     number = max(len(tokens), 1)
     amounts = np.empty(8)
     amounts[0] = counts[2] / number

@@ -12,6 +12,7 @@ from nextcall.guard.grams import mix
 _BITS: Final = 17
 _SHIFT: Final = 32 - _BITS
 _HASHED: Final = 7  # characters of a string that are looked for
+_NOWHERE: Final = -1
 
 
 class MarkArrays(NamedTuple):
@@ -89,6 +90,19 @@ def _hash(mark: str) -> int:
 
 
 @compiled(hold_lock=True)
+def _place_of(mark: int, hashes: NDArray[np.uint32]) -> int:
+    """Give the place of a hash among ascending ones, `_NOWHERE` where it is none of them."""
+    low, high = 0, len(hashes) - 1
+    while low < high:
+        middle = (low + high) >> 1
+        if hashes[middle] < mark:
+            low = middle + 1
+        else:
+            high = middle
+    return low if hashes[low] == mark else _NOWHERE
+
+
+@compiled(hold_lock=True)
 def hold(
     codes: NDArray[np.uint32],
     owned: NDArray[np.uint8],
@@ -115,8 +129,8 @@ def hold(
             mark = mix(value, 77)
             slot = mark >> _SHIFT
             if owned[slot >> 3] >> (slot & 7) & 1:
-                at = np.searchsorted(hashes, np.uint32(mark))
-                if at < len(hashes) and hashes[at] == mark:
+                at = _place_of(mark, hashes)
+                if at != _NOWHERE:
                     for place in range(first[at], first[at + 1]):
                         found[owners[place]] = True
 

@@ -198,7 +198,7 @@ def put_tokens(codes: NDArray[np.uint32], table: np.void, tokens: NDArray[np.uin
     int
         Number of tokens.
     """
-    size = begin = 0
+    size, begin = 0, int(np.int64(0))  # a literal would compile what is called with it twice
     while begin < len(codes):
         if codes[begin] in (9, 13, 32):  # other blanks are signs
             begin += 1
