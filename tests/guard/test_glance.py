@@ -26,6 +26,11 @@ def _long_way(text: str) -> list[float]:
     return risks
 
 
+def _risks(text: str, glance: Glance = _GLANCE) -> list[float] | None:
+    glimpse = glance.look(text)
+    return None if glimpse is None or glimpse.found else glimpse.risks
+
+
 def _prompts() -> list[str]:
     return _BENIGN.read_text(encoding="utf-8").splitlines()
 
@@ -38,15 +43,15 @@ def _prompts() -> list[str]:
     | st.text(max_size=20)
 )
 def test_risks_are_those_of_the_long_way_or_none(text: str) -> None:
-    risks = _GLANCE.risks(text)
+    risks = _risks(text)
     assert risks is None or risks == _long_way(text)
 
 
 def test_most_harmless_prompts_need_no_more() -> None:
     prompts = _prompts()
-    known = [text for text in prompts if _GLANCE.risks(text) is not None]
+    known = [text for text in prompts if _risks(text) is not None]
     assert len(known) > 0.8 * len(prompts)
-    assert [_GLANCE.risks(text) for text in known] == [_long_way(text) for text in known]
+    assert [_risks(text) for text in known] == [_long_way(text) for text in known]
     assert not any(text_features(text).found for text in known)
 
 
@@ -56,14 +61,23 @@ def test_shared_attacks_have_the_risks_of_the_long_way() -> None:
         pytest.skip("the shared evaluation data is not here; NEXTCALL_SHARED names its folder")
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     texts = [row["text"] for row in rows]
-    told = [(text, risks) for text in texts if (risks := _GLANCE.risks(text[:8000])) is not None]
+    told = [(text, risks) for text in texts if (risks := _risks(text[:8000])) is not None]
     assert len(told) > 100
     assert all(risks == _long_way(text[:8000]) for text, risks in told)
 
 
+@pytest.mark.parametrize(
+    "text", ["'; drop table users; --", "<b onclick=alert(1)>", "configure the config or 1=1 --"]
+)
+def test_signatures_are_those_of_the_long_way(text: str) -> None:
+    glimpse = _GLANCE.look(text)
+    assert glimpse is not None
+    assert glimpse.found == text_features(text).found != []
+
+
 @pytest.mark.parametrize("text", ["%41", "caf\u00e9", "'; drop table users; --", "0x2e", "x" * 20])
 def test_other_texts_get_none(text: str) -> None:
-    assert _GLANCE.risks(text) is None
+    assert _risks(text) is None
 
 
 def test_a_guard_finds_the_same_with_any_threshold() -> None:
@@ -78,7 +92,7 @@ def test_another_model_has_its_own_risks() -> None:
     other = replace(_MODEL, intercepts=_MODEL.intercepts + 1)
     text = "list all users"
     expected = other.risks(other.scores(text_features(text))).tolist()
-    assert Glance(other).risks(text) == expected != _GLANCE.risks(text)
+    assert _risks(text, Glance(other)) == expected != _risks(text)
 
 
 def test_traits_of_amounts_lie_one_after_the_other() -> None:

@@ -100,8 +100,15 @@ class TextFeatures:
     unchanged: bool
 
 
-def text_features(text: str) -> TextFeatures:
+def text_features(text: str, *, found: list[tuple[int, int, int]] | None = None) -> TextFeatures:
     """Compute the features of a text of at most `MOST_CHARACTERS` characters.
+
+    Parameters
+    ----------
+    text : str
+        As it came.
+    found : list of (int, int, int), optional
+        Its signatures, as `matching` gives them, where they are known.
 
     Examples
     --------
@@ -115,7 +122,8 @@ def text_features(text: str) -> TextFeatures:
     words = vocabulary()
     tokens = words.tokens(lowered)
     codes = _codes(lowered)
-    found = matching(lowered, codes)
+    if found is None:
+        found = matching(lowered, codes)
     grams, counts = _grams(lowered, tokens, words)
     return TextFeatures(
         grams=grams,

@@ -7,7 +7,7 @@ data that must come from memory again. So one call of one kernel does here what
 
 from collections.abc import Callable
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import float32, float64, from_dtype, types, uint8
@@ -38,8 +38,17 @@ _Look = Callable[
 ]
 
 
+class Glimpse(NamedTuple):
+    """What a glance tells of a text."""
+
+    risks: list[float]
+    """Of each family, as the model has them if no signature was found."""
+    found: list[tuple[int, int, int]]
+    """Signatures, as `nextcall.guard.signatures.matching` gives them."""
+
+
 class Glance:
-    """Gives the risks of most harmless texts; of others it says nothing.
+    """Gives the risks of most harmless texts; of others that no signature was found, or which.
 
     Parameters
     ----------
@@ -50,8 +59,9 @@ class Glance:
     --------
     >>> from nextcall.guard.guard import packaged_guard_model
     >>> glance = Glance(packaged_guard_model())
-    >>> max(glance.risks("Which users are there?")) < 0.5, glance.risks("%6cs")
-    (True, None)
+    >>> glimpse = glance.look("Which users are there?")
+    >>> max(glimpse.risks) < 0.5, glimpse.found, glance.look("%6cs")
+    (True, [], None)
     """
 
     def __init__(self, model: GuardModel) -> None:
@@ -59,8 +69,8 @@ class Glance:
         self._weights = np.ascontiguousarray(model.weights)
         self._curves = np.stack([model.intercepts, model.thresholds, model.slopes])
 
-    def risks(self, text: str) -> list[float] | None:
-        """Give the risk of each family, as the model has it.
+    def look(self, text: str) -> Glimpse | None:
+        """Give the risks of a text and its signatures.
 
         Parameters
         ----------
@@ -69,9 +79,8 @@ class Glance:
 
         Returns
         -------
-        list of float or None
-            None of a text that has other characters than those of ASCII, may hide something, or
-            has a signature.
+        Glimpse or None
+            None of a text that has other characters than those of ASCII, or may hide something.
         """
         if not text.isascii():
             return None
@@ -80,11 +89,12 @@ class Glance:
         if number == _NOT_PLAIN:
             return None
         lowered = text.lower()
+        found: list[tuple[int, int, int]] = []
         for signature in held[:number]:
-            if _SEARCHES[signature](lowered):
-                return None
-        found: list[float] = risks.tolist()
-        return found
+            match = _SEARCHES[signature](lowered)
+            if match and any(mark in lowered for mark in SIGNATURES[signature].marks):
+                found.append((signature, match.start(), match.end()))
+        return Glimpse(risks.tolist(), found)
 
 
 @cache

@@ -137,11 +137,13 @@ class Guard:
         if len(text) > MOST_CHARACTERS:
             risks, reasons = self._judge_long(text)
         else:
-            glimpsed = None if self._glance is None else self._glance.risks(text)
-            if glimpsed is not None and max(glimpsed) < self.threshold:
-                risks = glimpsed
-            else:
+            glimpse = None if self._glance is None else self._glance.look(text)
+            if glimpse is None:
                 risks, reasons = self._judge(text, 0)
+            elif glimpse.found or max(glimpse.risks) >= self.threshold:
+                risks, reasons = self._judge(text, 0, found=glimpse.found)
+            else:
+                risks = glimpse.risks
         worst = max(risks)
         attack = worst >= self.threshold
         return Verdict(
@@ -152,8 +154,10 @@ class Guard:
             action=self._attack_action if attack else "pass",
         )
 
-    def _judge(self, text: str, offset: int) -> tuple[list[float], tuple[Reason, ...]]:
-        features = text_features(text)
+    def _judge(
+        self, text: str, offset: int, *, found: list[tuple[int, int, int]] | None = None
+    ) -> tuple[list[float], tuple[Reason, ...]]:
+        features = text_features(text, found=found)
         risks: list[float] = self.model.risks(self.model.scores(features)).tolist()
         if max(risks) < self.threshold:
             return risks, ()

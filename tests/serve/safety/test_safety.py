@@ -107,7 +107,7 @@ def test_warming_judges_in_the_quick_way_and_in_the_long_one() -> None:
     guard = Listening()
     _safety(guard=guard).warm()
     glance = Glance(guard.model)
-    assert {glance.risks(text) is None for text in texts} == {True, False}
+    assert {glance.look(text) is None for text in texts} == {True, False}
 
 
 @given(st.lists(st.sampled_from([_MAIL, "card 4111 1111 1111 1111", "[redacted]", "list"])))
