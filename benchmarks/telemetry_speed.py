@@ -32,7 +32,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from pythonjsonlogger.json import JsonFormatter
 
 from nextcall.serve.safety.counts import SafetyCounts
-from nextcall.serve.watching import WatchedPart
+from nextcall.serve.watching import Watch, WatchedPart
 from nextcall.telemetry.families import FUNCTION_CALLS, FUNCTION_SECONDS, HTTP_REQUESTS
 from nextcall.telemetry.latency import LatencyWindow
 from nextcall.telemetry.log_entries import request_of
@@ -125,11 +125,12 @@ def _our_ways(folder: Path, opened: ExitStack) -> Ways:
 
 def _service_ways(folder: Path, opened: ExitStack) -> Ways:
     shared = opened.enter_context(open_metrics(endpoints=(), folder=folder / "service"))
-    guard, ranking = SafetyCounts(shared), WatchedPart(shared, "ranking")
+    guard, watch = SafetyCounts(shared), Watch({"ranking": WatchedPart(shared, "ranking")})
 
     def part() -> None:
-        with ranking.watch():
+        with watch("ranking"):
             pass
+        watch.count()
 
     return {
         "guard": lambda: guard.count_request("passed", families=(), pii=()),

@@ -14,7 +14,6 @@ from nextcall.serve.observer import Observer, open_observer
 from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
-from nextcall.serve.watching import Notes
 from nextcall.telemetry.families import (
     CACHE_HITS,
     CACHE_MISSES,
@@ -105,14 +104,18 @@ def test_each_part_of_a_prediction_is_counted(asking: TestClient, observer: Obse
     assert all(numbers[-1] > 0 for numbers in told[FUNCTION_SECONDS].values())
 
 
-def test_what_is_left_for_later_is_counted_then(observer: Observer) -> None:
-    notes: Notes = []
-    with observer.watch("filter", notes):
+def test_parts_are_counted_when_it_is_told(observer: Observer) -> None:
+    watch = observer.watch()
+    with watch("filter"):
         pass
-    counted = observer.metrics.totals(FUNCTION_CALLS)["filter", "ok"]
-    (note,) = notes
-    note()
-    assert (counted, observer.metrics.totals(FUNCTION_CALLS)["filter", "ok"]) == ((0.0,), (1.0,))
+    with pytest.raises(KeyError), watch("ranking"):
+        raise KeyError
+    counted = observer.metrics.totals(FUNCTION_CALLS)
+    assert (counted["filter", "ok"], counted["ranking", "failed"]) == ((0.0,), (0.0,))
+    for _ in range(2):  # each is counted once
+        watch.count()
+        counted = observer.metrics.totals(FUNCTION_CALLS)
+        assert (counted["filter", "ok"], counted["ranking", "failed"]) == ((1.0,), (1.0,))
 
 
 def test_a_fault_is_an_error(

@@ -130,7 +130,7 @@ class Answering:
                 await in_thread(order.tell)
             raise
         finally:
-            if order.notes:
+            if order.is_begun:
                 asyncio.get_running_loop().call_soon(order.note)
 
     def _at_once(self, order: Order, body: bytes, begin: float) -> Reply:

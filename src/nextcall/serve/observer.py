@@ -1,12 +1,12 @@
 """What the service notes of each request: counts, latencies, a line of the log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from nextcall.access.permissions import ROUTE_PERMISSIONS
 from nextcall.serve.telemetry_settings import TelemetrySettings
-from nextcall.serve.watching import PARTS, Notes, Part, Watch, WatchedPart
+from nextcall.serve.watching import PARTS, Part, Watch, WatchedPart
 from nextcall.telemetry.families import (
     CACHE_HITS,
     CACHE_MISSES,
@@ -61,7 +61,7 @@ class Observer:
         self._hit_seconds = self.latencies.of("cache_hit")
         self._miss_seconds = self.latencies.of("cache_miss")
         windows = {"ranking": self.latencies.of("ranking")}
-        self._parts = {
+        self._parts: Mapping[Part, WatchedPart] = {
             part: WatchedPart(self.metrics, part, window=windows.get(part)) for part in PARTS
         }
         self._server_errors = self.metrics.count(ERRORS, "server")
@@ -94,9 +94,9 @@ class Observer:
             self._misses.rise()
             self._miss_seconds.observe(seconds)
 
-    def watch(self, part: Part, later: Notes | None = None) -> Watch:
-        """Give what notes a part of a prediction while its block runs, or leaves that for later."""
-        return Watch(self._parts[part], later)
+    def watch(self) -> Watch:
+        """Give what times the parts of one prediction, and counts them here."""
+        return Watch(self._parts)
 
     def cold_started(self, level: str, confidence: float | None, *, least: float) -> None:
         """Note an answer that a method other than the first gave."""

@@ -1,10 +1,9 @@
 """One request on its way through guard and ranker."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +18,10 @@ from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety.safety import Checked, Safety
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.short_answer import short_answer
-from nextcall.serve.watching import Notes, Part
+from nextcall.serve.watching import Notes, Watch
 
 Detail = Literal["short", "full"]
 """How much is answered."""
-
-_UNSEEN: Final = nullcontext()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +34,9 @@ class Means:
     observer: Observer | None
     shown: ShownAnswers | None
 
-    def watch(self, part: Part, later: Notes) -> AbstractContextManager[object]:
-        """Let the observer note a part of the way, later."""
-        return _UNSEEN if self.observer is None else self.observer.watch(part, later)
+    def watch(self) -> Watch:
+        """Give what times the parts of one answer."""
+        return Watch({}) if self.observer is None else self.observer.watch()
 
 
 class Fresh(NamedTuple):
@@ -75,8 +72,9 @@ class Order:
         self.is_whole = True
         """Whether no check of the guard failed by itself while it was made."""
         self._failures = 0
+        self._watch = means.watch()
         self.notes: Notes = []
-        """What is to be noted of it, once somebody has time."""
+        """What else is to be noted of it, once somebody has time."""
 
     def check(self) -> None:
         """Let the guard look at it."""
@@ -96,6 +94,7 @@ class Order:
 
     def note(self) -> None:
         """Note how it went, as far as that is not noted yet."""
+        self._watch.count()
         while self.notes:
             self.notes.pop()()
 
@@ -107,7 +106,7 @@ class Order:
     def _look(self) -> Checked:
         self.is_begun, self._failures = True, self._means.safety.failures
         check, later = self._means.safety.check_request, self.untold.append
-        with self._means.watch("guard", self.notes):
+        with self._watch("guard"):
             return check(self._route, self.request, later=later)
 
     def attempt(self) -> KeptAnswer:
@@ -120,7 +119,7 @@ class Order:
         if semantic is None or not checked.is_plain or is_timed(self.request):
             return self._made(checked)
         prompt = self.request.prompt
-        with self._means.watch("embedding", self.notes):
+        with self._watch("embedding"):
             vector = self.predictor.vector(prompt, later=self.notes)
         if not vector @ vector:  # none of its words is known
             return self._made(checked, vector)
@@ -135,20 +134,20 @@ class Order:
 
     def _made(self, checked: Checked, vector: NDArray[np.float32] | None = None) -> KeptAnswer:
         predictor, safety, shown = self.predictor, self._means.safety, self._means.shown
-        watch, notes = self._means.watch, self.notes
+        watch = self._watch
         asking = NOTHING if shown is None else shown.asking(self.request)
         performance = None
         if self.detail == "full":
-            with watch("ranking", notes):
+            with watch("ranking"):
                 answer = predictor.predict_fully(self.request, vector=vector)
-            with watch("filter", notes):
+            with watch("filter"):
                 released = safety.released(answer, checked)
             performance = released.metadata.performance_metrics
             kept = KeptAnswer.of(released, checked.noted, asking=asking)
         else:
-            with watch("ranking", notes):
+            with watch("ranking"):
                 outcome = predictor.outcome(self.request, vector=vector)
-            with watch("filter", notes):
+            with watch("filter"):
                 heads = safety.heads([each.operation for each in outcome.found], checked)
             marks = None if checked.findings is None else checked.marks
             told = predictor.told(outcome, safety_flags=marks)

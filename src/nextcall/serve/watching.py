@@ -1,7 +1,6 @@
 """How often each part of a prediction ran, how it ended, and how long it took."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Final, Literal, Self, TypeAlias, get_args
 
@@ -17,12 +16,13 @@ operations may leave."""
 Notes: TypeAlias = list[Callable[[], object]]
 """What is to be noted once an answer is given, so that nobody waits for it."""
 
+_Taken: TypeAlias = tuple[Part, float, type[BaseException] | None]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
 _OUTCOMES: Final = ("ok", "refused", "failed")
 
 
 class WatchedPart:
-    """One part: its calls by their outcome, and their seconds.
+    """Counts one part: its calls by their outcome, and their seconds.
 
     Parameters
     ----------
@@ -36,8 +36,7 @@ class WatchedPart:
     >>> from nextcall.telemetry.metrics import open_metrics
     >>> with open_metrics(endpoints=()) as metrics:
     ...     ranking = WatchedPart(metrics, "ranking")
-    ...     with ranking.watch():
-    ...         _ = sorted("cab")
+    ...     ranking.count(0.002, None)
     ...     metrics.totals(FUNCTION_CALLS)["ranking", "ok"]
     (1.0,)
     """
@@ -48,10 +47,6 @@ class WatchedPart:
         self.calls = {each: metrics.count(FUNCTION_CALLS, part, each) for each in _OUTCOMES}
         self.seconds = metrics.histogram(FUNCTION_SECONDS, part)
         self.window = window
-
-    def watch(self, later: Notes | None = None) -> "Watch":
-        """Give what counts one run; `later` takes what counts it, which it does at once without."""
-        return Watch(self, later)
 
     def count(self, seconds: float, error: type[BaseException] | None) -> None:
         """Count one run, and what it raised."""
@@ -66,20 +61,47 @@ class WatchedPart:
 
 
 class Watch:
-    """Counts what a ``with`` block does as one run of a part."""
+    """Times the parts of one prediction, one after the other; counts them when it is told to.
 
-    __slots__ = ("_begin", "_later", "_part")
+    Parameters
+    ----------
+    parts : mapping of str to WatchedPart
+        Where they are counted; others are not.
 
-    def __init__(self, part: WatchedPart, later: Notes | None) -> None:
-        self._part, self._later, self._begin = part, later, 0.0
+    Examples
+    --------
+    >>> from nextcall.telemetry.metrics import open_metrics
+    >>> with open_metrics(endpoints=()) as metrics:
+    ...     watch = Watch({"ranking": WatchedPart(metrics, "ranking")})
+    ...     with watch("ranking"):
+    ...         _ = sorted("cab")
+    ...     watch.count()
+    ...     metrics.totals(FUNCTION_CALLS)["ranking", "ok"]
+    (1.0,)
+    """
 
-    def __enter__(self) -> Self:
-        self._begin = perf_counter()
+    __slots__ = ("_begin", "_part", "_parts", "_taken")
+
+    def __init__(self, parts: Mapping[Part, WatchedPart]) -> None:
+        self._parts, self._taken = parts, list[_Taken]()
+        self._part: Part = "guard"
+        self._begin = 0.0
+
+    def __call__(self, part: Part) -> Self:
+        """Name the part that a ``with`` block is."""
+        self._part = part
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        seconds, later = perf_counter() - self._begin, self._later
-        if later is None:
-            self._part.count(seconds, kind)
-        else:
-            later.append(partial(self._part.count, seconds, kind))
+    def __enter__(self) -> None:
+        self._begin = perf_counter()
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self._taken.append((self._part, perf_counter() - self._begin, error))
+
+    def count(self) -> None:
+        """Count what was timed, unless that was counted; nobody should wait for it."""
+        taken, parts = self._taken, self._parts
+        while taken:
+            part, seconds, error = taken.pop()
+            if part in parts:
+                parts[part].count(seconds, error)
