@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ _OF_A_PLACE: Final = {"confidence", "rank"}
 
 
 class Found(NamedTuple):
-    """One answer of the ranker, or of retrieval alone."""
+    """One answer of retrieval alone; what only a ranker says is None."""
 
     operation: Operation
     rank: int
@@ -33,20 +33,12 @@ class Found(NamedTuple):
     confidence: float | None = None
     features: NDArray[np.float32] | None = None
 
-    @classmethod
-    def of_ranked(cls, one: Ranked) -> Self:
-        """Take what the ranker says."""
-        return cls(
-            operation=one.operation,
-            rank=one.rank,
-            similarity=one.similarity,
-            score=one.score,
-            confidence=one.confidence,
-            features=one.features,
-        )
+
+AnyFound: TypeAlias = Found | Ranked
+"""An operation that may come next, whoever says so."""
 
 
-def short_prediction(found: Found) -> Prediction:
+def short_prediction(found: AnyFound) -> Prediction:
     """Write an answer in short."""
     operation = found.operation
     return Prediction(
@@ -98,7 +90,7 @@ def usual_head(operation: Operation) -> bytes:
 
 
 def full_prediction(
-    found: Found, reason: str, *, is_cold: bool, names: Sequence[str] = FEATURE_NAMES
+    found: AnyFound, reason: str, *, is_cold: bool, names: Sequence[str] = FEATURE_NAMES
 ) -> FullPrediction:
     """Write an answer with all that is known of it; `names` are those of its features."""
     features = None

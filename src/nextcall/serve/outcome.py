@@ -17,7 +17,7 @@ from nextcall.serve.answers import (
     ProcessingMethod,
     SafetyValidation,
 )
-from nextcall.serve.found import Found, number
+from nextcall.serve.found import AnyFound, number
 from nextcall.serve.process.memory import memory_usage_mb
 
 _WORKFLOW_PROBABILITY: Final = FEATURE_NAMES.index("trigram_prob")
@@ -26,7 +26,7 @@ _WORKFLOW_PROBABILITY: Final = FEATURE_NAMES.index("trigram_prob")
 class Outcome(NamedTuple):
     """All that an answer is made of."""
 
-    found: Sequence[Found]
+    found: Sequence[AnyFound]
     level: ColdStartLevel
     events: int
     known_events: int

@@ -30,7 +30,7 @@ from nextcall.ranking.model_files import ModelCard
 from nextcall.serve.answers import Answer, FullAnswer, Metadata, ProcessingMethod
 from nextcall.serve.caching.kept_answer import new_id
 from nextcall.serve.caching.prompt_views import PromptViews
-from nextcall.serve.found import Found, full_prediction, short_prediction
+from nextcall.serve.found import AnyFound, Found, full_prediction, short_prediction
 from nextcall.serve.outcome import Outcome, Told, full_metadata
 from nextcall.serve.reasons import WITHOUT_RANKER, reasoning
 from nextcall.serve.schemas import HistoryEvent, PredictRequest
@@ -250,6 +250,7 @@ class Predictor:
         known = sum(call.operation_id in self.index.catalog for call in history)
         scoring = time.perf_counter()
         none_probability = None
+        found: Sequence[AnyFound]
         if self.ranker is None:
             level, found = self._without_ranker(request, history, known, vector)
         else:
@@ -267,7 +268,7 @@ class Predictor:
                 vector=vector,
                 now=now or datetime.now(UTC),
             )
-            found = [Found.of_ranked(one) for one in answer.ranked]
+            found = answer.ranked
             none_probability = answer.none_probability
         end = time.perf_counter()
         return Outcome(

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pydantic_core import to_json
 
 from nextcall.serve.caching.kept_answer import NOTHING, Asking, KeptAnswer
-from nextcall.serve.found import Found
+from nextcall.serve.found import AnyFound
 from nextcall.serve.outcome import Told
 from nextcall.serve.safety.safety import Noted
 
 
 def short_answer(
-    found: Sequence[Found],
+    found: Sequence[AnyFound],
     heads: Sequence[bytes | None],
     told: Told,
     noted: Noted,
@@ -22,7 +22,7 @@ def short_answer(
 
     Parameters
     ----------
-    found : sequence of Found
+    found : sequence of AnyFound
         Best first.
     heads : sequence of bytes or None
         Of each operation as `head_of` writes it; None of one that may not be shown.

@@ -31,9 +31,12 @@ class Asking:
 NOTHING: Final = Asking()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class KeptAnswer:
-    """What of an answer is the same each time that it is given."""
+    """What of an answer is the same each time that it is given; not to be changed.
+
+    It is no frozen dataclass, for one is made in three times the time, and every answer makes one.
+    """
 
     rest: bytes
     """JSON of all fields but the first and the last, without the braces around them; of a full
