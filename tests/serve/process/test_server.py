@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from nextcall.cli.serve import serve
@@ -296,3 +297,17 @@ def test_an_application_that_does_not_start_is_told() -> None:
         running(broken, listening),
     ):
         pytest.fail("it did not start")
+
+
+def test_the_server_believes_nobody_who_says_for_whom_he_asks() -> None:
+    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await JSONResponse([scope["client"][0], scope["scheme"]])(scope, receive, send)
+        else:
+            for event in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{event}.complete"})
+
+    said = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+    with bind("127.0.0.1", 0) as listening, running(told, listening) as place:
+        assert httpx.get(place, headers=said).json() == ["127.0.0.1", "http"]

@@ -102,12 +102,11 @@ class Gate:
                 method: str = scope["method"]
                 route, _ = route_of(method, scope["path"])
                 seconds, status = perf_counter() - begin, code or _FAILED
-                note = partial(
-                    observer.request_ended, method, route, status, seconds, request_id=named
-                )
+                ended = observer.request_ended
                 if seconds < _LONG:
-                    note()
+                    ended(method, route, status, seconds, request_id=named)
                 else:
+                    note = partial(ended, method, route, status, seconds, request_id=named)
                     asyncio.get_running_loop().call_soon(note)
 
     def _address(self, scope: Scope, forwarded: bytes | None) -> str:
