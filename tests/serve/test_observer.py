@@ -1,7 +1,11 @@
 """What is noted of requests and answers, and what is told of it."""
 
+import itertools
 import json
 import logging
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from nextcall.serve.observer import Observer, open_observer
 from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.settings import Settings, load_settings
+from nextcall.serve.watching import drained
 from nextcall.telemetry.families import (
     CACHE_HITS,
     CACHE_MISSES,
@@ -116,6 +121,24 @@ def test_parts_are_counted_when_it_is_told(observer: Observer) -> None:
         watch.count()
         counted = observer.metrics.totals(FUNCTION_CALLS)
         assert (counted["filter", "ok"], counted["ranking", "failed"]) == ((1.0,), (1.0,))
+
+
+def test_what_two_threads_note_at_once_is_noted_once() -> None:
+    items = list(range(200_000))
+    begin = threading.Barrier(4)
+
+    def take() -> list[int]:
+        begin.wait(60)
+        return list(drained(items))
+
+    turn = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that they meet
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            taken = [each.result() for each in [threads.submit(take) for _ in range(4)]]
+    finally:
+        sys.setswitchinterval(turn)
+    assert sorted(itertools.chain(*taken)) == list(range(200_000))
 
 
 def test_a_fault_is_an_error(

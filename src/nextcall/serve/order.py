@@ -18,7 +18,7 @@ from nextcall.serve.predictor import Predictor
 from nextcall.serve.safety.safety import Checked, Safety
 from nextcall.serve.schemas import PredictRequest
 from nextcall.serve.short_answer import short_answer
-from nextcall.serve.watching import Notes, Watch
+from nextcall.serve.watching import Notes, Watch, drained
 
 Detail = Literal["short", "full"]
 """How much is answered."""
@@ -95,13 +95,13 @@ class Order:
     def note(self) -> None:
         """Note how it went, as far as that is not noted yet."""
         self._watch.count()
-        while self.notes:
-            self.notes.pop()()
+        for note in drained(self.notes):
+            note()
 
     def tell(self) -> None:
         """Tell of a refusal whoever hears of them."""
-        while self.untold:
-            self.untold.pop()()
+        for tell in drained(self.untold):
+            tell()
 
     def _look(self) -> Checked:
         self.is_begun, self._failures = True, self._means.safety.failures

@@ -1,13 +1,15 @@
 """How often each part of a prediction ran, how it ended, and how long it took."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
-from typing import Final, Literal, Self, TypeAlias, get_args
+from typing import Final, Literal, Self, TypeAlias, TypeVar, get_args
 
 from nextcall.serve.problems import RefusedError, UnsafeError
 from nextcall.telemetry.families import FUNCTION_CALLS, FUNCTION_SECONDS
 from nextcall.telemetry.latency import LatencyWindow
 from nextcall.telemetry.metrics import Metrics
+
+T = TypeVar("T")
 
 Part: TypeAlias = Literal["guard", "embedding", "ranking", "filter"]
 """The checks of the request; its prompt as a vector; candidates, features and trees; what of the
@@ -19,6 +21,23 @@ Notes: TypeAlias = list[Callable[[], object]]
 _Taken: TypeAlias = tuple[Part, float, type[BaseException] | None]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
 _OUTCOMES: Final = ("ok", "refused", "failed")
+
+
+def drained(items: list[T]) -> Iterator[T]:
+    """Take the items of a list, the last first, each once however many threads take them.
+
+    Examples
+    --------
+    >>> items = [1, 2]
+    >>> list(drained(items)), items
+    ([2, 1], [])
+    """
+    while True:
+        try:
+            item = items.pop()
+        except IndexError:
+            return
+        yield item
 
 
 class WatchedPart:
@@ -99,9 +118,10 @@ class Watch:
         self._taken.append((self._part, perf_counter() - self._begin, error))
 
     def count(self) -> None:
-        """Count what was timed, unless that was counted; nobody should wait for it."""
-        taken, parts = self._taken, self._parts
-        while taken:
-            part, seconds, error = taken.pop()
-            if part in parts:
-                parts[part].count(seconds, error)
+        """Count what was timed, unless that was counted; nobody should wait for it.
+
+        Two threads may do so at once: one that goes on after its time, and one that waited for it.
+        """
+        for part, seconds, error in drained(self._taken):
+            if part in self._parts:
+                self._parts[part].count(seconds, error)
