@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from nextcall.files import locked
 from nextcall.telemetry.log_file import DAY, LogFile, LogStream
 
 NOW = 1_700_000_000 // DAY * DAY  # the first second of a day
@@ -172,6 +173,20 @@ def test_a_file_that_cannot_be_put_aside_goes_on(tmp_path: Path) -> None:
     file.close()
     assert (tmp_path / "log.jsonl").read_text().split() == ["second"]
     assert not (tmp_path / blocked).exists()
+
+
+def test_a_process_that_hangs_with_the_lock_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    file = LogFile(path, most_bytes=5, clock=lambda: NOW)
+    with locked(tmp_path / ".log.jsonl.lock", seconds=0):
+        file.write(b"first\n")
+        file.write(b"second\n")
+        assert path.read_text() == "first\nsecond\n"
+    file.write(b"third\n")
+    file.close()
+    assert path.read_text() == "third\n"
+    assert lines(tmp_path) == ["first", "second", "third"]
+    assert file.lost == 0
 
 
 def test_a_stream_that_nobody_reads_loses_lines() -> None:

@@ -1,19 +1,22 @@
 """A file of lines that several processes write, which makes room for itself."""
 
-import fcntl
 import os
 import re
 import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from nextcall.files import locked
+
 DAY: Final = 86_400
 """Seconds."""
+
+_PATIENCE: Final = 0.25  # seconds that another process may take to put the file aside
 
 
 class LogFile:
@@ -23,8 +26,9 @@ class LogFile:
     those of other processes. Who finds the file full, or of another day, takes a lock, looks
     again, and renames it; others go on in the renamed file until they find it full, and then open
     the new one. So no line is lost, cut or written twice (the handlers of the standard library
-    rename the file under the others). A line that the disk does not take is counted as lost, and
-    nothing is raised.
+    rename the file under the others). A process that hangs while it has the lock holds nobody up:
+    it is waited for once, then lines go where they went before, until the lock is free. A line
+    that the disk does not take is counted as lost, and nothing is raised.
 
     Parameters
     ----------
@@ -53,7 +57,7 @@ class LogFile:
         self._path, self._most, self._keep = path, most_bytes, keep_days * DAY
         self._clock, self._lock = clock, threading.Lock()
         self._handle, self._day = -1, 0
-        self._is_full = self._is_torn = False
+        self._is_full = self._is_torn = self._is_held_up = False
         self.lost = 0
         """Lines that the disk did not take."""
 
@@ -81,14 +85,27 @@ class LogFile:
 
     def _renew(self, now: float) -> None:
         """Open the file that lines go to now; put the one aside that is full or of another day."""
-        with _locked(self._path.with_name(f".{self._path.name}.lock")):
+        self._path.parent.stat()  # the lock would make a folder in place of a disk that is away
+        lock = self._path.with_name(f".{self._path.name}.lock")
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(lock, seconds=0 if self._is_held_up else _PATIENCE))
+            except TimeoutError:
+                self._is_held_up = True
+                if self._handle < 0:
+                    self._handle = self._opened()
+                return  # the next line looks again
+            self._is_held_up = False
             with suppress(OSError):  # where it cannot be put aside, it goes on
                 self._put_aside(now)
-            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+            handle = self._opened()
         before, self._handle = self._handle, handle
         self._day, self._is_full = int(now // DAY), False
         if before >= 0:
             os.close(before)
+
+    def _opened(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
 
     def _put_aside(self, now: float) -> None:
         for path in self._aside():
@@ -136,13 +153,3 @@ class LogStream:
 
     def close(self) -> None:
         """Do nothing: the stream is the process's."""
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
