@@ -74,6 +74,11 @@ def test_development_listens_nowhere_else(host: str) -> None:
             "prod",
             r"NEXTCALL_ENVIRONMENT: .*'development' or 'production', got 'prod'",
         ),
+        (
+            "encoder",
+            "minlm",
+            r"^NEXTCALL_ENCODER: must be auto, static, minilm or a folder .* got 'minlm'\.$",
+        ),
         ("max_history", "101", r"NEXTCALL_MAX_HISTORY: .*equal to 100, got '101'\."),
         ("default_predictions", "21", r"at most max_predictions \(20\), got 21\."),
     ],

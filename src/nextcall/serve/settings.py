@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nextcall.locations import cache_dir, model_for
 from nextcall.ranking.abstention import NONE_THRESHOLD
@@ -14,6 +14,8 @@ from nextcall.serve.feedback.settings import FeedbackSettings
 from nextcall.serve.jobs.settings import JobSettings
 from nextcall.serve.safety.guard_settings import GuardSettings
 from nextcall.serve.telemetry_settings import TelemetrySettings
+
+_ENCODERS = ("auto", "static", "minilm")
 
 
 class Settings(
@@ -86,6 +88,14 @@ class Settings(
         1, ge=1, le=64, description="processes that answer; what is loaded lies in memory once"
     )
     threads: int = Field(4, ge=1, le=64, description="requests that are computed side by side")
+
+    @field_validator("encoder")
+    @classmethod
+    def _is_known(cls, encoder: str) -> str:
+        # One that is damaged is told by /health; a word that was mistyped is not taken for one.
+        if encoder not in _ENCODERS and not Path(encoder).is_dir():
+            raise ValueError(f"must be {', '.join(_ENCODERS)} or a folder that there is")
+        return encoder
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

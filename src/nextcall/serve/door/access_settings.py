@@ -215,4 +215,5 @@ def _complaint(error: Mapping[str, Any]) -> str:
     if not error["loc"]:
         return str(error["ctx"]["error"])
     variable = f"NEXTCALL_{'_'.join(map(str, error['loc']))}".upper()
-    return f"{variable}: {error['msg']}, got {error['input']!r}."
+    rule = error["msg"].removeprefix("Value error, ")  # which pydantic puts before one of ours
+    return f"{variable}: {rule}, got {error['input']!r}."
