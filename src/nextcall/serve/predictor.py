@@ -2,10 +2,10 @@
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,34 +15,20 @@ from nextcall.catalog import Operation
 from nextcall.catalog.paths import CallMatcher
 from nextcall.ranking.abstention import NONE_THRESHOLD
 from nextcall.ranking.any_ranker import AnyRanker
-from nextcall.ranking.candidates import retrieve
-from nextcall.ranking.cold_start import (
-    CONFIDENCE_THRESHOLD,
-    ColdStartLevel,
-    Conventions,
-    best_rows,
-    choose_level,
-    names_something,
-)
+from nextcall.ranking.cold_start import CONFIDENCE_THRESHOLD, ColdStartLevel, choose_level
 from nextcall.ranking.feature_table import FEATURE_NAMES
 from nextcall.ranking.index import CatalogIndex
 from nextcall.ranking.model_files import ModelCard
-from nextcall.serve.answers import Answer, FullAnswer, Metadata, ProcessingMethod
+from nextcall.serve.answers import Answer, FullAnswer, Metadata
 from nextcall.serve.caching.kept_answer import new_id
 from nextcall.serve.caching.prompt_views import PromptViews
-from nextcall.serve.found import AnyFound, Found, full_prediction, short_prediction
+from nextcall.serve.found import AnyFound, full_prediction, short_prediction
 from nextcall.serve.outcome import Outcome, Told, full_metadata
 from nextcall.serve.reasons import WITHOUT_RANKER, reasoning
 from nextcall.serve.schemas import HistoryEvent, PredictRequest
 from nextcall.serve.watching import Notes
+from nextcall.serve.without_ranker import METHODS, WithoutRanker
 from nextcall.sessions import Call
-
-_METHODS: Final[Mapping[ColdStartLevel, ProcessingMethod]] = {
-    ColdStartLevel.FUSED_RETRIEVAL: "fused_retrieval",
-    ColdStartLevel.REST_CONVENTIONS: "rest_conventions",
-    ColdStartLevel.GENERIC_CRUD: "generic_crud",
-}
-"""What orders an answer where the trained ranker does not."""
 
 
 class Predictor:
@@ -128,11 +114,11 @@ class Predictor:
         self.predict(request)
         self.predict_fully(request)
         if self.ranker is None:
-            self._conventions.rest_scores(request.prompt)
+            self._without_ranker.warm()
 
     @cached_property
-    def _conventions(self) -> Conventions:
-        return Conventions(self.index)
+    def _without_ranker(self) -> WithoutRanker:
+        return WithoutRanker(self.index)
 
     def operation(self, api_call: str, *, method: str | None = None) -> Operation | None:
         """Find the operation that a call belongs to, as of those of a history."""
@@ -218,7 +204,7 @@ class Predictor:
         stated = outcome.none_probability
         return Told(
             model_version=self.model_version,
-            processing_method=_METHODS.get(outcome.level, "lambdamart"),
+            processing_method=METHODS.get(outcome.level, "lambdamart"),
             fallback_method=outcome.level,
             none_probability=stated,
             none_of_these=None if stated is None else stated >= self.none_threshold,
@@ -252,7 +238,9 @@ class Predictor:
         none_probability = None
         found: Sequence[AnyFound]
         if self.ranker is None:
-            level, found = self._without_ranker(request, history, known, vector)
+            level, found = self._without_ranker.answer(
+                request, history, known_calls=known, vector=vector
+            )
         else:
             level = choose_level(
                 has_ranker=True, trained_here=self._trained_here, known_calls=known
@@ -280,37 +268,6 @@ class Predictor:
             scoring_ms=None if self.ranker is None else _milliseconds(end - scoring),
             start=start,
         )
-
-    def _without_ranker(
-        self,
-        request: PredictRequest,
-        history: Sequence[Call],
-        known_calls: int,
-        vector: NDArray[np.float32],
-    ) -> tuple[ColdStartLevel, list[Found]]:
-        searched = retrieve(self.index, request.prompt, history, vector=vector)
-        level = choose_level(
-            has_ranker=False,
-            trained_here=False,
-            known_calls=known_calls,
-            text_match=names_something(searched),
-            has_paths=self._conventions.has_paths,
-        )
-        rows = searched.rows
-        if level == ColdStartLevel.REST_CONVENTIONS:
-            scores = self._conventions.rest_scores(request.prompt, history)
-            rows = best_rows(scores, request.max_predictions)
-        elif level == ColdStartLevel.GENERIC_CRUD:
-            scores = self._conventions.crud_scores(request.prompt)
-            rows = best_rows(scores, request.max_predictions)
-        return level, [
-            Found(
-                operation=self.index.catalog.operations[row],
-                rank=place + 1,
-                similarity=float(self.index.text_vectors[row] @ vector),
-            )
-            for place, row in enumerate(rows[: request.max_predictions])
-        ]
 
     def _call(self, event: HistoryEvent) -> Call:
         """Resolve a call; an unknown one stays what it is and counts as a call of the session."""
