@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -72,8 +73,8 @@ def message(text: str = "Paris", *, ended: str = "end_turn", **usage: int) -> di
     }
 
 
-@pytest.fixture
-def vendor() -> Iterator[Vendor]:
+@contextmanager
+def opened() -> Iterator[Vendor]:
     made = Vendor()
     made.waiting.set()
 
@@ -106,6 +107,18 @@ def vendor() -> Iterator[Vendor]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    with opened() as made:
+        yield made
+
+
+@pytest.fixture
+def other_vendor() -> Iterator[Vendor]:
+    with opened() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ class AnthropicProtocol:
 
         system = "\n\n".join(each.text for each in question.messages if each.role == "system")
         schema = None if question.schema is None else transform_schema(dict(question.schema))
-        async with asyncio.timeout(seconds):  # the client's own is for each read
+        async with asyncio.timeout(seconds):
             answer = await self._client.messages.create(
                 model=model.name,
                 system=system or omit,
@@ -65,7 +65,7 @@ class AnthropicProtocol:
                 output_config=omit
                 if schema is None
                 else {"format": {"type": "json_schema", "schema": schema}},
-                timeout=seconds,
+                timeout=None,  # the client's is for each read by itself
             )
         return _completion(answer)
 

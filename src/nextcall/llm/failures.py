@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from json import JSONDecodeError
 from typing import Final
 
+from nextcall.resilience.breaker import BreakerOpenError
 from nextcall.resilience.categories import categorise
 from nextcall.resilience.category import Category
 
@@ -68,15 +69,16 @@ def is_timeout(error: BaseException) -> bool:
 def may_have_cost(error: BaseException) -> bool:
     """Say whether the provider may count the call, though it gave no answer.
 
-    It does not where nobody was reached, and where the answer was an HTTP error.
+    It does not where nobody was asked or reached, where what was asked could not be sent, and
+    where the answer was an HTTP error.
 
     Examples
     --------
     >>> may_have_cost(TimeoutError()), may_have_cost(ConnectionRefusedError())
     (True, False)
     """
-    return not any(
-        isinstance(each, ConnectionRefusedError)
+    return category_of(error) is not Category.VALIDATION and not any(
+        isinstance(each, BreakerOpenError | ConnectionRefusedError)
         or _names(each) & _NOBODY_REACHED
         or _status(each) >= 400
         for each in _with_causes(error)

@@ -49,14 +49,14 @@ class OpenAiProtocol:
         """
         from openai import omit  # noqa: PLC0415  # as above
 
-        async with asyncio.timeout(seconds):  # the client's own is for each read
+        async with asyncio.timeout(seconds):
             answer = await self._client.chat.completions.create(
                 model=model.name,
                 messages=[_message(each) for each in question.messages],
                 max_completion_tokens=question.most_tokens,
                 temperature=question.temperature if model.takes_temperature else omit,
                 response_format=omit if question.schema is None else _format(question.schema),
-                timeout=seconds,
+                timeout=None,  # the client's is for each read by itself
             )
         return _completion(answer)
 
