@@ -209,7 +209,8 @@ def test_accuracy_is_told_of_interleaved_lists_by_themselves(
 def test_answers_from_before_there_were_drafts_stay(database: Database, tmp_path: Path) -> None:
     former = tmp_path / "revisions"
     shutil.copytree(REVISIONS, former)
-    (former / "interleaving.py").unlink()
+    for later in ("interleaving", "llm_calls"):
+        (former / f"{later}.py").unlink()
     migrate(database, revisions=former)
     with database.writing() as connection:
         connection.execute(
