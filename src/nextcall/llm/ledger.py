@@ -4,19 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from sqlalchemy import Connection, Date, bindparam, insert, select, text, update
 
 from nextcall.llm.budget import Budget, dollars
 from nextcall.llm.call_ledger import Outcome, OverBudgetError
+from nextcall.llm.calls import call_frame
 from nextcall.llm.model import Model, Tier
+from nextcall.llm.spending import PREDICTION, Spending, read_spending
 from nextcall.llm.tables import CALL, DAY
 from nextcall.storage.database import Database
 
-PREDICTION: Final = "run"
-"""Purpose of a call that answers a user: one that ends well is counted as a prediction."""
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FRESH: Final = 1.0
 """Seconds for which it is believed what was committed, where nothing is written meanwhile."""
@@ -231,6 +233,14 @@ class Ledger:
                 committed = _committed(connection, now.date())
             seen = self._seen = _Seen(at=now, day=now.date(), committed=committed)
         return self.budget.is_emergency(seen.committed)
+
+    def spending(self, day: date | None = None) -> Spending:
+        """Read what a day of UTC cost, today where none is given; see `read_spending`."""
+        return read_spending(self.database, budget=self.budget, now=self.now(), day=day)
+
+    def frame(self, *, since: date | None = None, until: date | None = None) -> "pd.DataFrame":
+        """Give one row a call, of days from `since` and before `until`; see `call_frame`."""
+        return call_frame(self.database, since=since, until=until)
 
 
 def _set_aside(connection: Connection, day: date, most: int, limit: int) -> int | None:
