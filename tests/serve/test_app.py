@@ -52,6 +52,7 @@ def test_every_reference_of_the_description_leads_somewhere(
     steps = ("assign", "record", "start", "stop", "archive", "analyze", "history")
     of_tests |= {f"{tests}/{{test_id}}/{step}" for step in steps}
     others = {"/predict", "/predict/batch", "/health", "/metrics", "/api/admin/clear-cache"}
+    others.add("/cost-analytics")
     others |= {f"/performance/{name}" for name in ("metrics", "health", "test", "benchmarks")}
     assert set(description["paths"]) == (others | of_tests | {"/feedback"} if kept else others)
 

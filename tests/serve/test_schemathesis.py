@@ -111,6 +111,7 @@ def serving(folder: Path, **given: object) -> Iterator[tuple[FastAPI, Stores]]:
                 observer=observer,
                 feedback=kept.feedback,
                 history=kept.history,
+                ledger=kept.ledger,
                 jobs=jobs,
             ),
         )

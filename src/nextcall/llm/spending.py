@@ -155,6 +155,28 @@ def read_spending(
     )
 
 
+def nothing_spent(budget: Budget, *, now: datetime) -> Spending:
+    """Give a day without calls, as it is told where none are kept.
+
+    Examples
+    --------
+    >>> told = nothing_spent(Budget(), now=datetime(2026, 5, 1, tzinfo=UTC))
+    >>> told.spent_usd, told.models, told.is_on_track
+    (0.0, (), True)
+    """
+    return Spending(
+        day=now.astimezone(UTC).date(),
+        at=now,
+        budget=budget,
+        committed=0,
+        predictions=0,
+        total_predictions=0,
+        prediction_cost=0,
+        tiers=dict.fromkeys(TIERS, 0),
+        models=(),
+    )
+
+
 def passed_of(day: date, at: datetime) -> timedelta:
     """Give how much of a day of UTC had passed: none before it, all of it after.
 

@@ -12,6 +12,7 @@ from nextcall.access.audit_log import AuditLog
 from nextcall.feedback.feedback import Feedback
 from nextcall.serve.caching.caches import read_requests
 from nextcall.serve.caching.http_cache import HttpCache
+from nextcall.serve.costs.reading import CostReading
 from nextcall.serve.description import describe
 from nextcall.serve.door.body_limit import BodyLimit
 from nextcall.serve.door.door import Door
@@ -31,6 +32,7 @@ from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import RefusedError, UnsafeError
 from nextcall.serve.process.state import WorkerState
 from nextcall.serve.routes.caches import cache_routes
+from nextcall.serve.routes.costs import cost_routes
 from nextcall.serve.routes.feedback import feedback_routes
 from nextcall.serve.routes.health import health_routes
 from nextcall.serve.routes.jobs import job_routes
@@ -56,7 +58,9 @@ from nextcall.telemetry.metrics import Metrics
 from nextcall.trials.trials import Trials
 
 _TITLE = "nextcall"
-_NEVER_KEPT = ("/api/", "/feedback", "/health", "/jobs", "/metrics", "/performance/")
+_NEVER_KEPT = (
+    "/api/", "/cost-analytics", "/feedback", "/health", "/jobs", "/metrics", "/performance/",
+)  # fmt: skip
 """What tells of now: pages and descriptions may be kept for five minutes."""
 _SUMMARY = "Given a prompt and the calls so far, which API call comes next?"
 
@@ -145,15 +149,7 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
         )
     )
     app.include_router(metrics_routes(state, guarding))
-    app.include_router(
-        performance_routes(
-            predictor,
-            observer=observer,
-            state=state,
-            targets=settings.targets(),
-            online=None if feedback is None else OnlineReading(feedback.database),
-        )
-    )
+    _include_figures(app, predictor, settings, given, state)
     measuring = Measuring(predictor, guarding, settings, build=app_of_parts)
     app.include_router(performance_run_routes(measuring, given.history))
     audit = None if door is None else door.audit
@@ -198,6 +194,23 @@ def _guarding(predictor: Predictor, settings: Settings, parts: Parts, metrics: M
         judged=None if parts.caches is None else parts.caches.judged,
         prompts=None if parts.caches is None else parts.caches.prompts,
     )
+
+
+def _include_figures(
+    app: FastAPI, predictor: Predictor, settings: Settings, parts: Parts, state: WorkerState
+) -> None:
+    """Let an application tell people and pages how fast it is, how good, and what it costs."""
+    app.include_router(
+        performance_routes(
+            predictor,
+            observer=parts.observer,
+            state=state,
+            targets=settings.targets(),
+            online=None if parts.feedback is None else OnlineReading(parts.feedback.database),
+            cost=None if parts.ledger is None else CostReading(parts.ledger),
+        )
+    )
+    app.include_router(cost_routes(parts.ledger, settings.budget()))
 
 
 def _include_jobs(app: FastAPI, jobs: ServiceJobs, audit: AuditLog | None) -> None:

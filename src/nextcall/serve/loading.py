@@ -16,6 +16,8 @@ from nextcall.feedback.elsewhere import ShownElsewhere
 from nextcall.feedback.feedback import Feedback
 from nextcall.feedback.retention import forget_old
 from nextcall.feedback.shown import ShownPredictions
+from nextcall.llm.calls import forget_old as forget_old_calls
+from nextcall.llm.ledger import Ledger
 from nextcall.performance.history import RunHistory
 from nextcall.progress import Progress, silent
 from nextcall.ranking.any_ranker import check_ranker, load_any_ranker
@@ -37,7 +39,7 @@ _DAY: Final = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """What a service keeps in its database: A/B tests, keys, feedback, runs of the suite, jobs."""
+    """What a service keeps in its database: A/B tests, keys, feedback, runs, costs, jobs."""
 
     database: Database
     trials: Trials
@@ -45,6 +47,7 @@ class Stores:
     feedback: Feedback | None
     """None where it is turned off."""
     history: RunHistory
+    ledger: Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +94,13 @@ def open_stores(
         feedback = None
         if settings.feedback_enabled:
             feedback = opened.enter_context(_open_feedback(settings, database, worker))
-        history = RunHistory(database)
         yield Stores(
-            database=database, trials=trials, door=door, feedback=feedback, history=history
+            database=database,
+            trials=trials,
+            door=door,
+            feedback=feedback,
+            history=RunHistory(database),
+            ledger=opened.enter_context(_open_ledger(settings, database)),
         )
 
 
@@ -109,6 +116,14 @@ def _open_feedback(
     forget = (_DAY, lambda: forget_old(database, now=datetime.now(UTC), keep=keep))
     with Feedback(database, shown, elsewhere=elsewhere) as feedback, Upkeep([forget]):
         yield feedback
+
+
+@contextmanager
+def _open_ledger(settings: Settings, database: Database) -> Iterator[Ledger]:
+    keep = timedelta(days=settings.llm_days)
+    forget = (_DAY, lambda: forget_old_calls(database, now=datetime.now(UTC), keep=keep))
+    with Upkeep([forget]):
+        yield Ledger(database, budget=settings.budget())
 
 
 def load_predictor(settings: Settings, *, progress: Progress = silent) -> Predictor:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from nextcall.feedback.feedback import Feedback
+from nextcall.llm.ledger import Ledger
 from nextcall.performance.history import RunHistory
 from nextcall.resilience.breakers import Breakers
 from nextcall.serve.breaker_notes import BreakerNotes
@@ -34,6 +35,8 @@ class Parts:
     answer is remembered."""
     history: RunHistory | None = None
     """Keeps runs of the performance suite. Without it they are told once."""
+    ledger: Ledger | None = None
+    """Keeps what language models cost. Without it they cost nothing, as it is told."""
     challenger: Challenger | None = None
     """Answers the users of another variant of the A/B test that is set."""
     jobs: ServiceJobs | None = None

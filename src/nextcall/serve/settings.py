@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from nextcall.locations import cache_dir, model_for
 from nextcall.ranking.abstention import NONE_THRESHOLD
+from nextcall.serve.assistant.settings import LlmSettings
 from nextcall.serve.caching.cache_settings import CacheSettings
 from nextcall.serve.door.access_settings import AccessSettings, read_settings
 from nextcall.serve.door.body_limit import BODY_SECONDS
@@ -19,7 +20,13 @@ _ENCODERS = ("auto", "static", "minilm")
 
 
 class Settings(
-    JobSettings, TelemetrySettings, CacheSettings, FeedbackSettings, GuardSettings, AccessSettings
+    LlmSettings,
+    JobSettings,
+    TelemetrySettings,
+    CacheSettings,
+    FeedbackSettings,
+    GuardSettings,
+    AccessSettings,
 ):
     """Every setting of the service."""
 

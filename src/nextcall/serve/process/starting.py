@@ -80,6 +80,7 @@ def opened_app(
             observer=observer,
             feedback=stores.feedback,
             history=stores.history,
+            ledger=stores.ledger,
             challenger=challenger,
             jobs=jobs,
             breakers=breakers,

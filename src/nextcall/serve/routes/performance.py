@@ -10,6 +10,8 @@ from pydantic import Field
 
 from nextcall.cache.stats import EVENTS
 from nextcall.serve.answers import Answered, OnlineMetrics
+from nextcall.serve.costs.reading import CostReading
+from nextcall.serve.costs.schemas import CostAnalytics
 from nextcall.serve.feedback.online import OnlineReading
 from nextcall.serve.models.checks import validation_ndcg
 from nextcall.serve.observer import Observer
@@ -102,7 +104,7 @@ class PerformanceAnswer(Answered):
     guardrails_metrics: GuardrailsMetrics | None
     cold_start_metrics: ColdStartMetrics | None
     online: OnlineMetrics | None
-    cost: dict[str, float] | None = None
+    cost: CostAnalytics | None = Field(description="Null where no calls are kept, or none is read.")
     memory_usage_mb: float = Field(description="Of the worker that holds most.")
 
 
@@ -132,6 +134,7 @@ def performance_routes(
     state: WorkerState,
     targets: ServiceLevelTargets,
     online: OnlineReading | None = None,
+    cost: CostReading | None = None,
 ) -> APIRouter:
     """Make ``GET /performance/metrics`` and ``GET /performance/health``."""
     router = APIRouter(prefix="/performance", tags=["health"])
@@ -155,6 +158,7 @@ def performance_routes(
             guardrails_metrics=counted and _guard(counted),
             cold_start_metrics=counted and _cold_start(counted),
             online=None if online is None else online(),
+            cost=None if cost is None else cost(),
             memory_usage_mb=round(memory_of(numbers) / _MEGABYTE, 1),
         )
         return json_response(answer)
