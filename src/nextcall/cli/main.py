@@ -25,6 +25,7 @@ from nextcall.cli import (
     guard,
     jobs,
     keys,
+    llm,
     model,
     serve,
     synth,
@@ -54,6 +55,7 @@ app.add_typer(guard.app, name="guard")
 app.add_typer(bench.app, name="bench")
 app.add_typer(feedback.app, name="feedback")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(llm.app, name="llm")
 app.add_typer(versions.app, name="model")
 app.command()(demo.demo)
 app.command()(model.train)
