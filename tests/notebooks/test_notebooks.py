@@ -1,9 +1,12 @@
 """Every experiment runs small, as a user would run it, and leaves a whole report."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from nextcall.embedding import OnnxEmbedder, vectors_key
+from nextcall.embedding.wordpieces import piece_texts
 from nextcall.runs.experiment import load_experiment
 from nextcall.runs.notebook import has_outputs, is_fresh, read_notebook
 from nextcall.runs.result import read_result
@@ -16,18 +19,36 @@ MAX_BYTES = 1_500_000
 MAX_CELLS = 36
 
 
+@pytest.fixture(scope="session")
+def word_pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Name the file where the first run leaves the vectors of the word pieces."""
+    return tmp_path_factory.mktemp("pieces") / f"{vectors_key(OnnxEmbedder(), piece_texts())}.npy"
+
+
 @pytest.fixture(scope="module", params=EXPERIMENTS, ids=lambda path: path.stem)
-def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+def run(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, word_pieces: Path
+) -> RunResult:
     """Run an experiment with its smoke parameters; nothing that was computed before helps.
 
-    Coverage does not watch it, which would take twice the time: rooms have tests of their own.
+    But for the vectors of the word pieces, which take half a minute and are the same for all: the
+    first run that needs them computes them. Coverage does not watch it, which would take twice the
+    time: rooms have tests of their own.
     """
+    cache = tmp_path_factory.mktemp("cache")
+    own = cache / "vectors" / word_pieces.name
+    if word_pieces.exists():
+        own.parent.mkdir()
+        shutil.copyfile(word_pieces, own)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-        patch.setenv("NEXTCALL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("NEXTCALL_CACHE_DIR", str(cache))
         patch.setenv("NEXTCALL_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         reports = tmp_path_factory.mktemp("reports")
-        return run_experiment(load_experiment(request.param), output=reports, smoke=True)
+        done = run_experiment(load_experiment(request.param), output=reports, smoke=True)
+    if own.exists():
+        shutil.copyfile(own, word_pieces)
+    return done
 
 
 def test_every_experiment_runs_small(run: RunResult) -> None:
