@@ -109,6 +109,23 @@ def test_the_dashboard_shows_where_answers_are_kept_and_who_is_left_alone(
     )
 
 
+def test_the_dashboard_shows_what_language_models_cost_today(
+    service: Service, open_page: OpenPage, told_metrics: Any
+) -> None:
+    page = open_page(f"{service.at}dashboard")
+    page.route("**/performance/metrics", lambda route: route.fulfill(json=told_metrics))
+    group = page.locator(".group", has_text="Language models cost today")
+    for spent, shown in ((0.0125, "$0.0125 of $100.00"), (12.5, "$12.50 of $100.00")):
+        told_metrics["cost"] = {
+            "daily_spent_usd": spent,
+            "daily_budget_usd": 100.0,
+            "predictions_today": 1234,
+        }
+        page.reload()
+        expect(group).to_contain_text(shown)
+        expect(group).to_contain_text("1,234")
+
+
 @pytest.mark.parametrize(
     "told", [{}, {"endpoints": None, "cache": None, "online": None}, {"endpoints": {"GET /": None}}]
 )

@@ -7,6 +7,8 @@ const MOODS = { ok: "good", degraded: "warn", fallback: "warn", failing: "bad", 
 const yes = (value) => (typeof value === "boolean" ? (value ? "yes" : "no") : "–");
 const text = (value) => (value === null || value === undefined || value === "" ? "–" : String(value));
 const megabytes = (value) => (typeof value === "number" ? `${number(value)} MB` : "–");
+const dollars = (value) => `$${number(value, value > 0 && value < 1 ? 4 : 2)}`;
+const spent = (cost) => (typeof cost?.daily_spent_usd === "number" ? `${dollars(cost.daily_spent_usd)} of ${dollars(cost.daily_budget_usd)}` : "–");
 
 /** What happens over all endpoints: requests and errors a second and in all, as far as told. */
 export function totals(metrics) {
@@ -108,7 +110,8 @@ export function groups(metrics, health) {
     ["Database and cost", database?.status ?? null, [
       ["Kind", text(database?.backend)],
       ["A/B tests running", number(database?.running_tests)],
-      ["Cost", typeof metrics?.cost === "number" ? `$${number(metrics.cost, 2)}` : "–"],
+      ["Language models cost today", spent(metrics?.cost)],
+      ["Their answers today", number(metrics?.cost?.predictions_today)],
       ...outside.map(({ side, status, retry_after: wait }) => [`Asked: ${side}`, SIDES[status] ?? `left alone for ${number(wait, 0)} s`]),
     ]],
   ];
