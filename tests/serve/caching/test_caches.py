@@ -282,7 +282,8 @@ def test_pages_and_descriptions_are_kept_and_what_tells_of_now_is_not(asking: Te
     told = [asking.get("/openapi.json") for _ in range(2)]
     assert [answer.headers["x-cache"] for answer in told] == ["MISS", "HIT"]
     assert told[0].json() == told[1].json()
-    for path in ("/health", "/metrics", "/performance/metrics", "/performance/health"):
+    of_now = ("/health", "/metrics", "/performance/metrics", "/performance/health")
+    for path in (*of_now, "/cost-analytics"):
         assert [asking.get(path).headers.get("x-cache") for _ in range(2)] == ["BYPASS"] * 2
 
 

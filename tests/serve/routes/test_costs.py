@@ -22,6 +22,7 @@ from nextcall.serve.costs.reading import CostReading
 from nextcall.serve.loading import Stores, open_stores
 from nextcall.serve.parts import Parts
 from nextcall.serve.predictor import Predictor
+from nextcall.serve.process.starting import opened_app
 from nextcall.serve.settings import Settings, load_settings
 
 MODEL = Model(name="small", provider="cloud", input_price=Decimal(1), output_price=Decimal(5))
@@ -167,6 +168,18 @@ def test_without_a_ledger_nothing_is_spent_and_nothing_held(
         "emergency_mode": False,
         "cost_warning": False,
     }
+
+
+def test_a_service_as_it_is_started_keeps_what_calls_cost(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    settings = load_settings(
+        database_url=f"sqlite:///{tmp_path}/a.db", log_dir=tmp_path / "log", data_dir=tmp_path
+    )
+    with opened_app(predictor, settings, tell=pytest.fail) as app, TestClient(app) as asking:
+        found = told(asking)
+        assert found["cost_optimization"]["enabled"]
+        assert asking.get("/performance/metrics").json()["cost"] == found["cost_analytics"]
 
 
 def break_down(stores: Stores) -> None:
