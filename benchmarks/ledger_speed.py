@@ -6,7 +6,8 @@
 it returns. ``two commits`` write one small row each, as little as can be on disk twice. By turns:
 milliseconds of one caller, and calls a second of ``--callers`` threads at once. ``an emergency`` is
 asked of the ledger as at each call, in microseconds, beside one read of the database. Then a day of
-``--calls`` calls is read as ``GET /cost-analytics`` does, beside pandas over one row a call.
+``--calls`` calls is read as ``GET /cost-analytics`` does, beside pandas over one row a call; and in
+all as ``GET /performance/metrics`` does, beside one read.
 Medians of the rounds, and of the ratios within each. SQLite lies in a new file of ``--folder``;
 a PostgreSQL is brought up to date, and what was written there is deleted. Prints JSON, or writes
 it to ``--output``.
@@ -41,6 +42,7 @@ _READ_AT: Final = datetime(1990, 1, 2, 12, tzinfo=UTC)
 _MODEL = Model(name="small", provider="cloud", input_price=Decimal(1))
 
 Way = Callable[[], object]
+Ways = dict[str, Way]
 
 
 def main() -> None:
@@ -88,37 +90,38 @@ def _measure(database: Database, rounds: int, *, callers: int, seconds: float) -
         frame = later.frame(since=_READ_AT.date())
         frame.groupby(["provider", "model"])["seconds"].quantile(np.array([0.5, 0.95, 0.99]))
 
-    both: dict[str, Way] = {"a call": call, "two commits": commits}
-    asked: dict[str, Way] = {"an emergency": ledger.is_emergency, "one read": read}
-    days: dict[str, Way] = {"a day": later.spending, "by pandas": by_pandas}
-    alone, together = _none(both), _none(both)
-    emergency, day = _none(asked), _none(days)
-    for number in range(rounds):
-        turn = slice(None, None, 1 if number % 2 else -1)  # who is first changes
-        for name, way in list(both.items())[turn]:
-            alone[name].append(1e3 / _a_second(way, 1, seconds))
-            together[name].append(_a_second(way, callers, seconds))
-        for name, way in asked.items():
-            emergency[name].append(1e6 / _a_second(way, 1, seconds / 5))
-        for name, way in days.items():
-            begin = time.perf_counter()
-            way()
-            day[name].append(1e3 * (time.perf_counter() - begin))
-    found = {
-        "milliseconds": alone,
-        f"calls_a_second_of_{callers}": together,
-        "emergency_microseconds": emergency,
-        "day_milliseconds": day,
+    both: Ways = {"a call": call, "two commits": commits}
+    kinds: dict[str, tuple[Ways, Callable[[Way], float]]] = {
+        "milliseconds": (both, lambda way: 1e3 / _a_second(way, 1, seconds)),
+        f"calls_a_second_of_{callers}": (both, lambda way: _a_second(way, callers, seconds)),
+        "emergency_microseconds": (
+            {"an emergency": ledger.is_emergency, "one read": read},
+            lambda way: 1e6 / _a_second(way, 1, seconds / 5),
+        ),
+        "in_all_microseconds": (
+            {"a day in all": later.day_cost, "one read": read},
+            lambda way: 1e6 / _a_second(way, 1, seconds / 5),
+        ),
+        "day_milliseconds": ({"a day": later.spending, "by pandas": by_pandas}, _once),
     }
+    found: dict[str, dict[str, list[float]]] = {
+        kind: {name: [] for name in ways} for kind, (ways, _) in kinds.items()
+    }
+    for number in range(rounds):
+        for kind, (ways, measure) in kinds.items():
+            for name in list(ways)[:: 1 if number % 2 else -1]:  # who is first changes
+                found[kind][name].append(measure(ways[name]))
     return {
         **{kind: {name: _median(each) for name, each in of.items()} for kind, of in found.items()},
         "ratios": {kind: _ratio(of) for kind, of in found.items()},
-        "samples": {kind: rounded(of) for kind, of in found.items()},
+        "samples": rounded(found),
     }
 
 
-def _none(ways: dict[str, Way]) -> dict[str, list[float]]:
-    return {name: [] for name in ways}
+def _once(way: Way) -> float:
+    begin = time.perf_counter()
+    way()
+    return 1e3 * (time.perf_counter() - begin)
 
 
 def _a_second(way: Way, callers: int, seconds: float) -> float:

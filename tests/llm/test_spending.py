@@ -15,9 +15,10 @@ from nextcall.llm import calls
 from nextcall.llm.budget import Budget
 from nextcall.llm.call_ledger import Outcome
 from nextcall.llm.calls import call_frame, forget_old
+from nextcall.llm.day_cost import DayCost
 from nextcall.llm.ledger import Ledger
 from nextcall.llm.model import BILLION, TIERS, Model, Tier
-from nextcall.llm.spending import passed_of, read_spending
+from nextcall.llm.spending import read_spending
 from nextcall.llm.tables import CALL, DAY
 from nextcall.storage.database import Database
 from nextcall.storage.migrations import migrate
@@ -87,12 +88,12 @@ def make(ledger: Ledger, made: Made) -> None:
 
 def test_a_day_without_calls_cost_nothing(ledger: Ledger) -> None:
     told = ledger.spending()
-    assert (told.day, told.at) == (TODAY, NOON)
-    assert (told.committed, told.spent_usd, told.utilization) == (0, 0.0, 0.0)
-    assert (told.predictions, told.total_predictions) == (0, 0)
-    assert isnan(told.mean_prediction_usd)
-    assert told.is_prediction_met is None
-    assert told.is_on_track
+    assert (told.total.day, told.total.at) == (TODAY, NOON)
+    assert (told.total.committed, told.total.spent_usd, told.total.utilization) == (0, 0.0, 0.0)
+    assert (told.total.predictions, told.total.total_predictions) == (0, 0)
+    assert isnan(told.total.mean_prediction_usd)
+    assert told.total.is_prediction_met is None
+    assert told.total.is_on_track
     assert told.tiers == dict.fromkeys(TIERS, 0)
     assert told.models == ()
     assert told.to_frame().empty
@@ -108,8 +109,8 @@ def test_a_day_is_told_by_its_models(ledger: Ledger, clock: Clock) -> None:
     make(ledger, Made(model=LOCAL, tier="trivial", most=0, outcome="failed", cost=0))
     clock.at = NOON
     told = ledger.spending()
-    assert told.committed == 3 * CENT + CENT // 2 + 7 * CENT
-    assert told.utilization == pytest.approx(0.105)
+    assert told.total.committed == 3 * CENT + CENT // 2 + 7 * CENT
+    assert told.total.utilization == pytest.approx(0.105)
     assert told.tiers == {**dict.fromkeys(TIERS, 0), "low": 5, "high": 1, "trivial": 1}
     large, small, local = told.models
     assert (large.provider, large.model, large.cost_usd) == ("cloud", "large", 0.07)
@@ -129,14 +130,14 @@ def test_a_prediction_costs_what_was_tried_for_it(ledger: Ledger) -> None:
     make(ledger, Made(purpose="summary", cost=30 * CENT, most=30 * CENT))
     make(ledger, Made(most=40 * CENT, outcome=None))  # it may still cost nothing
     told = ledger.spending()
-    assert told.predictions == 1
-    assert told.mean_prediction_usd == pytest.approx(0.04)
-    assert told.is_prediction_met is False
+    assert told.total.predictions == 1
+    assert told.total.mean_prediction_usd == pytest.approx(0.04)
+    assert told.total.is_prediction_met is False
     for _ in range(2):
         make(ledger, Made(cost=CENT))
     told = ledger.spending()
-    assert told.mean_prediction_usd == pytest.approx(0.02)
-    assert told.is_prediction_met
+    assert told.total.mean_prediction_usd == pytest.approx(0.02)
+    assert told.total.is_prediction_met
 
 
 def test_days_stand_for_themselves_and_predictions_add_up(ledger: Ledger, clock: Clock) -> None:
@@ -145,11 +146,23 @@ def test_days_stand_for_themselves_and_predictions_add_up(ledger: Ledger, clock:
         for _ in range(number):
             make(ledger, Made())
     now = ledger.spending()
-    assert (now.day, now.predictions, now.total_predictions) == (date(2026, 5, 4), 4, 7)
+    assert (now.total.day, now.total.predictions, now.total.total_predictions) == (
+        date(2026, 5, 4),
+        4,
+        7,
+    )
     between = ledger.spending(date(2026, 5, 3))
-    assert (between.predictions, between.total_predictions, between.models) == (0, 3, ())
+    assert (between.total.predictions, between.total.total_predictions, between.models) == (
+        0,
+        3,
+        (),
+    )
     first = ledger.spending(TODAY)
-    assert (first.predictions, first.total_predictions, first.committed) == (2, 2, 2 * CENT)
+    assert (first.total.predictions, first.total.total_predictions, first.total.committed) == (
+        2,
+        2,
+        2 * CENT,
+    )
     assert first.models[0].calls_a_minute == 2 / (24 * 60)  # that day is over
 
 
@@ -169,12 +182,15 @@ def test_a_day_is_on_track_where_it_would_last(
 ) -> None:
     make(ledger, Made(most=cents * CENT, cost=cents * CENT))
     clock.at = datetime(2026, 5, 1, tzinfo=UTC) + timedelta(hours=hours)
-    assert ledger.spending(TODAY).is_on_track is on_track
+    assert ledger.day_cost(TODAY).is_on_track is on_track
 
 
 def test_a_day_passes_from_its_midnight_to_the_next() -> None:
     midnight = datetime(2026, 5, 1, tzinfo=UTC)
-    told = [passed_of(TODAY, midnight + timedelta(hours=each)) for each in (-1, 0, 5, 24, 99)]
+    told = [
+        DayCost(day=TODAY, at=midnight + timedelta(hours=each), budget=Budget()).passed
+        for each in (-1, 0, 5, 24, 99)
+    ]
     assert told == [timedelta(hours=each) for each in (0, 0, 5, 24, 24)]
 
 
@@ -235,14 +251,14 @@ def test_it_says_what_pandas_says_of_the_calls(
         make(ledger, each)
     told, frame = ledger.spending(), ledger.frame()
     frame["counted"] = frame["cost_usd"].fillna(frame["reserved_usd"])
-    assert told.spent_usd == pytest.approx(frame["counted"].sum())
-    assert sum(each.cost for each in told.models) == told.committed
+    assert told.total.spent_usd == pytest.approx(frame["counted"].sum())
+    assert sum(each.cost for each in told.models) == told.total.committed
     assert {name: n for name, n in told.tiers.items() if n} == dict(frame["tier"].value_counts())
     runs = frame[frame["purpose"] == "run"]
-    assert told.predictions == (runs["outcome"] == "ok").sum()
-    if told.predictions:
-        mean = runs["cost_usd"].sum() / told.predictions
-        assert told.mean_prediction_usd == pytest.approx(mean)
+    assert told.total.predictions == (runs["outcome"] == "ok").sum()
+    if told.total.predictions:
+        mean = runs["cost_usd"].sum() / told.total.predictions
+        assert told.total.mean_prediction_usd == pytest.approx(mean)
     assert [each.cost for each in told.models] == sorted(
         (each.cost for each in told.models), reverse=True
     )
@@ -280,5 +296,6 @@ def test_old_calls_are_forgotten_and_what_their_days_cost_is_not(
     assert len(call_frame(migrated)) == 3
     assert forget_old(migrated, now=NOON, keep=keep) == 0
     told = read_spending(migrated, budget=ledger.budget, now=NOON, day=date(2025, 10, 13))
-    assert (told.committed, told.predictions, told.models) == (CENT, 1, ())
-    assert ledger.spending().total_predictions == 7
+    assert (told.total.committed, told.total.predictions, told.models) == (CENT, 1, ())
+    assert told.total.mean_prediction_usd == 0.01
+    assert ledger.day_cost().total_predictions == 7

@@ -63,9 +63,9 @@ def _print(spending: "Spending") -> None:
         frame = spending.to_frame()
         frame["cost"] = [dollars(each.cost) for each in spending.models]
         print_frame(frame[list(_SHOWN)])
-    number = spending.predictions
+    total, number = spending.total, spending.total.predictions
     note(
-        f"{spending.day}: {dollars(spending.committed)} of {dollars(spending.budget.daily)}, "
+        f"{total.day}: {dollars(total.committed)} of {dollars(total.budget.daily)}, "
         f"{number:,} prediction{'' if number == 1 else 's'}."
     )
 

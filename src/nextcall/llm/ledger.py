@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Date, bindparam, insert, select, text, update
 from nextcall.llm.budget import Budget, dollars
 from nextcall.llm.call_ledger import Outcome, OverBudgetError
 from nextcall.llm.calls import call_frame
+from nextcall.llm.day_cost import PREDICTION, DayCost, read_day_cost
 from nextcall.llm.model import Model, Tier
-from nextcall.llm.spending import PREDICTION, Spending, read_spending
+from nextcall.llm.spending import Spending, read_spending
 from nextcall.llm.tables import CALL, DAY
 from nextcall.storage.database import Database
 
@@ -26,7 +27,8 @@ _FRESH: Final = 1.0
 _MOST_COST: Final = 10**18  # billionths of a dollar: what is beyond fits no column
 
 _BEGIN_DAY: Final = text(
-    "INSERT INTO llm_day (day, committed, predictions) VALUES (:day, 0, 0) ON CONFLICT DO NOTHING"
+    "INSERT INTO llm_day (day, committed, predictions, prediction_cost) VALUES (:day, 0, 0, 0) "
+    "ON CONFLICT DO NOTHING"
 ).bindparams(bindparam("day", type_=Date))
 
 
@@ -198,13 +200,14 @@ class Ledger:
                 if connection.scalar(select(CALL.c.id).where(CALL.c.id == call_id)) is None:
                     raise ValueError(f"call_id must be that of a kept call, got {call_id[:100]!r}.")
                 return
-            predictions = int(outcome == "ok" and call.purpose == PREDICTION)
+            is_prediction = call.purpose == PREDICTION
             counted = (
                 update(DAY)
                 .where(DAY.c.day == call.day)
                 .values(
                     committed=DAY.c.committed + (cost - call.reserved),
-                    predictions=DAY.c.predictions + predictions,
+                    predictions=DAY.c.predictions + int(is_prediction and outcome == "ok"),
+                    prediction_cost=DAY.c.prediction_cost + (cost if is_prediction else 0),
                 )
                 .returning(DAY.c.committed)
             )
@@ -234,8 +237,13 @@ class Ledger:
             seen = self._seen = _Seen(at=now, day=now.date(), committed=committed)
         return self.budget.is_emergency(seen.committed)
 
+    def day_cost(self, day: date | None = None) -> DayCost:
+        """Read what a day of UTC cost in all, today where none is given."""
+        with self.database.reading() as connection:
+            return read_day_cost(connection, budget=self.budget, now=self.now(), day=day)
+
     def spending(self, day: date | None = None) -> Spending:
-        """Read what a day of UTC cost, today where none is given; see `read_spending`."""
+        """Read what a day of UTC cost, by its models too, today where none is given."""
         return read_spending(self.database, budget=self.budget, now=self.now(), day=day)
 
     def frame(self, *, since: date | None = None, until: date | None = None) -> "pd.DataFrame":

@@ -38,5 +38,6 @@ DAY: Final = Table(
     # What its calls cost, and what is set aside for those that have not ended.
     Column("committed", BigInteger, nullable=False),
     Column("predictions", Integer, nullable=False),
+    Column("prediction_cost", BigInteger, nullable=False),
 )
 """A row a day, which each call holds for a moment: so they count one after the other."""

@@ -13,9 +13,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from nextcall.access.permissions import route_of
+from nextcall.llm.day_cost import DayCost
 from nextcall.llm.ledger import Ledger
 from nextcall.llm.model import BILLION, TIERS, Model
-from nextcall.llm.spending import Spending
 from nextcall.resilience.deadline import remaining
 from nextcall.serve.app import create_app
 from nextcall.serve.costs.reading import CostReading
@@ -230,13 +230,13 @@ def test_metrics_wait_no_longer_for_them_than_for_a_transaction(
     predictor: Predictor, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(predictor, tmp_path, clock) as (_, ledger, __):
-        left, read = list[float | None](), Ledger.spending
+        left, read = list[float | None](), Ledger.day_cost
 
-        def noted(of: Ledger) -> Spending:
+        def noted(of: Ledger) -> DayCost:
             left.append(remaining())
             return read(of)
 
-        monkeypatch.setattr(Ledger, "spending", noted)
+        monkeypatch.setattr(Ledger, "day_cost", noted)
         assert CostReading(ledger)() is not None
         (seconds,) = left
         assert seconds is not None
@@ -269,7 +269,7 @@ def test_a_service_forgets_calls_that_are_old(tmp_path: Path, clock: Clock) -> N
         while len(stores.ledger.frame()) > 1:
             assert time.monotonic() < until
             time.sleep(0.05)
-        assert stores.ledger.spending().total_predictions == 2
+        assert stores.ledger.day_cost().total_predictions == 2
 
 
 def test_the_shares_that_are_set_come_in_their_order() -> None:

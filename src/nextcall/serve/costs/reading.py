@@ -40,6 +40,6 @@ class CostReading:
     def _read(self) -> CostAnalytics | None:
         try:
             with deadline(self._ledger.database.patience):
-                return CostAnalytics.of(self._ledger.spending())
+                return CostAnalytics.of(self._ledger.day_cost())
         except OUT_OF_REACH:
             return None

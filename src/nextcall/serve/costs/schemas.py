@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field
 
+from nextcall.llm.day_cost import DayCost
 from nextcall.llm.model import Tier
 from nextcall.llm.model_spending import ModelSpending
 from nextcall.llm.spending import Spending
@@ -33,16 +34,16 @@ class CostAnalytics(Answered):
     total_predictions: int = Field(description="The same of all days.")
 
     @classmethod
-    def of(cls, spending: Spending) -> Self:
+    def of(cls, cost: DayCost) -> Self:
         """Tell a day."""
         return cls(
-            daily_budget_usd=spending.budget.daily_usd,
-            daily_spent_usd=spending.spent_usd,
-            budget_utilization=spending.utilization,
-            avg_cost_per_prediction=spending.mean_prediction_usd,
-            cost_target=spending.budget.prediction_usd,
-            predictions_today=spending.predictions,
-            total_predictions=spending.total_predictions,
+            daily_budget_usd=cost.budget.daily_usd,
+            daily_spent_usd=cost.spent_usd,
+            budget_utilization=cost.utilization,
+            avg_cost_per_prediction=cost.mean_prediction_usd,
+            cost_target=cost.budget.prediction_usd,
+            predictions_today=cost.predictions,
+            total_predictions=cost.total_predictions,
         )
 
 
@@ -116,19 +117,19 @@ class CostAnswer(Answered):
     @classmethod
     def of(cls, spending: Spending, *, enabled: bool) -> Self:
         """Tell a day."""
-        budget, committed = spending.budget, spending.committed
+        total = spending.total
         return cls(
-            day=spending.day,
-            cost_analytics=CostAnalytics.of(spending),
+            day=total.day,
+            cost_analytics=CostAnalytics.of(total),
             model_usage=dict(spending.tiers),
             cost_optimization=CostOptimization(
                 enabled=enabled,
-                emergency_mode=budget.is_emergency(committed),
-                cost_warning=budget.is_warning(committed),
+                emergency_mode=total.is_emergency,
+                cost_warning=total.is_warning,
             ),
             performance_targets=CostTargets(
-                cost_per_prediction_met=spending.is_prediction_met,
-                budget_on_track=spending.is_on_track,
+                cost_per_prediction_met=total.is_prediction_met,
+                budget_on_track=total.is_on_track,
             ),
             models=[ModelCosts.of(each) for each in spending.models],
         )

@@ -34,4 +34,5 @@ def upgrade() -> None:
         sa.Column("day", sa.Date, primary_key=True),
         sa.Column("committed", sa.BigInteger, nullable=False),
         sa.Column("predictions", sa.Integer, nullable=False),
+        sa.Column("prediction_cost", sa.BigInteger, nullable=False),
     )
