@@ -19,6 +19,7 @@ from nextcall.llm.call_ledger import CallLedger, Outcome, OverBudgetError
 from nextcall.llm.ledger import Ledger
 from nextcall.llm.model import BILLION, Model
 from nextcall.llm.tables import CALL, DAY, TABLES
+from nextcall.resilience.deadline import deadline
 from nextcall.storage.database import Database
 from nextcall.storage.migrations import differences, migrate
 
@@ -250,6 +251,17 @@ def test_what_cannot_be_is_refused(
     with pytest.raises(ValueError, match=message):
         ledger.settle(call, **(ended | given))
     assert calls(migrated)[0]["outcome"] is None
+
+
+def test_a_call_whose_caller_has_no_time_left_is_settled(
+    ledger: Ledger, migrated: Database
+) -> None:
+    seconds = [0.0]
+    with deadline(30, clock=lambda: seconds[0]):
+        call = reserve(ledger, CENT)
+        seconds[0] = 31.0
+        settle(ledger, call, CENT // 2, "timeout")
+    assert committed(migrated) == CENT // 2
 
 
 def test_nothing_less_than_nothing_is_set_aside(ledger: Ledger) -> None:

@@ -1,10 +1,11 @@
 """What the calls of language models cost, kept in a database that many processes share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from sqlalchemy import Connection, Date, bindparam, insert, select, text, update
@@ -157,7 +158,8 @@ class Ledger:
     ) -> None:
         """Put what a call cost in the place of what was set aside for it; once.
 
-        A second time changes nothing.
+        A second time changes nothing. The deadline of whoever asks does not count, for a call that
+        took too long ends like others: the database has its own time.
 
         Parameters
         ----------
@@ -188,10 +190,15 @@ class Ledger:
         for name, value in {"seconds": seconds, **tokens}.items():
             if not 0 <= value < inf:
                 raise ValueError(f"{name} must be at least 0 and finite, got {value}.")
+        values = {"outcome": outcome, "cost": cost, "seconds": seconds, **tokens}
+        Context().run(self._settle, call_id, values)
+
+    def _settle(self, call_id: str, values: Mapping[str, Any]) -> None:
+        outcome, cost = values["outcome"], values["cost"]
         ended = (
             update(CALL)
             .where(CALL.c.id == call_id, CALL.c.outcome.is_(None))
-            .values(outcome=outcome, cost=cost, seconds=seconds, **tokens)
+            .values(values)
             .returning(CALL.c.day, CALL.c.reserved, CALL.c.purpose)
         )
         with self.database.writing() as connection:
