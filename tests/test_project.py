@@ -25,8 +25,8 @@ SOURCE = ROOT / "src" / "nextcall"
 # The rooms of docs/architecture.md; the second line is for rooms that may come.
 ROOMS = {"access", "abtest", "anomaly", "catalog", "cli", "embedding", "ranking", "runs", "serve"}
 ROOMS |= {"cache", "feedback", "guard", "resilience", "sessions", "storage", "synth", "telemetry"}
-ROOMS |= {"jobs", "llm", "performance", "training", "trials"}
-ROOMS_TO_COME = {"assistant", "memory", "monitor", "widgets"}
+ROOMS |= {"assistant", "jobs", "llm", "performance", "training", "trials"}
+ROOMS_TO_COME = {"memory", "monitor", "widgets"}
 GROUND_FLOOR = {"compiling", "files", "locations", "progress"}
 
 TEN_PACKAGES = (
