@@ -85,6 +85,10 @@ def test_the_schema_is_one_that_providers_hold_models_to(shown: tuple[Operation,
     assert call["maxItems"] == 2
     ids = [each.operation_id for each in shown]
     assert call["items"]["properties"]["operation_id"]["enum"] == ids
+    argument = call["items"]["properties"]["arguments"]["items"]["properties"]
+    assert argument["name"]["enum"] == [each.name for one in shown for each in one.parameters]
+    bare = schema_of(Task(prompt="x", shown=shown[2:]))["properties"]["calls"]["items"]
+    assert "enum" not in bare["properties"]["arguments"]["items"]["properties"]["name"]
 
 
 @pytest.mark.parametrize("most_calls", [1, 5])

@@ -19,7 +19,6 @@ VALUE_CHARACTERS: Final = 500
 
 _SENTENCE_CHARACTERS: Final = 160
 _MOST_PARAMETERS: Final = 16  # of one operation, those that must be given first
-_NAME_CHARACTERS: Final = 100
 _MOST_HISTORY: Final = 20  # newest calls
 _TOKENS_OF_ANSWER: Final = 256  # for 400 characters, in whatever language
 _TOKENS_OF_CALL: Final = 320  # for a reason, and some arguments
@@ -84,10 +83,13 @@ def schema_of(task: Task) -> dict[str, Any]:
     """Describe the form of an answer: closed objects all of whose fields must be given.
 
     So providers ask for it that hold a model to a schema. Arguments are therefore a list of names
-    and values, for the names differ from operation to operation.
+    and values, for the names differ from operation to operation; any that a model read may stand
+    in any call, and who reads the answer looks whose they are.
     """
+    names = dict.fromkeys(each.name for one in task.shown for each in _told_of(one))
+    name: dict[str, Any] = {"type": "string"}
     argument = _closed(
-        name={"type": "string", "maxLength": _NAME_CHARACTERS},
+        name={**name, "enum": list(names)} if names else name,
         value={"type": "string", "maxLength": VALUE_CHARACTERS},
     )
     call = _closed(
@@ -122,10 +124,14 @@ def _line(operation: Operation) -> str:
 
 
 def _parameters(operation: Operation) -> list[str]:
-    ordered = sorted(operation.parameters, key=lambda each: not each.required)
-    told = [_parameter(each) for each in ordered[:_MOST_PARAMETERS]]
-    left = len(ordered) - len(told)
+    told = [_parameter(each) for each in _told_of(operation)]
+    left = len(operation.parameters) - len(told)
     return [*told, f"and {left} more"] if left else told
+
+
+def _told_of(operation: Operation) -> list[Parameter]:
+    ordered = sorted(operation.parameters, key=lambda each: not each.required)
+    return ordered[:_MOST_PARAMETERS]
 
 
 def _parameter(parameter: Parameter) -> str:
