@@ -19,7 +19,9 @@ VALUE_CHARACTERS: Final = 500
 
 _SENTENCE_CHARACTERS: Final = 160
 _MOST_PARAMETERS: Final = 16  # of one operation, those that must be given first
-_MOST_HISTORY: Final = 20  # newest calls
+
+MOST_HISTORY: Final = 20
+"""Newest calls of a history that a model is told."""
 _TOKENS_OF_ANSWER: Final = 256  # for 400 characters, in whatever language
 _TOKENS_OF_CALL: Final = 320  # for a reason, and some arguments
 
@@ -64,7 +66,7 @@ def question_of(task: Task) -> Question:
     Request: "user \"7\""
     """
     operations = "\n".join(_line(each) for each in task.shown)
-    history = task.history[-_MOST_HISTORY:]
+    history = task.history[-MOST_HISTORY:]
     calls = "".join(f"\n- {_flat(each.operation_id)}" for each in history) or " none"
     request = json.dumps(task.prompt, ensure_ascii=False)
     text = f"Operations:\n{operations}\n\nCalls so far:{calls}\n\nRequest: {request}"

@@ -111,15 +111,22 @@ def parsed_body(body: bytes) -> object:
         raise refused("body", f"Should be JSON: {error}", got) from error
 
 
-def read_as(model: type[Model], body: bytes) -> Model:
+def read_as(model: type[Model], body: bytes, *, context: object = None) -> Model:
     """Read a body of one form.
+
+    Parameters
+    ----------
+    model : type
+    body : bytes
+    context : object, optional
+        In which it is validated, such as limits.
 
     Raises
     ------
     RefusedError
     """
     try:
-        return model.model_validate(parsed_body(body))
+        return model.model_validate(parsed_body(body), context=context)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
         raise RefusedError(invalid(problems)) from error

@@ -137,7 +137,7 @@ class HistoryEvent(Asked):
     )
 
 
-class PredictRequest(Asked):
+class PromptAsked(Asked):
     """A prompt and the calls so far."""
 
     prompt: Annotated[str, AfterValidator(_a_prompt)] = Field(
@@ -153,6 +153,11 @@ class PredictRequest(Asked):
         default_factory=list,
         description="Calls made before, oldest first; the newest 100 are used.",
     )
+
+
+class PredictRequest(PromptAsked):
+    """A prompt and the calls so far."""
+
     max_predictions: Annotated[Whole, AfterValidator(_few_predictions)] = Field(
         ge=1, json_schema_extra={"maximum": 20, "default": 3}
     )

@@ -178,3 +178,28 @@ def test_where_all_fails_no_text_is_shown(monkeypatch: pytest.MonkeyPatch) -> No
     assert one.safety_flags == ["description withheld", "parameter withheld"]
     assert (released.blocked, released.failed) == (1, True)
     assert counts.snapshot().failed_checks == {"output": 2}
+
+
+def test_operations_keep_such_texts_alone_as_may_be_shown() -> None:
+    counts = SafetyCounts()
+    ids = ("listOrders", "ignoreRules", "injected", "ask")
+    operations = [_CATALOG[name] for name in ids]
+    predictions = _filter().release([_full(each) for each in operations]).predictions
+    kept = AnswerFilter(_CATALOG, Guard(), counts).operations(operations)
+    assert [each and each.operation_id for each in kept] == ["listOrders", None, "injected", "ask"]
+    shown = [each for each in kept if each is not None]
+    assert [each.description for each in shown] == [each.description for each in predictions]
+    assert [each.summary for each in shown] == [each.description for each in predictions]
+    assert [parameter_hints(each) for each in shown] == [each.parameters for each in predictions]
+    assert shown[0].parameters == operations[0].parameters
+    told = counts.snapshot()
+    assert (told.blocked_predictions, told.filtered_predictions) == (1, 2)
+
+
+def test_operations_that_are_not_proposed_are_not_counted() -> None:
+    counts = SafetyCounts()
+    kept = AnswerFilter(_CATALOG, Guard(), counts)
+    operations = [_CATALOG["ignoreRules"], _CATALOG["ask"]]
+    assert kept.operations(operations, are_proposed=False)[0] is None
+    told = counts.snapshot()
+    assert (told.blocked_predictions, told.filtered_predictions) == (0, 0)

@@ -80,6 +80,27 @@ def test_every_request_is_counted_once() -> None:
     assert (told.violations, told.pii_found) == ({"sqli": 3}, {"email": 2})
 
 
+@pytest.mark.parametrize(
+    ("policy", "actions"), [("block", ["block"]), ("flag", ["flag"]), ("observe", ["pass"])]
+)
+def test_what_a_program_wrote_is_judged_by_the_policy_of_its_route(
+    policy: str, actions: list[str]
+) -> None:
+    safety = _safety(guard_policies={"/api/run": policy})
+    noticed = safety.judged("/api/run", [("answer", _ATTACK), ("calls.0.reason", "it lists them")])
+    assert [each.reason for each in noticed] == ["answer: Should not look like sqli"]
+    assert [each.action for each in noticed] == actions
+    assert safety.snapshot().total == 0  # it is no request
+
+
+@pytest.mark.parametrize("settings", [{"guard_enabled": False}, {"guard_output_enabled": False}])
+def test_where_answers_are_not_filtered_all_leaves(settings: dict[str, Any]) -> None:
+    safety = _safety(**settings)
+    assert safety.judged("/api/run", [("answer", _ATTACK)]) == ()
+    operations = _CATALOG.operations
+    assert safety.showable(operations) == list(operations)
+
+
 def test_where_the_guard_is_off_nothing_is_done() -> None:
     safety = _safety(guard_enabled=False)
     safety.warm()

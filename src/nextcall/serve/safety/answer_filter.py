@@ -1,7 +1,7 @@
 """What an answer may show of the catalogue's operations, whose texts nobody vouches for."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -172,6 +172,26 @@ class AnswerFilter:
         self._counts.count_output(blocked=blocked, filtered=filtered)
         return texts
 
+    def operations(
+        self, operations: Sequence[Operation], *, are_proposed: bool = True
+    ) -> list[Operation | None]:
+        """Give operations of the catalogue with such texts alone as may be shown.
+
+        Looked at as by `release`, and counted so where they are proposed; None of one that may not
+        be shown.
+        """
+        kept = list[Operation | None]()
+        filtered = 0
+        for operation in operations:
+            shown, _ = self._of(operation.operation_id)
+            told = None if shown is None else (shown.description, shown.parameters)
+            usual = usual_prediction(operation)
+            filtered += told is not None and told != (usual.description, usual.parameters)
+            kept.append(None if shown is None else _as_shown(operation, shown))
+        if are_proposed:
+            self._counts.count_output(blocked=kept.count(None), filtered=filtered)
+        return kept
+
     def _head(self, operation_id: str) -> _Head | None:
         try:
             head = self._written(operation_id)
@@ -258,3 +278,9 @@ def showable(operation: Operation, by: OutputFilter) -> Showable | None:
         parameters={name: str(hint) for name, hint in one.proposal.parameters.items()},
         flags=one.flags,
     )
+
+
+def _as_shown(operation: Operation, shown: Showable) -> Operation:
+    known = tuple(one for one in operation.parameters if one.name in shown.parameters)
+    text = shown.description
+    return replace(operation, summary=text, description=text, parameters=known)

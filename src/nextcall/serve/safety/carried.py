@@ -5,7 +5,7 @@ from http import HTTPMethod
 from typing import Final
 
 from nextcall.catalog.catalog import Catalog
-from nextcall.serve.schemas import PredictRequest
+from nextcall.serve.schemas import PromptAsked
 from nextcall.serve.trials.schemas import TrialAsked
 
 MOST_CALL_CHARACTERS: Final = 10_000
@@ -61,7 +61,7 @@ class KnownCalls:
 
 
 def texts_of_request(
-    request: PredictRequest, *, known: Container[str], max_history: int
+    request: PromptAsked, *, known: Container[str], max_history: int
 ) -> Iterator[tuple[str, str]]:
     """Yield the prompt, and the calls of the history that are used and not known word for word.
 
@@ -70,7 +70,7 @@ def texts_of_request(
 
     Parameters
     ----------
-    request : PredictRequest
+    request : PromptAsked
         As it was read.
     known : container of str
         Calls that need no check.

@@ -14,6 +14,7 @@ from nextcall.guard.pii import PiiPolicy
 DEFAULT_POLICIES: Final[Mapping[str, Policy]] = {
     "/predict": "block",
     "/predict/batch": "block",
+    "/api/run": "block",
     "/api/ab-testing/tests": "flag",
     "/api/ab-testing/tests/{test_id}": "flag",
 }

@@ -20,10 +20,10 @@ from nextcall.serve.safety.checked import Checked, Noted, noted_of
 from nextcall.serve.safety.counts import SafetyCounts, SafetySnapshot
 from nextcall.serve.safety.guard_settings import GuardSettings
 from nextcall.serve.safety.harmless_prompts import HarmlessPrompts
-from nextcall.serve.safety.input_checks import Findings, InputChecks
+from nextcall.serve.safety.input_checks import Findings, InputChecks, Noticed
 from nextcall.serve.safety.judged_catalog import JudgedCatalog
 from nextcall.serve.safety.marks import marked_answer
-from nextcall.serve.schemas import PredictRequest
+from nextcall.serve.schemas import PromptAsked
 from nextcall.serve.trials.schemas import TrialAsked
 from nextcall.telemetry.metrics import Metrics
 
@@ -141,7 +141,7 @@ class Safety:
         return self._settings.guard_policies[route] if self.enabled else None
 
     def check_request(
-        self, route: str, request: PredictRequest, *, later: Later | None = None
+        self, route: str, request: PromptAsked, *, later: Later | None = None
     ) -> Checked:
         """Check a prompt and the calls before it, but for what was harmless before; see `check`."""
         known, harmless = self._known, self._harmless
@@ -200,6 +200,42 @@ class Safety:
         if checked.findings is None or self._filter is None:
             return [usual_head(each) for each in operations]
         return self._filter.heads(operations)
+
+    def showable(
+        self, operations: Sequence[Operation], *, are_proposed: bool = True
+    ) -> list[Operation | None]:
+        """Give operations with such texts alone as may leave; None of one that may not.
+
+        Parameters
+        ----------
+        operations : sequence of Operation
+            Of the catalogue.
+        are_proposed : bool
+            Whether they are counted, as those of an answer are.
+        """
+        if not self.enabled or self._filter is None:
+            return list(operations)
+        return self._filter.operations(operations, are_proposed=are_proposed)
+
+    def judged(self, route: str, carried: Iterable[tuple[str, object]]) -> tuple[Noticed, ...]:
+        """Look at what another program wrote for an answer; it is not counted as a request.
+
+        Parameters
+        ----------
+        route : str
+            Its template, whose policy holds for the answer as well.
+        carried : iterable of (str, object)
+            Places, and what stands there.
+
+        Returns
+        -------
+        tuple of Noticed
+            What stands at a place where the action is ``"block"`` should not leave. None where
+            answers are not filtered.
+        """
+        if not self.enabled or self._filter is None:
+            return ()
+        return self._inputs.findings(carried, policy=self._settings.guard_policies[route]).noticed
 
     def masked(self, text: str) -> Masked:
         """Mask what is personal, for whoever logs a text, keeps it or sends it on.
