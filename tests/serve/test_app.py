@@ -10,7 +10,9 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from nextcall.access.permissions import UNLISTED, route_of
+from nextcall.resilience.breakers import Breakers
 from nextcall.serve.app import create_app
+from nextcall.serve.assistant.service_assistant import open_assistant
 from nextcall.serve.jobs.service_jobs import open_jobs
 from nextcall.serve.loading import open_stores
 from nextcall.serve.parts import Parts
@@ -72,6 +74,17 @@ def test_jobs_and_models_have_paths_of_their_own(
     assert set(described) - set(bare) == {*paths, "/api/admin/rollback-model"}
     asked = {(method.upper(), path) for path in paths for method in described[path]}
     assert not {each for each in asked if route_of(*each)[1] == UNLISTED}
+
+
+def test_an_assistant_has_a_path_of_its_own(
+    predictor: Predictor, settings: Settings, tmp_path: Path
+) -> None:
+    bare = create_app(predictor, settings=settings).openapi()["paths"]
+    with open_stores(load_settings(database_url=f"sqlite:///{tmp_path}/a.db")) as stores:
+        assistant = open_assistant(settings, stores.ledger, breakers=Breakers(), environment={})
+        app = create_app(predictor, settings=settings, parts=Parts(assistant=assistant))
+    assert set(app.openapi()["paths"]) - set(bare) == {"/api/run"}
+    assert route_of("POST", "/api/run")[1] != UNLISTED
 
 
 def test_only_so_many_requests_are_computed_side_by_side(predictor: Predictor) -> None:

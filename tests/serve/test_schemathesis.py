@@ -14,7 +14,9 @@ from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinish
 
 from nextcall.access.keys import create_key
 from nextcall.catalog import Catalog, describe_operation
+from nextcall.resilience.breakers import Breakers
 from nextcall.serve.app import create_app
+from nextcall.serve.assistant.service_assistant import open_assistant
 from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.jobs.service_jobs import open_jobs
 from nextcall.serve.loading import Stores, open_stores
@@ -47,7 +49,7 @@ def faults_of(app: Any, *, headers: Mapping[str, str], examples: int) -> tuple[l
     """
     accepted = {"expected-statuses": ["2xx", "3xx", "401", "403", "404", "409", *NO_SCHEMA_SAYS]}
     crossed = ["POST /predict", "POST /predict/batch", "POST /feedback"]
-    crossed += ["POST /train", "POST /generate-data"]
+    crossed += ["POST /train", "POST /generate-data", "POST /api/run"]
     crossed += ["POST /api/ab-testing/tests", "PUT /api/ab-testing/tests/{test_id}"]
     config = schemathesis.Config.from_dict(
         {
@@ -101,6 +103,7 @@ def serving(folder: Path, **given: object) -> Iterator[tuple[FastAPI, Stores]]:
         never = datetime(9999, 1, 1, tzinfo=UTC)
         jobs.store.add("train", {}, scope="another", now=never)
         assert jobs.store.claim("another", scope="another", now=never, lapse=timedelta(1))
+        assistant = open_assistant(settings, kept.ledger, breakers=Breakers(), environment={})
         app = create_app(
             predictor,
             settings=settings,
@@ -112,6 +115,7 @@ def serving(folder: Path, **given: object) -> Iterator[tuple[FastAPI, Stores]]:
                 feedback=kept.feedback,
                 history=kept.history,
                 ledger=kept.ledger,
+                assistant=assistant,
                 jobs=jobs,
             ),
         )

@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from nextcall import __version__
 from nextcall.access.audit_log import AuditLog
 from nextcall.feedback.feedback import Feedback
+from nextcall.serve.assistant.runs import Runs
 from nextcall.serve.caching.caches import read_requests
 from nextcall.serve.caching.http_cache import HttpCache
 from nextcall.serve.costs.reading import CostReading
@@ -31,6 +32,7 @@ from nextcall.serve.performance.suite import ServiceParts
 from nextcall.serve.predictor import Predictor
 from nextcall.serve.problems import RefusedError, UnsafeError
 from nextcall.serve.process.state import WorkerState
+from nextcall.serve.routes.assistant import assistant_routes
 from nextcall.serve.routes.caches import cache_routes
 from nextcall.serve.routes.costs import cost_routes
 from nextcall.serve.routes.feedback import feedback_routes
@@ -106,10 +108,7 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
         for body in warming:
             with suppress(RefusedError, UnsafeError):
                 await answering.reply(body, "short")
-        async with AsyncExitStack() as opened:
-            if feedback is not None and feedback.elsewhere is not None:
-                await opened.enter_async_context(feedback.elsewhere.telling())
-            opened.enter_context(state.telling())
+        async with _in_loop(given, state):
             yield
 
     app = FrontedApp(
@@ -155,9 +154,8 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
     audit = None if door is None else door.audit
     if trials is not None:
         app.include_router(trial_routes(trials, guarding, audit))
-    app.include_router(page_routes(_TITLE))
-    app.mount(f"/{STATIC}", documentation_assets(), name=STATIC)
-    app.mount(f"/{ASSETS}", page_assets(), name=ASSETS)
+    _include_pages(app)
+    _include_assistant(app, predictor, guarding, limits, settings=settings, parts=given)
     if given.jobs is not None:
         _include_jobs(app, given.jobs, audit)
     if caches is not None:
@@ -175,6 +173,18 @@ def create_app(predictor: Predictor, *, settings: Settings, parts: Parts | None 
     limited = door is not None and door.limiter is not None
     app.openapi = lambda: describe(app, limits, needs_key=needs_key, limited=limited)  # type: ignore[method-assign]  # the documented way
     return app
+
+
+@asynccontextmanager
+async def _in_loop(parts: Parts, state: WorkerState) -> AsyncIterator[None]:
+    """Let parts do what they do in the loop that answers."""
+    async with AsyncExitStack() as opened:
+        if parts.feedback is not None and parts.feedback.elsewhere is not None:
+            await opened.enter_async_context(parts.feedback.elsewhere.telling())
+        if parts.assistant is not None:
+            opened.push_async_callback(parts.assistant.close)
+        opened.enter_context(state.telling())
+        yield
 
 
 def app_of_parts(parts: ServiceParts, settings: Settings) -> FastAPI:
@@ -211,6 +221,36 @@ def _include_figures(
         )
     )
     app.include_router(cost_routes(parts.ledger, settings.budget()))
+
+
+def _include_pages(app: FastAPI) -> None:
+    """Give browsers their pages."""
+    app.include_router(page_routes(_TITLE))
+    app.mount(f"/{STATIC}", documentation_assets(), name=STATIC)
+    app.mount(f"/{ASSETS}", page_assets(), name=ASSETS)
+
+
+def _include_assistant(
+    app: FastAPI,
+    predictor: Predictor,
+    safety: Safety,
+    limits: Limits,
+    *,
+    settings: Settings,
+    parts: Parts,
+) -> None:
+    """Let an application propose calls with arguments."""
+    if parts.assistant is None:
+        return
+    runs = Runs(
+        predictor,
+        safety,
+        limits,
+        assistant=parts.assistant.assistant,
+        observer=parts.observer,
+        seconds=settings.prediction_seconds,
+    )
+    app.include_router(assistant_routes(runs))
 
 
 def _include_jobs(app: FastAPI, jobs: ServiceJobs, audit: AuditLog | None) -> None:

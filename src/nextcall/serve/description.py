@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from nextcall.access.permissions import route_of
+from nextcall.serve.assistant.schemas import RunAsked
 from nextcall.serve.door.admission import TooMany
 from nextcall.serve.feedback.schemas import FeedbackAsked
 from nextcall.serve.jobs.schemas import GenerateAsked, TrainAsked
@@ -26,6 +27,7 @@ _PARSED: Final[
     Sequence[type[BaseModel]]
 ] = (  # what no route of the framework names: bodies that are read by themselves, refusals
     PredictRequest,
+    RunAsked,
     FeedbackAsked,
     TrialAsked,
     ChangeAsked,
@@ -66,10 +68,11 @@ def describe(
     )
     request = models["$defs"]["PredictRequest"]
     request["required"].remove("max_predictions")  # its default is a setting
-    fields = request["properties"]
-    fields["prompt"]["maxLength"] = limits.prompt_characters
-    fields["history"]["maxItems"] = limits.history
-    fields["max_predictions"].update(maximum=limits.predictions, default=limits.default_predictions)
+    for form in (request, models["$defs"]["RunAsked"]):
+        form["properties"]["prompt"]["maxLength"] = limits.prompt_characters
+        form["properties"]["history"]["maxItems"] = limits.history
+    asked = request["properties"]["max_predictions"]
+    asked.update(maximum=limits.predictions, default=limits.default_predictions)
     description["components"]["schemas"].update(models["$defs"])
     if needs_key:
         description["components"]["securitySchemes"] = _SCHEMES

@@ -121,6 +121,23 @@ class SideHealth(Answered):
     )
 
 
+class LlmHealth(Answered):
+    """Language models, as far as the worker that is asked knows."""
+
+    status: Literal["ok", "off", "failing"] = Field(
+        description="off: none can be asked, and the assistant gives what the ranker finds; "
+        "failing: no provider answers."
+    )
+    reason: str | None = Field(description="Why none can be asked.")
+    providers: dict[str, Literal["ok", "failing"]] = Field(
+        description="Those that can be asked; failing: it is left alone for it failed again and "
+        "again, or it refuses the key."
+    )
+    left_out: dict[str, str] = Field(
+        description="Those that cannot, and what each lacks: the variable of its key, or an extra."
+    )
+
+
 class GuardHealth(Answered):
     """The guard, and what all workers counted since the start; each request of a batch counts."""
 
@@ -155,6 +172,7 @@ class Components(Answered):
     access: AccessHealth | None = Field(description="Null where there is no front door.")
     challenger: ChallengerHealth | None = Field(description="Null where none is set.")
     cache: CacheHealth | None = Field(description="Null where nothing is kept.")
+    llm: LlmHealth | None = Field(description="Null where there is no assistant.")
     outside: list[SideHealth] = Field(description="Sides before which a breaker stands.")
 
 
@@ -163,7 +181,8 @@ class Health(Answered):
 
     status: Literal["ok", "degraded"] = Field(
         description="degraded: without the ranker that should answer, with a database or a Redis "
-        "that is out of reach, a side that is left alone, or a check of the guard that fails."
+        "that is out of reach, a side that is left alone, language models none of which answers, "
+        "or a check of the guard that fails."
     )
     version: str
     uptime_seconds: float

@@ -23,6 +23,13 @@ PROVIDER: Final = OutsideCall(
     open_seconds=60.0,
 )
 
+LANGUAGE_MODELS: Final = OutsideCall(
+    name="language models",
+    purpose="which calls to propose, with which arguments, for `/api/run`",
+    seconds=20.0,
+    fallback="the next model of the tier; after the last, the ranker's first operations",
+)
+
 OUTSIDE_CALLS: Final = (
     OutsideCall(
         name="Redis, limits",
@@ -59,6 +66,14 @@ OUTSIDE_CALLS: Final = (
     ),
     PROVIDER,
     OutsideCall(
+        name=DATABASE.name,
+        purpose="what language models may cost, and did",
+        seconds=DATABASE.seconds,
+        fallback="no model is asked; an answer that came is given all the same",
+        open_seconds=DATABASE.open_seconds,
+    ),
+    LANGUAGE_MODELS,
+    OutsideCall(
         name="trace collector",
         purpose="takes spans, in a thread of its own",
         seconds=5.0,
@@ -68,7 +83,7 @@ OUTSIDE_CALLS: Final = (
 """In the order of a request. Only the provider of keys is asked twice while a request waits: others
 may be asked again by who asked.
 
-Before the database and the provider stands a breaker. Redis, which each request may ask, has a way
-of its own: the first failure and not the fifth is enough, for memory answers as well, and who does
-not ask it pays one look at a variable.
+Before the database, the provider and each provider of language models stands a breaker. Redis,
+which each request may ask, has a way of its own: the first failure and not the fifth is enough, for
+memory answers as well, and who does not ask it pays one look at a variable.
 """

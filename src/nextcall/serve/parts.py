@@ -6,6 +6,7 @@ from nextcall.feedback.feedback import Feedback
 from nextcall.llm.ledger import Ledger
 from nextcall.performance.history import RunHistory
 from nextcall.resilience.breakers import Breakers
+from nextcall.serve.assistant.service_assistant import ServiceAssistant
 from nextcall.serve.breaker_notes import BreakerNotes
 from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.door.door import Door
@@ -37,6 +38,8 @@ class Parts:
     """Keeps runs of the performance suite. Without it they are told once."""
     ledger: Ledger | None = None
     """Keeps what language models cost. Without it they cost nothing, as it is told."""
+    assistant: ServiceAssistant | None = None
+    """Proposes calls with arguments. Without it there is no such route."""
     challenger: Challenger | None = None
     """Answers the users of another variant of the A/B test that is set."""
     jobs: ServiceJobs | None = None

@@ -65,6 +65,7 @@ def test_every_component_is_told(predictor: Predictor, settings: Settings) -> No
         "access": None,
         "challenger": None,
         "cache": None,
+        "llm": None,
         "outside": [],
     }
 

@@ -1,11 +1,13 @@
 """What the service is told of language models."""
 
+from pathlib import Path
 from typing import Final, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings
 
 from nextcall.llm.budget import MOST_USD, Budget
+from nextcall.serve.outside_calls import LANGUAGE_MODELS
 
 _BUDGET: Final = Budget()
 
@@ -13,6 +15,20 @@ _BUDGET: Final = Budget()
 class LlmSettings(BaseSettings):
     """Every setting of language models; a part of `Settings`."""
 
+    llm_enabled: bool = Field(
+        default=True, description="whether language models are asked, where any can be"
+    )
+    llm_models: Path | None = Field(
+        None,
+        description="YAML file of providers, models and which of them answer what; the packaged "
+        "table",
+    )
+    llm_seconds: float = Field(
+        LANGUAGE_MODELS.seconds,
+        gt=0,
+        le=3600,
+        description="seconds that one call of a language model may take",
+    )
     llm_daily_usd: float = Field(
         _BUDGET.daily_usd,
         ge=0,

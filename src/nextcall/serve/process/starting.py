@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from nextcall.resilience.breakers import Breakers
 from nextcall.serve.app import create_app
+from nextcall.serve.assistant.service_assistant import open_assistant
 from nextcall.serve.breaker_notes import BreakerNotes
 from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.jobs.service_jobs import open_jobs
@@ -67,6 +68,9 @@ def opened_app(
                 jobs = opened.enter_context(
                     open_jobs(settings, stores.database, predictor, observer=observer)
                 )
+            assistant = open_assistant(
+                settings, stores.ledger, breakers=breakers, observer=observer
+            )
             caches = opened.enter_context(open_caches(settings, predictor, first=first))
             challenger = opened.enter_context(open_challenger(settings, predictor))
             if challenger is not None and challenger.predictor is not None:
@@ -81,6 +85,7 @@ def opened_app(
             feedback=stores.feedback,
             history=stores.history,
             ledger=stores.ledger,
+            assistant=assistant,
             challenger=challenger,
             jobs=jobs,
             breakers=breakers,

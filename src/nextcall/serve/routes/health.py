@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from fastapi import APIRouter
 
 from nextcall import __version__
 from nextcall.resilience.breaker import BreakerStatistics
 from nextcall.resilience.deadline import deadline
+from nextcall.serve.assistant.service_assistant import ServiceAssistant
 from nextcall.serve.breaker_notes import BreakerNotes
 from nextcall.serve.caching.caches import ServiceCaches
 from nextcall.serve.door.door import Door
@@ -24,6 +25,7 @@ from nextcall.serve.health_schemas import (
     Health,
     LagHealth,
     LimitsHealth,
+    LlmHealth,
     RankerHealth,
     RankerStatus,
     SideHealth,
@@ -54,7 +56,7 @@ def health_routes(
     Parameters
     ----------
     parts : Parts
-        Its tests, door, challenger and breakers are told of.
+        Its tests, door, challenger, assistant and breakers are told of.
     failing : callable
         Gives the error by which a challenger failed last.
     swap : ModelSwap, optional
@@ -65,6 +67,7 @@ def health_routes(
     router = APIRouter(tags=["health"])
     trials, door, challenger = parts.trials, parts.door, parts.challenger
     breakers, notes = parts.breakers, parts.notes or BreakerNotes()
+    assistant = parts.assistant
     started = time.monotonic()
 
     @router.get("/health")
@@ -73,8 +76,8 @@ def health_routes(
         database = None if trials is None else _database(trials)
         access = None if door is None else _access(door)
         guard, second = _guard(safety), _challenger(challenger, failing())
-        cache = _cache(caches)
-        parts = (database, access, guard, second, cache)
+        cache, llm = _cache(caches), None if assistant is None else _llm(assistant)
+        parts = (database, access, guard, second, cache, llm)
         others = [part.status for part in parts if part is not None]
         sides = () if breakers is None else breakers.statistics()
         works = all(status in {"ok", "off"} for status in others)
@@ -89,6 +92,7 @@ def health_routes(
             access=access,
             challenger=second,
             cache=cache,
+            llm=llm,
             outside=[_side(each) for each in sides],
         )
         return Health(
@@ -160,6 +164,17 @@ def _cache(caches: Sequence[ServiceCaches]) -> CacheHealth | None:
     if all(works):
         return CacheHealth(status="ok", answers="redis")
     return CacheHealth(status="degraded", answers="memory, for Redis is away")
+
+
+def _llm(assistant: ServiceAssistant) -> LlmHealth:
+    providers = dict(assistant.providers)
+    status: Literal["ok", "off", "failing"] = "ok" if "ok" in providers.values() else "failing"
+    return LlmHealth(
+        status=status if providers else "off",
+        reason=assistant.reason,
+        providers=providers,
+        left_out=dict(assistant.left_out),
+    )
 
 
 def _guard(safety: Safety) -> GuardHealth:

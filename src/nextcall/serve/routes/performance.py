@@ -1,6 +1,7 @@
 """Routes that tell how fast and how well the service works."""
 
 import math
+from collections import Counter
 from http import HTTPStatus
 from typing import Literal
 
@@ -22,6 +23,7 @@ from nextcall.telemetry.families import (
     LAYER_BYTES,
     LAYER_ENTRIES,
     LAYER_EVENTS,
+    LLM_CALLS,
     MEMORY,
     Family,
 )
@@ -34,6 +36,7 @@ _PREDICTION = "POST /predict"
 _MILLISECONDS = 1000.0
 _MEGABYTE = 1024.0 * 1024.0
 _WINDOW_SECONDS = 300.0
+_ANSWERED = frozenset({"ok", "cut_off", "refused"})
 
 
 class EndpointLatency(Answered):
@@ -100,7 +103,10 @@ class PerformanceAnswer(Answered):
     parts: dict[str, EndpointLatency] = Field(description="ranking, llm, cache_hit, cache_miss.")
     cache: dict[str, CacheState] | None
     ml_layer: MlLayer
-    provider_availability: dict[str, float] | None = None
+    provider_availability: dict[str, float] | None = Field(
+        description="Share of calls of language models that were answered, by provider, all "
+        "workers, since the start; null before the first."
+    )
     guardrails_metrics: GuardrailsMetrics | None
     cold_start_metrics: ColdStartMetrics | None
     online: OnlineMetrics | None
@@ -155,6 +161,7 @@ def performance_routes(
                 validation_ndcg=validation_ndcg(served.card),
                 model_version=served.model_version,
             ),
+            provider_availability=availability_of(numbers) or None,
             guardrails_metrics=counted and _guard(counted),
             cold_start_metrics=counted and _cold_start(counted),
             online=None if online is None else online(),
@@ -214,6 +221,26 @@ def caches_of(told: Told) -> dict[str, CacheState]:
             **events,
         )
     return found
+
+
+def availability_of(told: Told) -> dict[str, float]:
+    """Read which share of the calls of language models was answered from what was told.
+
+    Examples
+    --------
+    >>> from nextcall.telemetry.metrics import open_metrics
+    >>> with open_metrics(endpoints=()) as metrics:
+    ...     for outcome in ("ok", "cut_off", "timeout", "cancelled", "refused"):
+    ...         metrics.count(LLM_CALLS, "here", "small", outcome).add()
+    ...     availability_of(metrics.told())
+    {'here': 0.75}
+    """
+    asked, answered = Counter[str](), Counter[str]()
+    for (provider, _, outcome), (value,) in told[LLM_CALLS].items():
+        if outcome != "cancelled":  # which says nothing of the other side
+            asked[provider] += round(value)
+            answered[provider] += round(value) if outcome in _ANSWERED else 0
+    return {name: answered[name] / calls for name, calls in asked.items() if calls}
 
 
 def memory_of(told: Told) -> float:
