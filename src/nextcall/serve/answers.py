@@ -147,7 +147,7 @@ class SafetyValidation(Answered):
 
 
 class CostAwareRouting(Answered):
-    """Null throughout: this version calls no language model."""
+    """Null throughout: a prediction asks no language model."""
 
     model_tier: str | None = None
     model_name: str | None = None

@@ -12,7 +12,9 @@ _SERVING = """
 import sys
 from pathlib import Path
 from nextcall.cli.serve import serve
+from nextcall.resilience.breakers import Breakers
 from nextcall.serve.app import create_app
+from nextcall.serve.assistant.service_assistant import open_assistant
 from nextcall.serve.caching.caches import open_caches
 from nextcall.serve.loading import load_predictor, open_stores
 from nextcall.serve.observer import open_observer
@@ -32,7 +34,8 @@ with (
 ):
     parts = Parts(
         trials=stores.trials, door=stores.door, caches=caches, observer=observer,
-        feedback=stores.feedback, history=stores.history,
+        feedback=stores.feedback, history=stores.history, ledger=stores.ledger,
+        assistant=open_assistant(settings, stores.ledger, breakers=Breakers(), environment={}),
     )
     create_app(predictor, settings=settings, parts=parts)
 print(*sys.modules, sep="\\n")
@@ -68,6 +71,8 @@ def loaded(
         "redis",  # 9 MB, where none is named
         "jwt",  # 9 MB, where no token is made
         "httpx",  # 6 MB, where nothing is measured
+        "openai",  # 17 MB, where no key of a language model is set
+        "anthropic",  # 44 MB, as openai
     ],
 )
 def test_a_service_loads_nothing_that_it_is_not_asked_for(
