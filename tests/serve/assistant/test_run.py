@@ -6,6 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from nextcall.access.permissions import role_allows, route_of
+from nextcall.serve.assistant.schemas import RunAnswer
 from nextcall.serve.found import shortened
 from nextcall.serve.predictor import Predictor
 
@@ -28,6 +29,7 @@ def test_a_model_proposes_calls_with_arguments(
     with serving() as service:
         told = service.run(PROMPT)
         found = ranked(service.client, k=5)
+    assert RunAnswer.model_validate(told).model_dump(mode="json") == told
     (first,) = (each for each in found if each["operation_id"] == FIRST)
     operation = predictor.index.catalog[FIRST]
     needed = [each.name for each in operation.parameters if each.required]

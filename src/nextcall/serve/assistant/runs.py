@@ -7,13 +7,14 @@ from functools import partial
 from typing import Final
 
 from nextcall.assistant.assistant import Assistant
-from nextcall.assistant.messages import MOST_HISTORY
+from nextcall.assistant.messages import MOST_HISTORY, question_of
 from nextcall.assistant.run import Proposed, Run, UnusableAnswerError
 from nextcall.assistant.task import Task
 from nextcall.catalog.operation import Operation
 from nextcall.guard.pii import Masked
 from nextcall.llm.call_ledger import OverBudgetError
 from nextcall.llm.language_models import NoModelAnsweredError, NoModelError
+from nextcall.llm.question_size import most_input_tokens
 from nextcall.resilience.deadline import DeadlineExceededError, deadline
 from nextcall.serve.assistant.model_words import ModelWords
 from nextcall.serve.assistant.schemas import (
@@ -43,7 +44,6 @@ _REASONS: Final[Mapping[type[Exception], FallbackReason]] = {
     NoModelAnsweredError: "failed",
     DeadlineExceededError: "deadline",
     **dict.fromkeys(OUT_OF_REACH, "no_ledger"),
-    ValueError: "too_long",  # of a question; all else of a task was checked
 }
 _ASKED_IN_VAIN: Final[frozenset[FallbackReason]] = frozenset({"failed", "deadline"})
 
@@ -164,6 +164,8 @@ class Runs:
         if not prepared.found:
             return "nothing_to_show"
         begin, task = time.perf_counter(), prepared.task
+        if _is_too_long(task):
+            return "too_long"
         try:
             async with deadline(seconds):
                 run = await self._assistant.run(task)
@@ -212,6 +214,15 @@ class Runs:
             safety_flags=[*prepared.checked.marks, *words.flags] if is_checked else None,
             processing_time_ms=round(1000 * (time.perf_counter() - begin), 3),
         )
+
+
+def _is_too_long(task: Task) -> bool:
+    """Tell whether there is more to read than models are asked to."""
+    try:
+        most_input_tokens(question_of(task))
+    except ValueError:
+        return True
+    return False
 
 
 def _call(place: str, proposed: Proposed, prepared: _Prepared, words: ModelWords) -> RunCall:

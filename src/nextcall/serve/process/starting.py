@@ -62,15 +62,15 @@ def opened_app(
         with loading_for_good():
             stores = opened.enter_context(open_stores(settings, worker=worker, breakers=breakers))
             observer = opened.enter_context(open_observer(settings))
+            assistant = open_assistant(
+                settings, stores.ledger, breakers=breakers, observer=observer
+            )
             if observer is not None:
                 notes.count_in(observer.metrics, breakers)
             if not rehearsal:
                 jobs = opened.enter_context(
                     open_jobs(settings, stores.database, predictor, observer=observer)
                 )
-            assistant = open_assistant(
-                settings, stores.ledger, breakers=breakers, observer=observer
-            )
             caches = opened.enter_context(open_caches(settings, predictor, first=first))
             challenger = opened.enter_context(open_challenger(settings, predictor))
             if challenger is not None and challenger.predictor is not None:
