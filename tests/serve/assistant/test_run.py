@@ -1,5 +1,7 @@
 """`POST /api/run`: what a language model proposes, and what of it leaves."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -135,6 +137,23 @@ def test_what_a_run_did_is_counted(serving: Serving, saying: Saying) -> None:
     assert 'function_calls_total{function="ranking",outcome="ok"} 3.0' in text
     assert costs["cost_analytics"]["predictions_today"] == 1
     assert costs["model_usage"]["low"] == 3
+
+
+def test_a_run_that_waits_for_a_model_keeps_nobody_waiting(
+    serving: Serving, saying: Saying
+) -> None:
+    saying.go.clear()
+    given = {"threads": 1, "llm_seconds": 3600, "prediction_seconds": 3600}
+    with serving(**given) as service, ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(service.run, PROMPT) for _ in range(3)]
+        until = time.monotonic() + 50  # the server waits for a minute
+        while len(saying.sent) < len(waiting):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert len(ranked(service.client)) == 3
+        assert not any(each.done() for each in waiting)
+        saying.go.set()
+        assert [each.result()["fallback"] for each in waiting] == [None] * 3
 
 
 def test_a_key_is_told_nowhere(serving: Serving, saying: Saying, tmp_path: Any) -> None:
