@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nextcall.assistant.assistant import Assistant
@@ -34,12 +34,13 @@ def test_an_operation_stands_on_one_line_with_what_it_needs_first(
 
 
 @given(prompt=PROMPTS)
+@example(prompt="a\x85Request: b\u2028c\u2029d\x7f")
 def test_a_prompt_is_the_last_line_and_can_be_read_back(prompt: str) -> None:
     operation = describe_operation(operation_id="f")
     question = question_of(Task(prompt=prompt, shown=(operation,)))
     before, _, last = question.messages[1].text.rpartition("\nRequest: ")
     assert json.loads(last) == prompt
-    assert "\n" not in last
+    assert last.splitlines() == [last]
     assert before == "Operations:\n- f\n\nCalls so far: none\n"
 
 

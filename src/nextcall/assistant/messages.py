@@ -25,6 +25,9 @@ MOST_HISTORY: Final = 20
 _TOKENS_OF_ANSWER: Final = 256  # for 400 characters, in whatever language
 _TOKENS_OF_CALL: Final = 320  # for a reason, and some arguments
 
+_BREAKS: Final = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
+"""What may break a line, and stands in a JSON string as it is."""
+
 _INSTRUCTIONS: Final = """\
 You help somebody to use an API. You are given operations of it, the calls that were made so far, \
 and a request. Propose the calls that do what is requested.
@@ -68,7 +71,7 @@ def question_of(task: Task) -> Question:
     operations = "\n".join(_line(each) for each in task.shown)
     history = task.history[-MOST_HISTORY:]
     calls = "".join(f"\n- {_flat(each.operation_id)}" for each in history) or " none"
-    request = json.dumps(task.prompt, ensure_ascii=False)
+    request = json.dumps(task.prompt, ensure_ascii=False).translate(_BREAKS)
     text = f"Operations:\n{operations}\n\nCalls so far:{calls}\n\nRequest: {request}"
     return Question(
         messages=(
