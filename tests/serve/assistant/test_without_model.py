@@ -1,6 +1,7 @@
 """`POST /api/run` where no language model answers: the ranker's first, and why."""
 
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,12 @@ def test_whoever_waits_is_answered_in_their_time(serving: Serving, saying: Sayin
     with serving(llm_seconds=3600, prediction_seconds=5) as service:
         check_fallback(service, service.run(PROMPT), reason="deadline")
         health = service.client.get("/health").json()
+        until = time.monotonic() + 60
+        while (costs := service.client.get("/cost-analytics").json())["models"][0]["unsettled"]:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+    assert costs["models"][0]["answered"] == 0
+    assert costs["cost_analytics"]["daily_spent_usd"] > 0  # nobody knows whether it is counted
     assert health["components"]["llm"]["status"] == "ok"  # nothing is known of it
 
 
