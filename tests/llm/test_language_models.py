@@ -293,10 +293,11 @@ def test_the_last_model_is_asked_again_where_it_says_when(
     assert book.told() == [("one", "failed"), ("one", "ok")]  # each try is accounted for
 
 
+@pytest.mark.parametrize("seconds", ["3600", "1000000"])  # an hour is the longest
 def test_a_provider_that_wants_to_be_left_alone_is(
-    vendor: Any, other_vendor: Any, chat_completions: Any, tmp_path: Path
+    seconds: str, vendor: Any, other_vendor: Any, chat_completions: Any, tmp_path: Path
 ) -> None:
-    vendor.will_answer({}, status=429, Retry_After="3600")
+    vendor.will_answer({}, status=429, Retry_After=seconds)
     vendor.will_answer(chat_completions("first"))
     other_vendor.will_answer(chat_completions("second"))
     table = table_of(tmp_path, {"one": (vendor.url, FAIR), "two": (other_vendor.url, FAIR)})

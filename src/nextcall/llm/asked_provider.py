@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Final, Literal
 
 from nextcall.llm.completion import Completion, Provider
 from nextcall.llm.failures import FailedCallError, category_of
@@ -16,6 +16,8 @@ from nextcall.resilience.category import Category
 from nextcall.resilience.outside import Dependency
 from nextcall.resilience.outside_call import OutsideCall
 from nextcall.resilience.retry_after import retry_after
+
+_LONGEST_REST: Final = 3600.0  # seconds for which nobody is left alone without another look
 
 Health = Literal["ok", "failing"]
 """``failing``: it is left alone for it failed again and again, or it refuses the key."""
@@ -97,7 +99,7 @@ class AskedProvider:
         except FailedCallError as error:
             self._refuses_key = error.category is Category.AUTHENTICATION
             if error.retry_after is not None:
-                self._rests_until = self._clock() + error.retry_after
+                self._rests_until = self._clock() + min(error.retry_after, _LONGEST_REST)
             raise
         self._refuses_key = False
         return answer.value

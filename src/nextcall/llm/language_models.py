@@ -22,7 +22,7 @@ from nextcall.resilience.deadline import DeadlineExceededError, check
 from nextcall.resilience.retry import Retry
 from nextcall.telemetry.metrics import Metrics
 
-LONGEST_REST: Final = 2.0
+LONGEST_WAIT: Final = 2.0
 """Seconds for which the last model is waited for, where its provider says when to ask again."""
 
 
@@ -106,7 +106,7 @@ class LanguageModels:
         }
         self._clock = clock
         self._retry = Retry(
-            tries=2, first_wait=0.0, longest_wait=LONGEST_REST, jitter=0.1, categorise=_says_when
+            tries=2, first_wait=0.0, longest_wait=LONGEST_WAIT, jitter=0.1, categorise=_says_when
         )
 
     @property
@@ -119,7 +119,7 @@ class LanguageModels:
 
         In an emergency of the ledger the cheapest models of the whole table are asked instead,
         none of them dearer than the tier's cheapest; not so for the tier ``critical``. The last
-        model is asked again, once, where its provider says to wait for at most `LONGEST_REST`.
+        model is asked again, once, where its provider says to wait for at most `LONGEST_WAIT`.
 
         An answer that is cut off, or a refusal, is an answer.
 
