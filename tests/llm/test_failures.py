@@ -13,6 +13,7 @@ import pytest
 
 from nextcall.llm.failures import FailedCallError, category_of, may_have_cost
 from nextcall.llm.language_models import NoModelAnsweredError
+from nextcall.resilience.breaker import BreakerOpenError
 from nextcall.resilience.category import Category
 
 REQUEST = httpx2.Request("POST", "https://models.example/v1")
@@ -47,8 +48,9 @@ def test_an_answer_of_another_shape_is_the_other_sides_fault(client: Any) -> Non
     assert may_have_cost(error)
 
 
-def test_what_could_not_be_sent_costs_nothing() -> None:
+def test_what_was_not_sent_costs_nothing() -> None:
     assert not may_have_cost(ValueError("a schema that is none"))
+    assert not may_have_cost(BreakerOpenError("LLM one", 3.0))
 
 
 def test_errors_go_to_other_processes() -> None:

@@ -65,11 +65,14 @@ class Book:
     emergency: bool = False
     rows: list[Row] = field(default_factory=list)
     opened: threading.Event = field(default_factory=threading.Event)
+    settling: threading.Event = field(default_factory=threading.Event)
+    told_to_settle: threading.Event = field(default_factory=threading.Event)
     waiting: threading.Event = field(default_factory=threading.Event)
     broken: bool = False
 
     def __post_init__(self) -> None:
         self.opened.set()
+        self.settling.set()
 
     def reserve(self, model: Model, *, tier: Tier, purpose: str, most: int) -> str:
         self.waiting.set()
@@ -90,6 +93,8 @@ class Book:
         output_tokens: int = 0,
         cached_tokens: int = 0,
     ) -> None:
+        self.told_to_settle.set()
+        assert self.settling.wait(60)
         if self.broken:
             raise OSError("the database is away")
         row = self.rows[int(call_id)]
@@ -321,11 +326,27 @@ def test_a_provider_that_wants_to_be_left_alone_is(
     assert [name for name, _ in book.told()] == ["one", "two", "two", "one"]
 
 
+def test_the_next_model_is_asked_rather_than_waited(
+    vendor: Any, other_vendor: Any, chat_completions: Any, tmp_path: Path
+) -> None:
+    vendor.will_answer({}, status=429, Retry_After="0.05")
+    vendor.will_answer(chat_completions())
+    other_vendor.will_answer(chat_completions())
+    table = table_of(tmp_path, {"one": (vendor.url, FAIR), "two": (other_vendor.url, FAIR)})
+    assert ask(table, Book()).model.name == "two"
+    assert len(vendor.asked) == 1
+
+
 def test_a_long_wait_is_not_waited_for(vendor: Any, tmp_path: Path) -> None:
     vendor.will_answer({}, status=429, Retry_After="60")
     with pytest.raises(NoModelAnsweredError, match=r"answered: one \(api_limit\)\."):
         ask(table_of(tmp_path, {"one": (vendor.url, FAIR)}), Book())
     assert len(vendor.asked) == 1
+    vendor.answers.clear()
+    vendor.will_answer({}, status=503)  # nor is one that does not say when
+    with pytest.raises(NoModelAnsweredError, match=r"one \(transient\)"):
+        ask(table_of(tmp_path, {"one": (vendor.url, FAIR)}), Book())
+    assert len(vendor.asked) == 2
 
 
 def test_a_call_without_an_answer_in_time_costs_what_it_may_have(
@@ -369,9 +390,9 @@ def test_a_call_that_is_cancelled_is_settled(
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
-            assert book.told() == [("one", "cancelled")]
 
     run(main())
+    assert book.told() == [("one", "cancelled")]
     assert book.rows[0].cost == book.rows[0].reserved > 0
     assert len(vendor.asked) == 1
 
@@ -404,11 +425,58 @@ def test_what_is_cancelled_before_it_is_asked_costs_nothing(
                 with pytest.raises(asyncio.CancelledError):
                     await task
                 book.opened.set()
-                await until(lambda: bool(book.rows))
 
     run(main())
     assert book.told() == [("one", "cancelled")]
     assert not vendor.asked
+
+
+def test_to_close_waits_until_the_ledger_was_told(
+    vendor: Any, chat_completions: Any, tmp_path: Path
+) -> None:
+    vendor.will_answer(chat_completions())
+    vendor.waiting.clear()
+    book = Book()
+    book.settling.clear()
+
+    async def main() -> None:
+        async with opened(table_of(tmp_path, {"one": (vendor.url, FAIR)}), book) as models:
+            asked = asyncio.ensure_future(models.ask(HELLO, tier="low", purpose="run"))
+            await until(lambda: bool(vendor.asked))
+            asked.cancel()
+            await until(book.told_to_settle.is_set)
+            asked.cancel()  # nor does it wait for the ledger
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+            closing = asyncio.ensure_future(models.close())
+            await asyncio.wait([closing], timeout=0.2)
+            assert not closing.done()
+            book.settling.set()
+            await closing
+
+    run(main())
+    assert book.told() == [("one", "cancelled")]
+
+
+def test_what_the_vendor_keeps_has_its_own_price(
+    vendor: Any, chat_completions: Any, tmp_path: Path
+) -> None:
+    details = {"cached_tokens": 300, "cache_write_tokens": 500}
+    vendor.will_answer(
+        chat_completions(prompt_tokens=1000, completion_tokens=10, prompt_tokens_details=details)
+    )
+    file = tmp_path / "models.yaml"
+    prices = "input_price: 1, cached_price: 0.1, written_price: 2, output_price: 5"
+    file.write_text(
+        f"providers: [{{name: here, protocol: openai, url: {vendor.url}}}]\n"
+        f"models: [{{name: one, provider: here, {prices}}}]\n"
+        "tiers: {trivial: [one], low: [one], medium: [one], high: [one], critical: [one]}\n"
+    )
+    book = Book()
+    told = ask(read_model_table(file, environment={}), book)
+    assert told.cost_usd == (200 * 1 + 300 * 0.1 + 500 * 2 + 10 * 5) / 1e6
+    assert book.rows[0].cost == round(told.cost_usd * BILLION)
+    assert book.rows[0].tokens == (1000, 10, 300)
 
 
 def test_who_has_no_money_for_one_model_asks_the_next(
@@ -504,6 +572,27 @@ def test_an_answer_is_given_though_the_ledger_cannot_be_told(
         assert ask(table, Book(broken=True), metrics=metrics).completion.text == "Paris"
         assert metrics.totals(ERRORS) == {("llm_ledger",): (1.0,)}
     assert ask(table, Book(broken=True)).completion.text == "Paris"
+
+
+def test_a_ledger_that_cannot_be_told_of_what_nobody_waits_for_is_counted(
+    vendor: Any, tmp_path: Path
+) -> None:
+    book = Book(broken=True)
+    book.opened.clear()
+
+    async def main(metrics: Metrics) -> None:
+        table = table_of(tmp_path, {"one": (vendor.url, FAIR)})
+        async with opened(table, book, metrics=metrics) as models:
+            asked = asyncio.ensure_future(models.ask(HELLO, tier="low", purpose="run"))
+            await until(book.waiting.is_set)
+            asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+            book.opened.set()
+
+    with open_metrics(endpoints=()) as metrics:
+        run(main(metrics))
+        assert metrics.totals(ERRORS) == {("llm_ledger",): (1.0,)}
 
 
 def test_without_a_ledger_nothing_is_asked(vendor: Any, tmp_path: Path) -> None:

@@ -2,12 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-import anyio
 import anyio.to_thread
 
 from nextcall.llm.call_ledger import CallLedger, Outcome
@@ -35,7 +34,8 @@ class Accounts:
     """Sets money aside for each call, and tells a ledger and the metrics how it ended.
 
     A call that may have been counted by the provider though it gave no answer, such as one that
-    was cancelled, costs what was set aside for it.
+    was cancelled, costs what was set aside for it. The ledger is told also where nobody waits for
+    it: `close` does.
 
     Parameters
     ----------
@@ -105,20 +105,18 @@ class Accounts:
 
     async def _reserve(self, model: Model, *, tier: Tier, purpose: str, most: int) -> str:
         reserve = partial(self._ledger.reserve, model, tier=tier, purpose=purpose, most=most)
-        task = self._begin(reserve)
+        task = self._begin(anyio.to_thread.run_sync(reserve))
         try:
-            with anyio.CancelScope(shield=True):
-                call_id = await asyncio.shield(task)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
             task.add_done_callback(self._give_back)
             raise
-        return call_id
 
     def _give_back(self, reserved: asyncio.Task[str]) -> None:
         """Let go of what was set aside for a call that nobody made, for nobody waits any more."""
         if not reserved.cancelled() and reserved.exception() is None:
             settle = partial(self._ledger.settle, outcome="cancelled", cost=0, seconds=0.0)
-            self._begin(partial(settle, reserved.result()))
+            self._begin(self._tell(partial(settle, reserved.result())))
 
     async def _settle(
         self,
@@ -141,16 +139,18 @@ class Accounts:
             output_tokens=0 if completion is None else completion.output_tokens,
             cached_tokens=0 if completion is None else completion.cached_tokens,
         )
+        await asyncio.shield(self._begin(self._tell(settle)))
+
+    async def _tell(self, settle: Callable[[], None]) -> None:
         try:
-            with anyio.CancelScope(shield=True):
-                await asyncio.shield(self._begin(settle))
+            await anyio.to_thread.run_sync(settle)
         except Exception:  # noqa: BLE001  # what was set aside stays so; the answer is there
             if self._metrics is not None:
                 self._metrics.count(ERRORS, LEDGER_FAULT).add()
 
-    def _begin(self, work: Callable[[], T]) -> asyncio.Task[T]:
+    def _begin(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """Begin what is done to its end, also where nobody waits for it any more."""
-        task = asyncio.ensure_future(anyio.to_thread.run_sync(work))
+        task = asyncio.create_task(work)
         self._told.add(task)
         task.add_done_callback(self._told.discard)
         return task
