@@ -479,6 +479,18 @@ def test_what_the_vendor_keeps_has_its_own_price(
     assert book.rows[0].tokens == (1000, 10, 300)
 
 
+def test_what_a_server_does_not_count_costs_what_was_set_aside(
+    vendor: Any, chat_completions: Any, tmp_path: Path
+) -> None:
+    body = chat_completions()
+    del body["usage"]
+    vendor.will_answer(body)
+    book = Book()
+    told = ask(table_of(tmp_path, {"one": (vendor.url, FAIR)}), book)
+    assert told.completion.text == "Paris"
+    assert book.rows[0].cost == book.rows[0].reserved == round(told.cost_usd * BILLION) > 0
+
+
 def test_who_has_no_money_for_one_model_asks_the_next(
     vendor: Any, other_vendor: Any, chat_completions: Any, tmp_path: Path
 ) -> None:

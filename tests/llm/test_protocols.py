@@ -3,10 +3,13 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from decimal import Decimal
 from typing import Any
 
 import genai_prices
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from nextcall.llm.anthropic_protocol import AnthropicProtocol
 from nextcall.llm.completion import Completion, Provider
@@ -329,11 +332,59 @@ def test_tokens_are_read_as_genai_prices_reads_them(
         assert answer.input_tokens == 1000
 
 
+def test_more_than_the_input_is_not_kept(vendor: Any, chat_completions: Any) -> None:
+    details = {"cached_tokens": 300, "cache_write_tokens": 800}
+    vendor.will_answer(
+        chat_completions(prompt_tokens=1000, completion_tokens=1, prompt_tokens_details=details)
+    )
+    answer = ask("openai", vendor.url)
+    assert (answer.cached_tokens, answer.written_tokens) == (300, 700)
+
+
 def test_an_answer_without_counts_counts_nothing(vendor: Any, chat_completions: Any) -> None:
     body = chat_completions()
     del body["usage"]
     vendor.will_answer(body)
     assert ask("openai", vendor.url) == Completion(text="Paris", input_tokens=0, output_tokens=0)
+
+
+COUNTS = st.one_of(st.none(), st.integers(-2, 5), st.sampled_from(["x", "3", 1.5, [], {}, True]))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(counts=st.lists(COUNTS, min_size=4, max_size=4), text=st.sampled_from(["a", None, 7, []]))
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_a_server_counts_is_a_count_or_no_answer(
+    kind: str, counts: list[Any], text: Any, vendor: Any, either: dict[str, Any]
+) -> None:
+    """What a call costs is computed from it."""
+    new, out, cached, written = counts
+    usage = {
+        "prompt_tokens": new,
+        "completion_tokens": out,
+        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
+        "input_tokens": new,
+        "output_tokens": out,
+        "cache_read_input_tokens": cached,
+        "cache_creation_input_tokens": written,
+    }
+    choice = {**either["choices"][0], "message": {"role": "assistant", "content": text}}
+    content = [{"type": "text", "text": text}]
+    vendor.answers.clear()
+    vendor.will_answer({**either, "usage": usage, "choices": [choice], "content": content})
+    try:
+        answer = ask(kind, vendor.url)
+    except UnreadableAnswerError:
+        return
+    model = Model(name="a", provider="b", input_price=Decimal(1), output_price=Decimal(1))
+    cost = model.cost(
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        cached_tokens=answer.cached_tokens,
+        written_tokens=answer.written_tokens,
+    )
+    assert cost == (answer.input_tokens + answer.output_tokens) * 1000 >= 0
+    assert isinstance(answer.text, str)
 
 
 def test_an_unreadable_answer_says_which_it_should_be(vendor: Any) -> None:

@@ -34,7 +34,8 @@ class Accounts:
     """Sets money aside for each call, and tells a ledger and the metrics how it ended.
 
     A call that may have been counted by the provider though it gave no answer, such as one that
-    was cancelled, costs what was set aside for it. The ledger is told also where nobody waits for
+    was cancelled, costs what was set aside for it, and so does an answer whose tokens the provider
+    did not count. The ledger is told also where nobody waits for
     it: `close` does.
 
     Parameters
@@ -97,7 +98,7 @@ class Accounts:
             outcome, cost = _end(error, most)
             await self._settle(call_id, model, outcome=outcome, cost=cost, began=began)
             raise
-        outcome, cost = _OUTCOMES[completion.ended], _cost(model, completion)
+        outcome, cost = _OUTCOMES[completion.ended], _cost(model, completion, most)
         await self._settle(
             call_id, model, outcome=outcome, cost=cost, began=began, completion=completion
         )
@@ -176,7 +177,9 @@ class Accounts:
 _OUTCOMES: dict[str, Outcome] = {"stop": "ok", "length": "cut_off", "refused": "refused"}
 
 
-def _cost(model: Model, completion: Completion) -> int:
+def _cost(model: Model, completion: Completion, most: int) -> int:
+    if not completion.input_tokens:
+        return most  # the provider did not count
     return model.cost(
         input_tokens=completion.input_tokens,
         output_tokens=completion.output_tokens,

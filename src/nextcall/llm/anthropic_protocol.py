@@ -93,7 +93,7 @@ def _completion(answer: "Answer") -> Completion:
             written_tokens=written,
             ended=_ended(answer.stop_reason),
         )
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise UnreadableAnswerError("an answer must be a message of Anthropic.") from error
 
 

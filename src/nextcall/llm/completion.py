@@ -22,6 +22,11 @@ class Completion:
         are among `input_tokens`.
     ended : str
         ``length``: the answer was cut off; ``refused``: the model would not answer.
+
+    Raises
+    ------
+    ValueError
+        Where the text is none, or a count is no whole number of at least 0.
     """
 
     text: str
@@ -30,6 +35,19 @@ class Completion:
     cached_tokens: int = 0
     written_tokens: int = 0
     ended: Literal["stop", "length", "refused"] = "stop"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise ValueError(f"text must be one, got {type(self.text).__name__}.")  # noqa: TRY004
+        for field in ("input_tokens", "output_tokens", "cached_tokens", "written_tokens"):
+            count = getattr(self, field)
+            if not isinstance(count, int) or count < 0:  # a provider's word
+                raise ValueError(f"{field} must be a whole number of at least 0, got {count!r}.")
+        if self.cached_tokens + self.written_tokens > self.input_tokens:
+            raise ValueError(
+                f"cached_tokens and written_tokens must be among the {self.input_tokens} "
+                f"input_tokens, got {self.cached_tokens} and {self.written_tokens}."
+            )
 
 
 class Provider(Protocol):

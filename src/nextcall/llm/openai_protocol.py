@@ -108,16 +108,26 @@ def _format(schema: Mapping[str, Any]) -> "ResponseFormatJSONSchema":
 def _completion(answer: "ChatCompletion") -> Completion:
     try:
         choice, usage = answer.choices[0], answer.usage
-        details = None if usage is None else usage.prompt_tokens_details
+        if usage is None:  # some servers do not count
+            return Completion(
+                text=choice.message.content or "",
+                input_tokens=0,
+                output_tokens=0,
+                ended=_ended(choice),
+            )
+        details = usage.prompt_tokens_details
+        cached = 0 if details is None else details.cached_tokens or 0
+        written = 0 if details is None else details.cache_write_tokens or 0
         return Completion(
             text=choice.message.content or "",
-            input_tokens=0 if usage is None else usage.prompt_tokens,
-            output_tokens=0 if usage is None else usage.completion_tokens,
-            cached_tokens=0 if details is None else details.cached_tokens or 0,
-            written_tokens=0 if details is None else details.cache_write_tokens or 0,
+            input_tokens=usage.prompt_tokens,
+            output_tokens=usage.completion_tokens,
+            cached_tokens=cached,
+            # The client calls this count unadjusted: it may be above what is left of the input.
+            written_tokens=min(written, usage.prompt_tokens - cached),
             ended=_ended(choice),
         )
-    except (AttributeError, IndexError, TypeError) as error:
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise UnreadableAnswerError("an answer must be a chat completion of OpenAI.") from error
 
 
