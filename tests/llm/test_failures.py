@@ -1,7 +1,6 @@
 """What is known of failures by the names of errors alone."""
 
 import pickle
-import ssl
 import subprocess
 import sys
 from typing import Any
@@ -17,17 +16,6 @@ from nextcall.resilience.breaker import BreakerOpenError
 from nextcall.resilience.category import Category
 
 REQUEST = httpx2.Request("POST", "https://models.example/v1")
-
-
-@pytest.mark.parametrize("client", [openai, anthropic])
-def test_a_certificate_that_is_wrong_is_not_a_network_that_is_down(client: Any) -> None:
-    error = client.APIConnectionError(request=REQUEST)
-    assert category_of(error) == "network"
-    error.__cause__ = httpx2.ConnectError("no")
-    assert category_of(error) == "network"
-    error.__cause__.__cause__ = ssl.SSLCertVerificationError("self-signed certificate")
-    assert category_of(error) == "fatal"
-    assert not may_have_cost(error)
 
 
 @pytest.mark.parametrize("client", [openai, anthropic])

@@ -1,13 +1,22 @@
 """Both protocols, against a real model, and against the shapes that the vendors document."""
 
 import asyncio
+import datetime as dt
 import json
-from collections.abc import Callable, Coroutine
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Coroutine, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import genai_prices
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -136,6 +145,44 @@ def test_a_wrong_address_is_told(kind: str, language_model: str) -> None:
     assert category_of(nobody) == "network"
     assert not is_timeout(nobody)
     assert [may_have_cost(error) for error in (nowhere, nobody)] == [False, False]
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Iterator[str]:
+    """Give the address of a server with a certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    begin = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, begin, begin.replace(year=2100))
+    ).sign(key, hashes.SHA256())
+    path = tmp_path / "stranger.pem"
+    path.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        + certificate.public_bytes(Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            connection, _ = server.accept()
+            with connection, pytest.raises(ssl.SSLError):
+                context.wrap_socket(connection, server_side=True)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield f"https://localhost:{server.getsockname()[1]}"
+        thread.join(60)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_that_is_not_who_it_says_is_no_network_that_is_down(
+    kind: str, stranger: str
+) -> None:
+    error = failure(kind, stranger)
+    assert category_of(error) == "fatal"
+    assert not may_have_cost(error)
 
 
 @pytest.mark.parametrize("kind", KINDS)

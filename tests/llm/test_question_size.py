@@ -16,7 +16,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 SCHEMAS = st.sampled_from([None, {"type": "object", "properties": {"é": {"enum": ["a", "b"]}}}])
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     texts=st.lists(TEXTS, min_size=1, max_size=4),
     system=st.booleans(),
