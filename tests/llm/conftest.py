@@ -1,14 +1,26 @@
-"""A vendor of language models that answers what a test says, as vendors document it."""
+"""A vendor that answers what a test says, as vendors document it; a ledger; who asks with both."""
 
+import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
+
+from nextcall.llm.call_ledger import Outcome, OverBudgetError
+from nextcall.llm.language_models import LanguageModels, Told
+from nextcall.llm.model import BILLION, Model, Tier
+from nextcall.llm.model_table import ModelTable, read_model_table
+from nextcall.llm.question import Message, Question
+from nextcall.resilience.breakers import Breakers
+from nextcall.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -137,3 +149,159 @@ def either() -> dict[str, Any]:
 def messages() -> Callable[..., dict[str, Any]]:
     """Give what makes answers of Anthropic."""
     return message
+
+
+HELLO = Question(
+    messages=(
+        Message(role="system", text="Answer in one short sentence."),
+        Message(role="user", text="What is the capital of Italy?"),
+        Message(role="assistant", text="The capital of Italy is Rome."),
+        Message(role="user", text="What is the capital of France?"),
+    ),
+    most_tokens=16,
+    temperature=0.0,
+)
+
+
+@dataclass
+class Row:
+    """A call of the ledger."""
+
+    model: str
+    tier: Tier
+    purpose: str
+    reserved: int
+    outcome: Outcome | None = None
+    cost: int = 0
+    tokens: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass
+class Book:
+    """A ledger in memory."""
+
+    budget: int = 10 * BILLION
+    emergency: bool = False
+    rows: list[Row] = field(default_factory=list)
+    opened: threading.Event = field(default_factory=threading.Event)
+    settling: threading.Event = field(default_factory=threading.Event)
+    told_to_settle: threading.Event = field(default_factory=threading.Event)
+    waiting: threading.Event = field(default_factory=threading.Event)
+    away: bool = False
+    broken: bool = False
+    """Calls may be made, but it cannot be told of their end."""
+
+    def __post_init__(self) -> None:
+        self.opened.set()
+        self.settling.set()
+
+    def reserve(self, model: Model, *, tier: Tier, purpose: str, most: int) -> str:
+        self.waiting.set()
+        assert self.opened.wait(60)
+        if self.away:
+            raise OSError("the database is away")
+        if sum(row.cost if row.outcome else row.reserved for row in self.rows) + most > self.budget:
+            raise OverBudgetError("no money is left.")
+        self.rows.append(Row(model.name, tier, purpose, most))
+        return str(len(self.rows) - 1)
+
+    def settle(
+        self,
+        call_id: str,
+        *,
+        outcome: Outcome,
+        cost: int,
+        seconds: float,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        cached_tokens: int = 0,
+    ) -> None:
+        self.told_to_settle.set()
+        assert self.settling.wait(60)
+        if self.broken:
+            raise OSError("the database is away")
+        row = self.rows[int(call_id)]
+        assert row.outcome is None, "a call is settled once"
+        assert seconds >= 0
+        row.outcome, row.cost = outcome, cost
+        row.tokens = input_tokens, output_tokens, cached_tokens
+
+    def is_emergency(self) -> bool:
+        return self.emergency
+
+    def told(self) -> list[tuple[str, Outcome | None]]:
+        return [(row.model, row.outcome) for row in self.rows]
+
+
+def table_of(
+    path: Path, models: dict[str, tuple[str, dict[str, int]]], **tiers: list[str]
+) -> ModelTable:
+    """Make a table: each model has a provider of its own, at an address of OpenAI's protocol."""
+    file = path / "models.yaml"
+    every = {tier: list(models) for tier in ("trivial", "low", "medium", "high", "critical")}
+    written = {
+        "providers": [
+            {"name": f"of-{name}", "protocol": "openai", "url": url}
+            for name, (url, _) in models.items()
+        ],
+        "models": [
+            {
+                "name": name,
+                "provider": f"of-{name}",
+                "input_price": price["input"],
+                "output_price": price["output"],
+            }
+            for name, (_, price) in models.items()
+        ],
+        "tiers": {**every, **tiers},
+    }
+    file.write_text(yaml.safe_dump(written), encoding="utf-8")
+    return read_model_table(file, environment={})
+
+
+@asynccontextmanager
+async def models_opened(
+    table: ModelTable,
+    book: Book,
+    *,
+    seconds: float = 60.0,
+    metrics: Metrics | None = None,
+    breakers: Breakers | None = None,
+    clock: Callable[[], float] | None = None,
+) -> AsyncIterator[LanguageModels]:
+    options = {} if clock is None else {"clock": clock}
+    models = LanguageModels(
+        table,
+        ledger=book,
+        breakers=Breakers() if breakers is None else breakers,
+        metrics=metrics,
+        seconds=seconds,
+        **options,
+    )
+    try:
+        yield models
+    finally:
+        await models.close()
+
+
+def ask(table: ModelTable, book: Book, *, tier: Tier = "low", **options: Any) -> Told:
+    async def main() -> Told:
+        async with models_opened(table, book, **options) as models:
+            return await models.ask(HELLO, tier=tier, purpose="run")
+
+    return asyncio.run(main())
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait until something is true, for a minute at most."""
+    async with asyncio.timeout(60):
+        while not true():  # noqa: ASYNC110  # what a thread does
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture(scope="session")
+def asking() -> SimpleNamespace:
+    """Give what a test of `LanguageModels` asks with."""
+    return SimpleNamespace(
+        Book=Book, HELLO=HELLO, ask=ask, opened=models_opened, table_of=table_of, until=until
+    )
