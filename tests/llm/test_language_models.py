@@ -58,6 +58,33 @@ def test_what_is_cut_off_or_refused_is_an_answer_of_its_own(
     assert book.rows[0].cost > 0
 
 
+def test_providers_of_both_protocols_stand_in_for_each_other(
+    asking: Any, vendor: Any, other_vendor: Any, messages: Any, tmp_path: Path
+) -> None:
+    vendor.will_answer({}, status=500)
+    other_vendor.will_answer(messages("Paris"))
+    file = tmp_path / "models.yaml"
+    file.write_text(
+        f"""
+providers:
+  - {{name: here, protocol: openai, url: {vendor.url}}}
+  - {{name: there, protocol: anthropic, url: {other_vendor.url}, key_variable: THERE_KEY}}
+models:
+  - {{name: one, provider: here, input_price: 0, output_price: 0}}
+  - {{name: two, provider: there, input_price: 1, output_price: 5}}
+tiers: {{trivial: [one], low: [one, two], medium: [one], high: [one], critical: [two]}}
+"""
+    )
+    table = read_model_table(file, environment={"THERE_KEY": "sk-1"})
+    book = asking.Book()
+    assert asking.ask(table, book).model.name == "two"
+    assert book.told() == [("one", "failed"), ("two", "ok")]
+    assert [each.headers["authorization"] for each in (*vendor.asked, *other_vendor.asked)] == [
+        "Bearer none",
+        "Bearer sk-1",
+    ]
+
+
 def test_a_provider_that_is_down_is_left_alone(
     asking: Any, vendor: Any, other_vendor: Any, chat_completions: Any, tmp_path: Path
 ) -> None:
