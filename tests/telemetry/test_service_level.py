@@ -63,7 +63,7 @@ def test_a_tenth_beyond_its_limit_misses_that_promise_alone(
     assert missed.name == name
     assert missed.room_share == pytest.approx(-0.1)
     assert level.status == "missed"
-    assert level.ready == (missed.name == "hit_rate")
+    assert level.ready == (missed.name in {"hit_rate", "llm_p95"})
 
 
 latencies = st.one_of(
@@ -111,7 +111,7 @@ def test_too_few_requests_say_nothing(window: ServiceWindow) -> None:
             holds = target.value >= target.limit if above else target.value <= target.limit
             assert (target.status == "met") == holds
     missed = {target.name for target in level.targets if target.status == "missed"}
-    assert level.ready == (missed <= {"hit_rate"})
+    assert level.ready == (missed <= {"hit_rate", "llm_p95"})
 
 
 def test_a_service_that_nobody_asked_is_ready() -> None:
@@ -136,4 +136,10 @@ def test_shares_are_at_most_one(name: str) -> None:
 def test_new_questions_are_no_reason_to_send_nobody() -> None:
     level = judge(ServiceWindow(hits=0, misses=100))
     assert [target.name for target in level.targets if target.status == "missed"] == ["hit_rate"]
+    assert (level.status, level.ready) == ("missed", True)
+
+
+def test_a_slow_language_model_is_no_reason_to_send_nobody() -> None:
+    level = judge(ServiceWindow(llm=replace(QUICK, p95=7.0)))
+    assert [target.name for target in level.targets if target.status == "missed"] == ["llm_p95"]
     assert (level.status, level.ready) == ("missed", True)

@@ -10,6 +10,9 @@ from nextcall.telemetry.latency import Latency
 Unit: TypeAlias = Literal["seconds", "share", "bytes"]
 Status: TypeAlias = Literal["met", "missed", "unknown"]
 
+OF_OTHERS = ("hit_rate", "llm_p95")
+"""Promises that are no reason to send nobody where they are missed."""
+
 _SHARES = ("hit_rate", "error_rate")
 
 
@@ -101,12 +104,13 @@ class ServiceLevel:
 
     @property
     def ready(self) -> bool:
-        """Whether requests may come: no promise is known to be missed but that of cache hits.
+        """Whether requests may come: no promise is known to be missed but those of others.
 
-        How many there are is a matter of what is asked: new questions are no fault of a service.
+        How many answers are kept is a matter of what is asked, and how quick a language model is a
+        matter of its provider: no service gets better by not being asked.
         """
         return not any(
-            target.status == "missed" for target in self.targets if target.name != "hit_rate"
+            target.status == "missed" and target.name not in OF_OTHERS for target in self.targets
         )
 
 
