@@ -1,6 +1,9 @@
 """What is deployed agrees with the service, and with what the documentation tells of it."""
 
 import re
+import subprocess
+import sys
+import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 from secrets import token_urlsafe
@@ -62,7 +65,28 @@ def test_the_image_has_two_stages_and_the_last_runs_as_nobody_special(deploy: Pa
     assert not [line for line in last if "pip" in line]
 
 
-def test_what_the_image_installs_is_pinned_and_has_no_extra(deploy: Path) -> None:
+def test_the_image_installs_the_libraries_of_the_extras_that_are_named(
+    deploy: Path, tmp_path: Path
+) -> None:
+    project = tomllib.loads((deploy.parent / "pyproject.toml").read_text())["project"]
+    (named,) = [line for line in stages_of(deploy)[0] if line.startswith("ARG EXTRAS=")]
+    extras = named.removeprefix("ARG EXTRAS=").strip('"').split()
+    assert extras == ["llm", "tracing"]
+    (run,) = [line for line in stages_of(deploy)[0] if "> dependencies.txt" in line]
+    (listing,) = [part for part in run.removeprefix("RUN ").split("&&") if "tomllib" in part]
+    (tmp_path / "pyproject.toml").write_bytes((deploy.parent / "pyproject.toml").read_bytes())
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "EXTRAS": " ".join(extras),
+    }
+    subprocess.run(["sh", "-c", listing], cwd=tmp_path, env=environment, check=True)  # noqa: S607  # the shell of the image
+    wanted = [*project["dependencies"]]
+    wanted += [one for extra in extras for one in project["optional-dependencies"][extra]]
+    assert (tmp_path / "dependencies.txt").read_text().splitlines() == wanted
+    assert not [one for one in wanted if one.startswith("torch")]
+
+
+def test_what_the_image_installs_is_pinned_and_no_extra_of_the_project(deploy: Path) -> None:
     (pins,) = [line for line in stages_of(deploy)[0] if "PIP_CONSTRAINT=" in line]
     assert "PIP_CONSTRAINT=/source/constraints.txt" in pins
     installs = [line for line in stages_of(deploy)[0] if "pip install" in line]
