@@ -257,15 +257,16 @@ def test_what_a_service_keeps_has_its_ledger_with_the_budget_that_is_set(tmp_pat
 
 
 def test_a_service_forgets_calls_that_are_old(tmp_path: Path, clock: Clock) -> None:
-    settings = load_settings(database_url=f"sqlite:///{tmp_path}/a.db", llm_days=30)
-    with open_stores(settings) as stores:
+    url = f"sqlite:///{tmp_path}/a.db"
+    with open_stores(load_settings(database_url=url, llm_days=90)) as stores:
         ledger = Ledger(stores.database, budget=stores.ledger.budget, clock=clock)
         now = datetime.now(UTC)
         for days in (32, 29):
             clock.at = now - timedelta(days=days)
             spend(ledger, 1)
+        assert len(stores.ledger.frame()) == 2
     until = time.monotonic() + 60
-    with open_stores(settings) as stores:
+    with open_stores(load_settings(database_url=url, llm_days=30)) as stores:
         while len(stores.ledger.frame()) > 1:
             assert time.monotonic() < until
             time.sleep(0.05)
