@@ -24,7 +24,7 @@ RESULTS ?= $(patsubst benchmarks/results/%.json,%,$(wildcard benchmarks/results/
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint format lab serve bench results notebooks features report install install-all clean
+.PHONY: help demo test check tests lint format lab serve bench results notebooks features report install install-all clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,11 +32,16 @@ help:  ## List the targets
 demo: $(DEFAULT)  ## Build the AWS catalogue, train, evaluate and report; from nothing, no torch
 	@$(BIN)/nextcall demo
 
+# Side by side, for the checks that run no test keep one core busy; `check` begins with those.
 test: $(ALL)  ## Install everything from nothing, then run every check
-	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory --jobs 2 lint tests
 
 check: lint  ## Run every check: form, types, layers, dependencies, notebooks, tests, coverage
-	$(BIN)/python -m pytest --numprocesses 2 --cov -rs
+	@$(MAKE) --no-print-directory tests
+
+# Each of the two processes begins with a half, and takes over what the other has left.
+tests: $(ALL)  ## Run the tests, and see what they cover
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov -rs
 
 lint: $(ALL)  ## Run the checks that run no test
 	$(BIN)/ruff format --check .
